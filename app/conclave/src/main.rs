@@ -1,0 +1,3 @@
+//! Sovereign video conferencing: server, native participant and tools in one binary.
+
+fn main() {}

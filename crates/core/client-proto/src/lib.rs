@@ -1,0 +1,1 @@
+//! A native participant as a state machine.

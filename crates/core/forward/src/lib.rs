@@ -1,0 +1,1 @@
+//! Forwarding policy: layers, allocation, rewriting, key frames, speakers, slots.

@@ -1,0 +1,1 @@
+//! The meeting link and what is derived from its secret.

@@ -1,0 +1,1 @@
+//! The media node as a state machine: datagrams in, datagrams out.

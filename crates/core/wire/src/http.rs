@@ -1,0 +1,41 @@
+use conclave_model::{MeetingId, SealedBlob};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// Body of `POST /api/v1/meetings`. The client makes id, secret and policy.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateMeeting {
+    /// 128 random bits.
+    pub id: MeetingId,
+    /// Base64url of the SHA-256 of the token derived from the link secret.
+    pub token_hash: String,
+    /// The title, sealed under a key derived from the link.
+    pub sealed_title: SealedBlob,
+    /// The policy: JSON text whose digest is in the link. The server keeps it as it is.
+    pub policy: String,
+}
+
+/// Answer of `GET /api/v1/meetings/{id}` with the link's token as bearer token.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MeetingInfo {
+    /// The title, sealed under a key derived from the link.
+    pub sealed_title: SealedBlob,
+    /// The policy as it was created. The client compares its digest with the link's.
+    pub policy: String,
+    /// How many are in the call now.
+    pub participants: u32,
+}
+
+/// Answer of `GET /api/v1/server`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerInfo {
+    /// The signalling protocol it speaks.
+    pub protocol_version: u16,
+    /// The build's version.
+    pub version: String,
+    /// The most participants of one call.
+    pub max_participants: u32,
+}

@@ -1,0 +1,1 @@
+//! HTTP API, WebSocket signalling and the web client's files.

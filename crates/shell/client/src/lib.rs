@@ -1,0 +1,1 @@
+//! Tokio driver of a native participant.

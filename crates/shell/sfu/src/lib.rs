@@ -1,0 +1,1 @@
+//! Sockets, thread and run loop of a media shard.
