@@ -1,3 +1,57 @@
 //! Sovereign video conferencing: server, native participant and tools in one binary.
 
-fn main() {}
+#[cfg(feature = "participant")]
+mod bot;
+#[cfg(feature = "participant")]
+mod meeting;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Sovereign video conferencing: server, native participant and tools in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "conclave", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Joins a meeting as a native participant.
+    #[cfg(feature = "participant")]
+    Bot(bot::Args),
+    /// Creates meetings from the command line.
+    #[cfg(feature = "participant")]
+    Meeting(meeting::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        #[cfg(feature = "participant")]
+        Command::Bot(args) => bot::run(args).await,
+        #[cfg(feature = "participant")]
+        Command::Meeting(args) => meeting::run(args).await,
+    }
+}
+
+/// Says on standard error what went wrong, with its causes.
+fn report(error: &anyhow::Error) {
+    use std::io::Write as _;
+
+    // If standard error is gone, the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "conclave: {error:#}");
+}
