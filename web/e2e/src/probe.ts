@@ -1,0 +1,216 @@
+/**
+ * What the tests place in a page before its own scripts run: it watches peer connections, counts
+ * negotiations and measures pictures. It changes nothing that the page can notice, but for the
+ * camera's picture where a test asks for a known colour.
+ * @module
+ */
+
+import type { Rgb } from "./colour.ts";
+
+/** One receiving video stream. */
+export interface InboundVideo {
+  readonly mid: string;
+  readonly framesDecoded: number;
+  readonly frameWidth: number;
+  readonly frameHeight: number;
+  readonly bytes: number;
+}
+
+/** One layer of a sent video. */
+export interface OutboundVideo {
+  readonly rid: string;
+  readonly framesEncoded: number;
+  readonly frameWidth: number;
+  readonly bytes: number;
+}
+
+/** The sums over all open peer connections of a page. */
+export interface MediaStats {
+  readonly video: readonly InboundVideo[];
+  readonly framesDecoded: number;
+  readonly audioEnergy: number;
+  readonly audioSamples: number;
+  readonly sent: readonly OutboundVideo[];
+  readonly audioSent: number;
+  readonly slots: { readonly audio: number; readonly video: number };
+}
+
+/** What {@link installProbe} leaves in the page. */
+export interface Probe {
+  /** All peer connections that the page made, closed ones included. */
+  readonly peers: RTCPeerConnection[];
+  /** Calls of `setRemoteDescription`. */
+  remoteDescriptions: number;
+  /** The page's sockets. */
+  readonly sockets: WebSocket[];
+  stats(): Promise<MediaStats>;
+  /** The mean colour in the middle of what a `<video>` shows; `undefined` before its first frame. */
+  colourOf(video: HTMLVideoElement): Rgb | undefined;
+}
+
+/** What the page's camera shows. */
+export interface ProbeOptions {
+  /** Replaces the picture of each camera track; `undefined` leaves the browser's fake device. */
+  readonly camera: { readonly colour: Rgb; readonly width: number; readonly height: number } | undefined;
+  /** Replaces what is shared; `undefined` leaves the browser's own. */
+  readonly screen: { readonly colour: Rgb; readonly width: number; readonly height: number } | undefined;
+}
+
+declare global {
+  var conclaveProbe: Probe;
+}
+
+/** Runs in the page, before its scripts. It must not refer to anything outside itself. */
+export function installProbe(options: ProbeOptions): void {
+  if (globalThis.RTCPeerConnection === undefined) return;
+
+  const peers: RTCPeerConnection[] = [];
+  const sockets: WebSocket[] = [];
+
+  const stats = async (): Promise<MediaStats> => {
+    const video: InboundVideo[] = [];
+    const sent: OutboundVideo[] = [];
+    const slots = { audio: 0, video: 0 };
+    let audioEnergy = 0;
+    let audioSamples = 0;
+    let audioSent = 0;
+    for (const peer of peers) {
+      if (peer.connectionState === "closed") continue;
+      for (const transceiver of peer.getTransceivers()) {
+        if (transceiver.direction !== "recvonly") continue;
+        slots[transceiver.receiver.track.kind as "audio" | "video"] += 1;
+      }
+      const report = await peer.getStats();
+      // biome-ignore lint/suspicious/noExplicitAny: the standard library types no member of RTCStats
+      report.forEach((entry: any) => {
+        if (entry.type === "inbound-rtp" && entry.kind === "video") {
+          video.push({
+            mid: String(entry.mid ?? entry.ssrc),
+            framesDecoded: entry.framesDecoded ?? 0,
+            frameWidth: entry.frameWidth ?? 0,
+            frameHeight: entry.frameHeight ?? 0,
+            bytes: entry.bytesReceived ?? 0,
+          });
+        } else if (entry.type === "inbound-rtp" && entry.kind === "audio") {
+          audioEnergy += entry.totalAudioEnergy ?? 0;
+          audioSamples += entry.totalSamplesReceived ?? 0;
+        } else if (entry.type === "outbound-rtp" && entry.kind === "video") {
+          sent.push({
+            rid: String(entry.rid ?? ""),
+            framesEncoded: entry.framesEncoded ?? 0,
+            frameWidth: entry.frameWidth ?? 0,
+            bytes: entry.bytesSent ?? 0,
+          });
+        } else if (entry.type === "outbound-rtp" && entry.kind === "audio") {
+          audioSent += entry.bytesSent ?? 0;
+        }
+      });
+    }
+    const framesDecoded = video.reduce((sum, stream) => sum + stream.framesDecoded, 0);
+    return { video, framesDecoded, audioEnergy, audioSamples, sent, audioSent, slots };
+  };
+
+  let canvas: HTMLCanvasElement | undefined;
+  const colourOf = (video: HTMLVideoElement): Rgb | undefined => {
+    if (video.videoWidth === 0 || video.readyState < 2) return undefined;
+    canvas ??= document.createElement("canvas");
+    canvas.width = 8;
+    canvas.height = 8;
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    if (context === null) return undefined;
+    const { videoWidth: w, videoHeight: h } = video;
+    context.drawImage(video, w * 0.35, h * 0.35, w * 0.3, h * 0.3, 0, 0, 8, 8);
+    const { data } = context.getImageData(0, 0, 8, 8);
+    const sums: [number, number, number] = [0, 0, 0];
+    for (let i = 0; i < data.length; i += 4) {
+      for (const c of [0, 1, 2] as const) sums[c] += (data[i + c] ?? 0) / 64;
+    }
+    return sums;
+  };
+
+  const probe: Probe = { peers, remoteDescriptions: 0, sockets, stats, colourOf };
+  globalThis.conclaveProbe = probe;
+
+  const NativePeer = globalThis.RTCPeerConnection;
+  globalThis.RTCPeerConnection = new Proxy(NativePeer, {
+    construct(target, args: [RTCConfiguration?]) {
+      const peer = new target(...args);
+      peers.push(peer);
+      return peer;
+    },
+  });
+  const describe: (description: RTCSessionDescriptionInit) => Promise<void> =
+    NativePeer.prototype.setRemoteDescription;
+  NativePeer.prototype.setRemoteDescription = function (
+    this: RTCPeerConnection,
+    description: RTCSessionDescriptionInit,
+  ) {
+    probe.remoteDescriptions += 1;
+    return describe.call(this, description);
+  };
+  globalThis.WebSocket = new Proxy(globalThis.WebSocket, {
+    construct(target, args: [string, string[]?]) {
+      const socket = new target(...args);
+      sockets.push(socket);
+      return socket;
+    },
+  });
+
+  // A picture of one colour with a bar that moves along the lower edge, so that frames differ.
+  const painted = (
+    { colour, width, height }: NonNullable<ProbeOptions["camera"]>,
+    like: MediaStreamTrack | undefined,
+  ): MediaStreamTrack => {
+    const surface = document.createElement("canvas");
+    surface.width = width;
+    surface.height = height;
+    const context = surface.getContext("2d");
+    if (context === null) throw new Error("no canvas");
+    let step = 0;
+    const paint = () => {
+      context.fillStyle = `rgb(${colour.join()})`;
+      context.fillRect(0, 0, width, height);
+      context.fillStyle = "white";
+      step = (step + 1) % 16;
+      context.fillRect((step * width) / 16, height - 12, width / 16, 12);
+    };
+    paint();
+    const timer = setInterval(paint, 1000 / 15);
+    const [track] = surface.captureStream(15).getVideoTracks();
+    if (track === undefined) throw new Error("no track");
+    const settings = like?.getSettings() ?? {};
+    const stop = track.stop.bind(track);
+    Object.assign(track, {
+      getSettings: () => ({ ...settings, width, height, frameRate: 15 }),
+      applyConstraints: async () => {},
+      stop: () => {
+        clearInterval(timer);
+        like?.stop();
+        stop();
+      },
+    });
+    like?.addEventListener("ended", () => {
+      stop();
+      track.dispatchEvent(new Event("ended"));
+    });
+    return track;
+  };
+
+  const media = navigator.mediaDevices;
+  if (media === undefined) return;
+  const { camera, screen } = options;
+  if (camera !== undefined) {
+    const capture = media.getUserMedia.bind(media);
+    media.getUserMedia = async (constraints) => {
+      const stream = await capture(constraints);
+      const real = stream.getVideoTracks();
+      return new MediaStream([
+        ...stream.getAudioTracks(),
+        ...real.map((track) => painted(camera, track)),
+      ]);
+    };
+  }
+  if (screen !== undefined) {
+    media.getDisplayMedia = async () => new MediaStream([painted(screen, undefined)]);
+  }
+}

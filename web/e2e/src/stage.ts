@@ -1,0 +1,149 @@
+/**
+ * What one test uses: its pages, bots and servers, closed when it is over.
+ * @module
+ */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Bot, type BotOptions } from "./bot.ts";
+import type { ChromiumOptions } from "./chromium.ts";
+import { COLOURS, type Colour } from "./colour.ts";
+import { Server, type ServerOptions } from "./server.ts";
+import type { BrowserName, Tab, TabOptions } from "./tab.ts";
+import type { World } from "./world.ts";
+
+/** How a test opens a page. */
+export interface OpenOptions {
+  readonly label?: string;
+  /** The colour that its camera shows; the browser's fake picture if absent. */
+  readonly colour?: Colour;
+  /** The size of that picture. */
+  readonly cameraSize?: readonly [number, number];
+  /** The colour that it shares as its screen; the browser's own choice if absent. */
+  readonly screen?: Colour;
+  readonly size?: readonly [number, number];
+  readonly locale?: string;
+  readonly colourScheme?: "light" | "dark";
+  readonly initScripts?: readonly (() => void)[];
+  /** Flags of the process, for Chromium. */
+  readonly chromium?: ChromiumOptions;
+}
+
+/** What one test uses. */
+export class Stage {
+  readonly world: World;
+  readonly #tabs: Tab[] = [];
+  readonly #bots: Bot[] = [];
+  readonly #servers: Server[] = [];
+  readonly #cleanUps: (() => Promise<void> | void)[] = [];
+  readonly #origins = new Set<string>();
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** The shared server. */
+  async server(): Promise<Server> {
+    const server = await this.world.server();
+    this.#origins.add(new URL(server.url).host);
+    return server;
+  }
+
+  /** A server of this test's own, to be killed, starved or cut off. */
+  async ownServer(options: ServerOptions = {}): Promise<Server> {
+    const server = await Server.start(options);
+    this.#servers.push(server);
+    this.#origins.add(new URL(server.url).host);
+    return server;
+  }
+
+  /** Opens a window of its own in a browser. */
+  async open(browser: BrowserName, options: OpenOptions = {}): Promise<Tab> {
+    const { colour, screen, cameraSize = [320, 180], size = [1000, 700] } = options;
+    const tabOptions: TabOptions = {
+      label: options.label ?? `${browser} ${this.#tabs.length + 1}`,
+      probe: {
+        camera:
+          colour && { colour: COLOURS[colour], width: cameraSize[0], height: cameraSize[1] },
+        screen: screen && { colour: COLOURS[screen], width: 1280, height: 720 },
+      },
+      width: size[0],
+      height: size[1],
+      locale: options.locale ?? "en-GB",
+      colourScheme: options.colourScheme ?? "light",
+      initScripts: options.initScripts ?? [],
+    };
+    const process =
+      browser === "chromium"
+        ? await this.world.chromium(options.chromium)
+        : await this.world.firefox();
+    return this.adopt(await process.open(tabOptions));
+  }
+
+  /** Takes charge of a page that a test opened itself. */
+  adopt<T extends Tab>(tab: T): T {
+    this.#tabs.push(tab);
+    return tab;
+  }
+
+  /** Starts native participants. */
+  bot(link: string, options: BotOptions = {}): Bot {
+    const bot = new Bot(link, options);
+    this.#bots.push(bot);
+    return bot;
+  }
+
+  /** Runs `cleanUp` when the test is over, whatever its outcome. */
+  after(cleanUp: () => Promise<void> | void): void {
+    this.#cleanUps.push(cleanUp);
+  }
+
+  /** What holds in every test: nothing failed in a page, and no page asked a third party. */
+  check(): void {
+    for (const tab of this.#tabs) {
+      const [failure] = tab.failures;
+      if (failure !== undefined) throw new Error(`${tab.label}: ${failure}`);
+      const foreign = tab.requests.find((address) => !this.#isOurs(address));
+      if (foreign !== undefined) throw new Error(`${tab.label} asked a third party: ${foreign}`);
+    }
+  }
+
+  #isOurs(address: string): boolean {
+    const url = new URL(address);
+    if (["about:", "blob:", "data:"].includes(url.protocol)) return true;
+    return this.#origins.has(url.host);
+  }
+
+  /** Keeps each page's picture and log in `folder`, for whoever looks into a failure. */
+  async preserve(folder: string): Promise<void> {
+    mkdirSync(folder, { recursive: true });
+    for (const [i, tab] of this.#tabs.entries()) {
+      const path = join(folder, `${i + 1}-${tab.label.replaceAll(/[^A-Za-z0-9]+/g, "-")}`);
+      writeFileSync(`${path}.log`, `${[...tab.log, "", ...tab.requests].join("\n")}\n`);
+      // A page that is closed or hangs has no picture.
+      await Promise.race([
+        tab.screenshot(`${path}.png`).catch(() => {}),
+        new Promise((resolve) => setTimeout(resolve, 10_000)),
+      ]);
+    }
+    for (const [i, bot] of this.#bots.entries()) {
+      writeFileSync(join(folder, `bot-${i + 1}.log`), bot.transcript());
+    }
+    for (const [i, server] of this.#servers.entries()) {
+      writeFileSync(join(folder, `server-${i + 1}.log`), server.transcript());
+    }
+    writeFileSync(join(folder, "server.log"), (await this.world.server()).transcript());
+  }
+
+  async close(): Promise<void> {
+    const parts = [...this.#tabs, ...this.#bots, ...this.#servers];
+    const results = await Promise.allSettled([
+      ...parts.map((part) => part.close()),
+      ...this.#cleanUps.map(async (cleanUp) => cleanUp()),
+    ]);
+    for (const result of results) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+}
