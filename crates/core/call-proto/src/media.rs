@@ -1,9 +1,7 @@
 //! What the control plane asks of a media shard, and what the shard reports.
 
-use conclave_model::{
-    CallId, ConnectionQuality, Mid, ParticipantId, PublicationId, TrackSource,
-};
-use conclave_wire::{AudioSlot, VideoSlot, Want};
+use conclave_model::{CallId, ConnectionQuality, Mid, ParticipantId, PublicationId, TrackSource};
+pub use conclave_wire::{AudioSlot, TilePriority, VideoSlot, Want};
 
 /// One participant's media session in one call.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
