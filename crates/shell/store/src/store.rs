@@ -1,0 +1,113 @@
+use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
+use futures_util::future::BoxFuture;
+
+/// Keeps meetings, and the sessions of running calls.
+///
+/// What a method has answered survives `kill -9` and loss of power.
+pub trait Store: Send + Sync {
+    /// Keeps a new meeting.
+    fn create_meeting(&self, meeting: Meeting) -> BoxFuture<'_, Result<(), CreateMeetingError>>;
+
+    /// Finds a meeting; `None` if there is none with this id.
+    fn meeting(&self, id: MeetingId) -> BoxFuture<'_, Result<Option<Meeting>, StoreError>>;
+
+    /// Finds the sessions of a meeting's call.
+    fn sessions(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Sessions, StoreError>>;
+
+    /// Keeps sessions, replacing former ones of the same participants. Ids above theirs are
+    /// free from then on, and stay so until [`end_call`](Self::end_call).
+    fn save_sessions(
+        &self,
+        meeting: MeetingId,
+        sessions: Vec<Session>,
+        seen: UnixMillis,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets one session.
+    fn forget_session(
+        &self,
+        meeting: MeetingId,
+        participant: ParticipantId,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Notes that the calls of these meetings still run.
+    fn touch_sessions(
+        &self,
+        meetings: Vec<MeetingId>,
+        seen: UnixMillis,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets all sessions of a meeting's call, and how many they were.
+    fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets sessions that were not seen since `before`: nobody comes back to them. Answers
+    /// how many there were.
+    fn expire_sessions(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Asks whether the store works.
+    fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// A meeting as its creator's client stated it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Meeting {
+    /// Its id.
+    pub id: MeetingId,
+    /// Digest of the token that proves possession of the link.
+    pub token_hash: TokenHash,
+    /// Its title, sealed.
+    pub sealed_title: SealedBlob,
+    /// Its policy: JSON text.
+    pub policy: String,
+    /// When it was created.
+    pub created: UnixMillis,
+}
+
+/// What proves that a client is a participant of a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Session {
+    /// Which participant.
+    pub participant: ParticipantId,
+    /// Digest of the token handed out last.
+    pub token: TokenHash,
+    /// Digest of the token that the client proved to hold last.
+    pub proven: Option<TokenHash>,
+}
+
+/// The sessions of a meeting's call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Sessions {
+    /// All of them, by participant.
+    pub sessions: Vec<Session>,
+    /// The first participant id that was never given out in this call.
+    pub next_participant: ParticipantId,
+}
+
+/// Milliseconds since 1970.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct UnixMillis(pub i64);
+
+/// Why a meeting was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateMeetingError {
+    /// There is a meeting with this id. It is left as it is.
+    #[error("there is a meeting with this id")]
+    Exists,
+    /// The store failed; try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The store failed. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A row is not what this version writes: the file is damaged, or of another version.
+    #[error("the store holds a malformed {column}")]
+    Malformed {
+        /// Which column.
+        column: &'static str,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Database(#[source] sqlx::Error),
+}
