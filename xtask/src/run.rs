@@ -1,0 +1,164 @@
+//! A server on this machine, with a meeting to try it.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use crate::tools::Node;
+use crate::{process, web};
+
+/// How to run the server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The port of the web page, its API and signalling.
+    #[arg(long, default_value_t = 8443)]
+    port: u16,
+    /// The UDP port of the media.
+    #[arg(long, default_value_t = 10_000)]
+    udp_port: u16,
+    /// The port of health and metrics, on this machine only.
+    #[arg(long, default_value_t = 9443)]
+    admin_port: u16,
+    /// Build with optimisations: takes minutes, and carries many more participants.
+    #[arg(long)]
+    release: bool,
+}
+
+/// Which build of the server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Profile {
+    /// Quick to build.
+    Debug,
+    /// What is shipped.
+    Release,
+}
+
+/// Builds client and server, starts the server, prints the link of a new meeting, and stays until
+/// Ctrl-C.
+pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
+    check_ports(args)?;
+    let node = Node::install(root)?;
+    node.install_packages(root)?;
+    web::build(root, &node)?;
+    let profile = if args.release { Profile::Release } else { Profile::Debug };
+    let binary = build_server(root, profile)?;
+
+    let mut server = Server::start(&binary, &process::target_dir(root).join("run"), args)?;
+    let url = format!("https://localhost:{}", args.port);
+    let link =
+        process::read(Command::new(&binary).args(["meeting", "create", &url, "--insecure"]))?;
+    println!("{}", invitation(&url, link.trim()));
+    server.wait()
+}
+
+/// Builds the server and returns where its binary lies.
+pub(crate) fn build_server(root: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
+    println!("building the server (the first time takes some minutes)");
+    let mut command = process::cargo(root);
+    command.args(["build", "--locked", "--package", "conclave"]);
+    let folder = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => {
+            command.arg("--release");
+            "release"
+        }
+    };
+    process::run(&mut command)?;
+    Ok(process::target_dir(root).join(folder).join("conclave"))
+}
+
+fn invitation(url: &str, link: &str) -> String {
+    format!(
+        "\nConclave runs at {url}\n\n  Your meeting:  {link}\n\n\
+         Open the link in two browsers: they see and hear each other. The certificate is this\n\
+         machine's own, so each browser asks once whether you trust it. Ctrl-C stops the server.\n"
+    )
+}
+
+/// Fails before anything is built if another program holds a port.
+fn check_ports(args: &Args) -> anyhow::Result<()> {
+    let taken = |port: u16, option: &str| {
+        format!("port {port} is taken by another program; choose another with `{option} PORT`")
+    };
+    for (port, option) in [(args.port, "--port"), (args.admin_port, "--admin-port")] {
+        TcpListener::bind(("0.0.0.0", port)).with_context(|| taken(port, option))?;
+    }
+    UdpSocket::bind(("0.0.0.0", args.udp_port))
+        .with_context(|| taken(args.udp_port, "--udp-port"))?;
+    TcpListener::bind(("0.0.0.0", args.udp_port))
+        .with_context(|| taken(args.udp_port, "--udp-port"))?;
+    Ok(())
+}
+
+/// A running server, stopped when dropped.
+#[derive(Debug)]
+struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts a server and returns once it serves.
+    fn start(binary: &Path, data: &Path, args: &Args) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(data)?;
+        let mut child = Command::new(binary)
+            .args(["serve", "--json"])
+            .args(["--listen", &format!("0.0.0.0:{}", args.port)])
+            .args(["--admin-listen", &format!("127.0.0.1:{}", args.admin_port)])
+            .args(["--udp-port", &args.udp_port.to_string()])
+            .arg("--data-dir")
+            .arg(data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let output = child.stdout.take().context("the output is piped")?;
+        let server = Self { child };
+        let mut lines = BufReader::new(output).lines();
+        loop {
+            let Some(line) = lines.next() else {
+                bail!("the server ended before it was ready; its messages are above");
+            };
+            if line?.contains("\"ready\"") {
+                break;
+            }
+        }
+        // Whatever it says on standard output from now on is read, so that it never blocks.
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(server)
+    }
+
+    fn wait(&mut self) -> anyhow::Result<()> {
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the server ended ({status})");
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::{Args, check_ports};
+
+    #[test]
+    fn a_taken_port_is_named_with_the_option_that_changes_it() {
+        let holder = TcpListener::bind(("0.0.0.0", 0)).unwrap();
+        let port = holder.local_addr().unwrap().port();
+        let args = Args { port, udp_port: 0, admin_port: 0, release: false };
+        let error = format!("{:#}", check_ports(&args).unwrap_err());
+        assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
+    }
+}
