@@ -30,9 +30,9 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     steps.run("types", || with_node(&|node| web::types(root, node)));
     steps.run("translations", || with_node(&|node| translations::check(root, node)));
     steps.run("wire", || wire::check(root));
+    steps.run("web build", || with_node(&|node| web::build(root, node).map(|()| String::new())));
     steps.run("clippy", || {
-        // The server embeds the client's files, so they must be there to compile it.
-        with_node(&|node| web::build(root, node).map(|()| String::new()))?;
+        web::make_place(root)?;
         cargo(root, &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
     });
     steps.print_table();

@@ -72,9 +72,10 @@ pub(crate) fn is_root() -> bool {
     first_line(Command::new("id").arg("-u")).is_some_and(|id| id == "0")
 }
 
-/// The command as one would type it.
+/// The command about as one would type it: programs without their folders.
 fn line(command: &Command) -> String {
-    std::iter::once(command.get_program())
+    let program = Path::new(command.get_program());
+    std::iter::once(program.file_name().unwrap_or(program.as_os_str()))
         .chain(command.get_args())
         .map(OsStr::to_string_lossy)
         .collect::<Vec<_>>()

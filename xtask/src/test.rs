@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::step::Steps;
 use crate::tools::Node;
-use crate::{process, tools, web};
+use crate::{process, web};
 
 /// Which tests to run.
 #[derive(Debug, clap::Args)]
@@ -166,9 +166,7 @@ impl Counts {
 }
 
 fn rust(root: &Path) -> anyhow::Result<(Counts, bool)> {
-    let node = Node::install(root)?;
-    node.install_packages(root)?;
-    web::build(root, &node)?;
+    web::make_place(root)?;
     let mut command = process::cargo(root);
     command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     if std::env::var_os("CONCLAVE_FUZZ_SECONDS").is_none() {
@@ -210,7 +208,6 @@ fn vitest_counts(report: &serde_json::Value) -> Counts {
 }
 
 fn browser(root: &Path, script: &str) -> anyhow::Result<(Counts, bool)> {
-    tools::rust_components(root)?;
     let mut command = web::browser_script(root, script)?;
     let mut counts = Counts::default();
     let succeeded = follow(&mut command, |line| {

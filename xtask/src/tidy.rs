@@ -29,7 +29,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<String> {
     violations.extend(files.iter().flat_map(sources::violations));
     if !violations.is_empty() {
         let lines: Vec<String> = violations.iter().map(Violation::to_string).collect();
-        bail!("{} rules broken:\n{}", lines.len(), lines.join("\n"));
+        bail!("{} times a rule is broken:\n{}", lines.len(), lines.join("\n"));
     }
     Ok(format!("{} crates, {} files", graph.len(), files.len()))
 }

@@ -81,6 +81,11 @@ pub(crate) fn build(root: &Path, node: &Node) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the folder of the built client, which the server needs to compile, if only empty.
+pub(crate) fn make_place(root: &Path) -> anyhow::Result<()> {
+    Ok(fs::create_dir_all(root.join("web/app/dist"))?)
+}
+
 /// Checks the types of every web package.
 pub(crate) fn types(root: &Path, node: &Node) -> anyhow::Result<String> {
     let packages = typescript_packages(&root.join("web"))?;
