@@ -182,3 +182,6 @@ fn size_of(layer: &LayerState, all: &[LayerState]) -> PixelSize {
     };
     PixelSize { width: scale(size.width), height: scale(size.height) }
 }
+
+#[cfg(test)]
+mod tests;

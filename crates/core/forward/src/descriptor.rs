@@ -273,3 +273,6 @@ pub enum DescriptorError {
         id: u8,
     },
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,3 +135,6 @@ impl Layer {
         Some(self.asked_at.map_or(now, |at| at + pause))
     }
 }
+
+#[cfg(test)]
+mod tests;

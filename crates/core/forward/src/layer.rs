@@ -104,7 +104,7 @@ const MIN_SPAN: Duration = Duration::from_millis(500);
 struct Layer {
     since: Instant,
     steps: [u64; STEPS],
-    /// The step that `last_step_at` fell in.
+    /// The step of the last packet.
     last_step: u64,
     outlived: Option<Outlived>,
     size: Option<PixelSize>,
@@ -134,7 +134,7 @@ impl Layer {
         let step = self.step(now);
         let skipped = step.saturating_sub(self.last_step).min(STEPS as u64);
         for i in 0..skipped {
-            *self.slot_mut(step.wrapping_sub(i)) = 0;
+            *self.slot_mut(step - i) = 0;
         }
         self.last_step = self.last_step.max(step);
         *self.slot_mut(step) += bytes as u64;
@@ -157,8 +157,8 @@ impl Layer {
     fn bitrate(&self, now: Instant) -> Bitrate {
         let step = self.step(now);
         let age = step.saturating_sub(self.last_step);
-        let kept = (STEPS as u64).saturating_sub(age);
-        let bytes: u64 = (0..kept).map(|i| self.slot(self.last_step.wrapping_sub(i))).sum();
+        let kept = (STEPS as u64).saturating_sub(age).min(self.last_step + 1);
+        let bytes: u64 = (0..kept).map(|i| self.slot(self.last_step - i)).sum();
         let span = now.saturating_duration_since(self.since).clamp(MIN_SPAN, STEP * STEPS as u32);
         Bitrate::bps(bytes * 8 * 1000 / u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     }
@@ -177,3 +177,6 @@ impl Layer {
         &mut self.steps[(step % STEPS as u64) as usize]
     }
 }
+
+#[cfg(test)]
+mod tests;

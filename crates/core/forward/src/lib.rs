@@ -21,3 +21,10 @@ pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
 pub use rewrite::{DropReason, PacketIn, PacketOut, Rewriter, Verdict, Vp8Ids};
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};
+
+/// Where virtual time begins in tests.
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "an origin is needed; only differences count")]
+fn origin() -> std::time::Instant {
+    std::time::Instant::now()
+}

@@ -72,7 +72,8 @@ impl Rewriter {
         self.target.filter(|_| self.needs_keyframes && self.current() != self.target)
     }
 
-    /// Begins another publication in the same outgoing stream. It has no target yet.
+    /// Begins another publication, or another stream of the same (its SSRC has changed), in the
+    /// same outgoing stream. It has no target yet.
     pub fn restart(&mut self) {
         self.target = None;
         self.segment = None;
@@ -107,8 +108,9 @@ impl Rewriter {
     /// packet comes after later ones has lost those: switching to it would freeze.
     fn note_seen(&mut self, packet: &PacketIn) -> bool {
         let highest = self.seen.get(&packet.layer).copied();
-        let leads = highest.is_none_or(|highest| packet.seq > highest);
-        if leads || highest.is_some_and(|highest| packet.seq.abs_diff(highest) > MAX_JUMP) {
+        let leads = highest
+            .is_none_or(|highest| packet.seq > highest || packet.seq.abs_diff(highest) > MAX_JUMP);
+        if leads {
             self.seen.insert(packet.layer, packet.seq);
         }
         leads
@@ -421,3 +423,6 @@ fn ticks(elapsed: Duration, clock_rate: u32) -> u32 {
     let ticks = elapsed.as_micros().saturating_mul(u128::from(clock_rate)) / 1_000_000;
     u32::try_from(ticks).unwrap_or(u32::MAX).min(u32::MAX / 4)
 }
+
+#[cfg(test)]
+mod tests;

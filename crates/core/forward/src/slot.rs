@@ -115,3 +115,6 @@ struct Slot<S> {
     /// The round in which it became idle.
     freed: u64,
 }
+
+#[cfg(test)]
+mod tests;

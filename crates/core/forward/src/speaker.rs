@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// ten times a second, since silence often sends no packet.
 ///
 /// - [`loudest`](Self::loudest) is whom to forward. Whoever gets a place keeps it for at least a
-///   second after the last word, so that no word is cut.
+///   second, and for a second after the last word unless drowned out, so that no word is cut.
 /// - [`speakers`](Self::speakers) is what to show: who speaks, and whom to feature. The featured
 ///   one stays while nobody else speaks.
 #[derive(Debug)]
@@ -97,9 +97,12 @@ impl<K: Copy + Ord> SpeakerDetector<K> {
             if holders.len() < n {
                 holders.push(other);
             } else if self.speaks(other) {
+                let challenger = self.loudness(other);
                 let weakest = holders
                     .iter_mut()
-                    .filter(|key| self.sources.get(key).is_none_or(|s| s.may_yield(now)))
+                    .filter(|key| {
+                        self.sources.get(key).is_none_or(|s| s.may_yield(now, challenger))
+                    })
                     .min_by_key(|key| by_loudness(&self.sources, **key));
                 if let Some(weakest) = weakest {
                     *weakest = other;
@@ -277,10 +280,14 @@ impl Source {
         self.updated_at = now;
     }
 
-    fn may_yield(&self, now: Instant) -> bool {
+    /// Whether it gives its place to someone who speaks this loud: once it has had it for a
+    /// while and is silent, or is drowned out. (Else a few noisy microphones could keep the only
+    /// person who speaks from being heard.)
+    fn may_yield(&self, now: Instant, challenger: f32) -> bool {
         let long_ago =
             |at: Option<Instant>| at.is_none_or(|at| now.saturating_duration_since(at) >= HOLD);
-        long_ago(self.placed_at) && long_ago(self.spoke_at)
+        let drowned = challenger > self.loudness + CLEARLY_LOUDER;
+        long_ago(self.placed_at) && (long_ago(self.spoke_at) || drowned)
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 80")]
@@ -288,3 +295,6 @@ impl Source {
         (self.loudness * 1000.0) as u32
     }
 }
+
+#[cfg(test)]
+mod tests;
