@@ -85,8 +85,11 @@ export class ChromiumTab implements Tab {
   /** For what only Chromium can be asked. */
   readonly page: Page;
 
-  private constructor(label: string, page: Page) {
-    this.label = label;
+  readonly #options: TabOptions;
+
+  private constructor(options: TabOptions, page: Page) {
+    this.#options = options;
+    this.label = options.label;
     this.page = page;
     page.on("console", (message) => {
       this.log.push(`${message.type()}: ${message.text()}`);
@@ -106,7 +109,13 @@ export class ChromiumTab implements Tab {
     page.setDefaultTimeout(PATIENCE_MS);
     await page.addInitScript(installProbe, options.probe);
     for (const script of options.initScripts) await page.addInitScript(script);
-    return new ChromiumTab(options.label, page);
+    return new ChromiumTab(options, page);
+  }
+
+  /** Another tab of the same window: the same person's. */
+  openSecond(): Promise<ChromiumTab> {
+    const label = `${this.label}, second tab`;
+    return ChromiumTab.in(this.page.context(), { ...this.#options, label });
   }
 
   async goto(url: string): Promise<void> {
@@ -120,6 +129,10 @@ export class ChromiumTab implements Tab {
   // The signature of the interface is checked by `implements`; Playwright's own is wider.
   evaluate<A, R>(run: (argument: A) => R | Promise<R>, argument?: A): Promise<R> {
     return this.page.evaluate(run as (argument: unknown) => R | Promise<R>, argument);
+  }
+
+  async inject(source: string): Promise<void> {
+    await this.page.evaluate(source);
   }
 
   async click(role: Role, name: string): Promise<void> {

@@ -93,7 +93,7 @@ export class FirefoxTab implements Tab {
   }
 
   static async in(context: BrowserContext, options: TabOptions): Promise<FirefoxTab> {
-    const page = await context.newPage();
+    const page = await context.newPage({ type: "window" });
     page.setDefaultTimeout(PATIENCE_MS);
     await page.setViewport({ width: options.width, height: options.height });
     await page.evaluateOnNewDocument(installProbe, options.probe);
@@ -111,6 +111,10 @@ export class FirefoxTab implements Tab {
 
   evaluate<A, R>(run: (argument: A) => R | Promise<R>, argument?: A): Promise<R> {
     return this.page.evaluate(run as (argument: unknown) => R | Promise<R>, argument) as Promise<R>;
+  }
+
+  async inject(source: string): Promise<void> {
+    await this.page.evaluate(source);
   }
 
   async click(role: Role, name: string): Promise<void> {

@@ -41,19 +41,25 @@ export interface Probe {
   readonly peers: RTCPeerConnection[];
   /** Calls of `setRemoteDescription`. */
   remoteDescriptions: number;
+  /** How many of these came after the page had added media sections to a running connection. */
+  growths: number;
   /** The page's sockets. */
   readonly sockets: WebSocket[];
   stats(): Promise<MediaStats>;
-  /** The mean colour in the middle of what a `<video>` shows; `undefined` before its first frame. */
+  /** The mean colour along the upper edge of a `<video>`; `undefined` before its first frame. */
   colourOf(video: HTMLVideoElement): Rgb | undefined;
 }
 
 /** What the page's camera shows. */
 export interface ProbeOptions {
   /** Replaces the picture of each camera track; `undefined` leaves the browser's fake device. */
-  readonly camera: { readonly colour: Rgb; readonly width: number; readonly height: number } | undefined;
+  readonly camera:
+    | { readonly colour: Rgb; readonly width: number; readonly height: number }
+    | undefined;
   /** Replaces what is shared; `undefined` leaves the browser's own. */
-  readonly screen: { readonly colour: Rgb; readonly width: number; readonly height: number } | undefined;
+  readonly screen:
+    | { readonly colour: Rgb; readonly width: number; readonly height: number }
+    | undefined;
 }
 
 declare global {
@@ -119,7 +125,7 @@ export function installProbe(options: ProbeOptions): void {
     const context = canvas.getContext("2d", { willReadFrequently: true });
     if (context === null) return undefined;
     const { videoWidth: w, videoHeight: h } = video;
-    context.drawImage(video, w * 0.35, h * 0.35, w * 0.3, h * 0.3, 0, 0, 8, 8);
+    context.drawImage(video, w * 0.3, h * 0.02, w * 0.4, h * 0.08, 0, 0, 8, 8);
     const { data } = context.getImageData(0, 0, 8, 8);
     const sums: [number, number, number] = [0, 0, 0];
     for (let i = 0; i < data.length; i += 4) {
@@ -128,7 +134,14 @@ export function installProbe(options: ProbeOptions): void {
     return sums;
   };
 
-  const probe: Probe = { peers, remoteDescriptions: 0, sockets, stats, colourOf };
+  const probe: Probe = {
+    peers,
+    remoteDescriptions: 0,
+    growths: 0,
+    sockets,
+    stats,
+    colourOf,
+  };
   globalThis.conclaveProbe = probe;
 
   const NativePeer = globalThis.RTCPeerConnection;
@@ -139,6 +152,7 @@ export function installProbe(options: ProbeOptions): void {
       return peer;
     },
   });
+  const sections = new WeakMap<RTCPeerConnection, number>();
   const describe: (description: RTCSessionDescriptionInit) => Promise<void> =
     NativePeer.prototype.setRemoteDescription;
   NativePeer.prototype.setRemoteDescription = function (
@@ -146,6 +160,10 @@ export function installProbe(options: ProbeOptions): void {
     description: RTCSessionDescriptionInit,
   ) {
     probe.remoteDescriptions += 1;
+    const before = sections.get(this);
+    const now = this.getTransceivers().length;
+    sections.set(this, now);
+    if (before !== undefined && now > before) probe.growths += 1;
     return describe.call(this, description);
   };
   globalThis.WebSocket = new Proxy(globalThis.WebSocket, {

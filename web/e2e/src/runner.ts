@@ -30,6 +30,7 @@ interface Outcome {
   readonly outcome: "failed" | "passed" | "skipped";
   readonly seconds: number;
   readonly reason?: string;
+  readonly notes?: readonly string[];
 }
 
 const TESTS: Test[] = [];
@@ -48,7 +49,8 @@ export async function run(filters: readonly string[]): Promise<number> {
   mkdirSync(OUT, { recursive: true });
   const wanted = filters.map((filter) => filter.toLowerCase());
   const chosen = TESTS.filter(
-    ({ name }) => wanted.length === 0 || wanted.some((filter) => name.toLowerCase().includes(filter)),
+    ({ name }) =>
+      wanted.length === 0 || wanted.some((filter) => name.toLowerCase().includes(filter)),
   );
   const world = new World();
   const outcomes: Outcome[] = [];
@@ -56,7 +58,10 @@ export async function run(filters: readonly string[]): Promise<number> {
     for (const each of chosen) {
       const outcome = await perform(each, world);
       outcomes.push(outcome);
-      say(`${outcome.outcome.padEnd(7)} ${outcome.seconds.toFixed(1).padStart(6)} s  ${outcome.name}`);
+      say(
+        `${outcome.outcome.padEnd(7)} ${outcome.seconds.toFixed(1).padStart(6)} s  ${outcome.name}`,
+      );
+      for (const note of outcome.notes ?? []) say(indent(note));
       if (outcome.reason !== undefined) say(indent(outcome.reason));
     }
   } finally {
@@ -79,7 +84,8 @@ async function perform(test: Test, world: World): Promise<Outcome> {
   const seconds = () => (performance.now() - started) / 1000;
 
   const obstacle = await test.skip?.(world);
-  if (obstacle !== undefined) return { name, outcome: "skipped", seconds: seconds(), reason: obstacle };
+  if (obstacle !== undefined)
+    return { name, outcome: "skipped", seconds: seconds(), reason: obstacle };
 
   const stage = new Stage(world);
   let failure: unknown;
@@ -95,8 +101,9 @@ async function perform(test: Test, world: World): Promise<Outcome> {
   } catch (error) {
     failure ??= error;
   }
-  if (failure === undefined) return { name, outcome: "passed", seconds: seconds() };
-  return { name, outcome: "failed", seconds: seconds(), reason: describe(failure) };
+  const { notes } = stage;
+  if (failure === undefined) return { name, outcome: "passed", seconds: seconds(), notes };
+  return { name, outcome: "failed", seconds: seconds(), notes, reason: describe(failure) };
 }
 
 async function withDeadline(work: Promise<void>, timeoutMs: number): Promise<void> {
@@ -125,7 +132,10 @@ function describe(error: unknown): string {
 }
 
 function slug(name: string): string {
-  return name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").slice(0, 80);
+  return name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .slice(0, 80);
 }
 
 function indent(text: string): string {

@@ -3,8 +3,8 @@
  * @module
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { createSocket } from "node:dgram";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -33,6 +33,8 @@ export interface OpenOptions {
 /** What one test uses. */
 export class Stage {
   readonly world: World;
+  /** What the test has to report beside its outcome. */
+  readonly notes: string[] = [];
   readonly #tabs: Tab[] = [];
   readonly #bots: Bot[] = [];
   readonly #servers: Server[] = [];
@@ -64,8 +66,7 @@ export class Stage {
     const tabOptions: TabOptions = {
       label: options.label ?? `${browser} ${this.#tabs.length + 1}`,
       probe: {
-        camera:
-          colour && { colour: COLOURS[colour], width: cameraSize[0], height: cameraSize[1] },
+        camera: colour && { colour: COLOURS[colour], width: cameraSize[0], height: cameraSize[1] },
         screen: screen && { colour: COLOURS[screen], width: 1280, height: 720 },
       },
       width: size[0],
@@ -92,6 +93,16 @@ export class Stage {
     const bot = new Bot(link, options);
     this.#bots.push(bot);
     return bot;
+  }
+
+  /** Lets all bots leave. */
+  async dismissBots(): Promise<void> {
+    await Promise.all(this.#bots.map((bot) => bot.leave()));
+  }
+
+  /** Adds a line to the report of this test. */
+  note(line: string): void {
+    this.notes.push(line);
   }
 
   /** Runs `cleanUp` when the test is over, whatever its outcome. */
@@ -138,10 +149,8 @@ export class Stage {
 
   async close(): Promise<void> {
     const parts = [...this.#tabs, ...this.#bots, ...this.#servers];
-    const results = await Promise.allSettled([
-      ...parts.map((part) => part.close()),
-      ...this.#cleanUps.map(async (cleanUp) => cleanUp()),
-    ]);
+    const results = await Promise.allSettled(parts.map((part) => part.close()));
+    results.push(...(await Promise.allSettled(this.#cleanUps.map(async (cleanUp) => cleanUp()))));
     for (const result of results) {
       if (result.status === "rejected") throw result.reason;
     }

@@ -57,6 +57,8 @@ export interface Tab {
   reload(): Promise<void>;
   evaluate<A, R>(run: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
   evaluate<R>(run: () => R | Promise<R>): Promise<R>;
+  /** Runs a script in the page, whatever its content security policy says. */
+  inject(source: string): Promise<void>;
   /** Clicks what has this role and exactly this accessible name, once it is there. */
   click(role: Role, name: string): Promise<void>;
   /** Replaces the text of the field that has exactly this accessible name. */
@@ -72,11 +74,16 @@ export interface Tab {
 
 /** Waits until something with this role and accessible name is visible. */
 export function appears(tab: Tab, role: Role, name: string, patience?: Patience): Promise<true> {
-  return until(`${role} "${name}" in ${tab.label}`, () => tab.shows(role, name), patience) as Promise<true>;
+  return until(
+    `${role} "${name}" in ${tab.label}`,
+    () => tab.shows(role, name),
+    patience,
+  ) as Promise<true>;
 }
 
 /** The visible text of the page. */
 export function visibleText(tab: Tab): Promise<string> {
+  // biome-ignore lint/performance/useDomNodeTextContent: hidden text does not count
   return tab.evaluate(() => document.body.innerText);
 }
 

@@ -1,0 +1,133 @@
+/**
+ * From the click on Join to the first decoded frame of somebody else, beside the floor: two pages
+ * of the same browser connected directly. Both ways carry the same camera (1280x720, VP8).
+ *
+ * `node bench/join.ts [--runs 20]` prints JSON, then one line in words; it fails above the limit.
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+
+import { Chromium, type ChromiumTab } from "../src/chromium.ts";
+import { createMeeting } from "../src/meeting.ts";
+import { Server } from "../src/server.ts";
+import { appears, type TabOptions } from "../src/tab.ts";
+import { until } from "../src/until.ts";
+import { measureFloor, openPair } from "./floor.ts";
+
+/** What the server may add to the floor, in milliseconds. */
+const LIMIT_MS = 400;
+
+const TAB: TabOptions = {
+  label: "bench",
+  probe: { camera: undefined, screen: undefined },
+  width: 1000,
+  height: 700,
+  locale: "en-GB",
+  colourScheme: "light",
+  initScripts: [watchJoin],
+};
+
+declare global {
+  var joinTook: number | undefined;
+}
+
+/**
+ * Runs in the page: from the click on a button that submits, to the first frame that a receiving
+ * slot decodes.
+ */
+function watchJoin(): void {
+  const watch = async (started: number): Promise<void> => {
+    for (;;) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      for (const peer of globalThis.conclaveProbe.peers) {
+        for (const { direction, receiver } of peer.getTransceivers()) {
+          if (direction !== "recvonly" || receiver.track.kind !== "video" || receiver.track.muted)
+            continue;
+          const report = await receiver.getStats();
+          let decoded = 0;
+          report.forEach((entry) => {
+            if (entry.type === "inbound-rtp") decoded += entry.framesDecoded ?? 0;
+          });
+          if (decoded > 0) {
+            globalThis.joinTook = performance.now() - started;
+            return;
+          }
+        }
+      }
+    }
+  };
+  addEventListener(
+    "click",
+    ({ target }) => {
+      const button = target instanceof Element ? target.closest("button[type=submit]") : null;
+      if (button !== null) void watch(performance.now());
+    },
+    { capture: true, once: true },
+  );
+}
+
+/** Opens the view before the call and waits until camera and microphone run. */
+async function prepare(browser: Chromium, link: string, name: string): Promise<ChromiumTab> {
+  const tab = await browser.open(TAB);
+  await tab.goto(link);
+  await tab.fill("Your name", name);
+  await appears(tab, "button", "Join the meeting");
+  await until("the preview", () =>
+    tab.evaluate(() => (document.querySelector("video")?.videoWidth ?? 0) > 0),
+  );
+  return tab;
+}
+
+async function measureJoin(browser: Chromium, link: string): Promise<number> {
+  const tab = await prepare(browser, link, "Ben");
+  try {
+    await tab.click("button", "Join the meeting");
+    return await until("the first frame", () => tab.evaluate(() => globalThis.joinTook));
+  } finally {
+    await tab.close();
+  }
+}
+
+function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const [low, high] = [sorted[Math.ceil(sorted.length / 2) - 1] ?? 0, sorted[middle] ?? 0];
+  return Math.round((low + high) / 2);
+}
+
+const { values } = parseArgs({ options: { runs: { type: "string", default: "20" } } });
+const runs = Number(values.runs);
+
+const server = await Server.start();
+const browser = await Chromium.launch();
+const ours: number[] = [];
+const floor: number[] = [];
+try {
+  const link = await createMeeting(server);
+  const publisher = await prepare(browser, link, "Ada");
+  await publisher.click("button", "Join the meeting");
+  await appears(publisher, "button", "Leave");
+  const pair = await openPair(publisher.page.context(), server.url);
+  // The first of each warms caches; it does not count.
+  for (let run = 0; run <= runs; run += 1) {
+    const [direct, joined] = [await measureFloor(pair), await measureJoin(browser, link)];
+    if (run === 0) continue;
+    floor.push(Math.round(direct));
+    ours.push(Math.round(joined));
+  }
+} finally {
+  await browser.close();
+  await server.close();
+}
+
+const difference = median(ours) - median(floor);
+const holds = difference <= LIMIT_MS;
+process.stdout.write(
+  `${JSON.stringify({ runs, limitMs: LIMIT_MS, oursMs: ours, floorMs: floor })}\n`,
+);
+process.stdout.write(
+  `join-to-first-frame median ${median(ours)} ms, floor ${median(floor)} ms, ` +
+    `difference ${difference} ms (limit ${LIMIT_MS} ms)\n`,
+);
+process.exit(holds ? 0 : 1);

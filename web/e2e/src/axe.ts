@@ -1,0 +1,34 @@
+/**
+ * Accessibility checks with axe-core.
+ * @module
+ */
+
+import type { AxeResults } from "axe-core";
+import axe from "axe-core";
+
+import type { Tab } from "./tab.ts";
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+
+declare global {
+  var axe: { run(context: Document, options: object): Promise<AxeResults> };
+}
+
+/** Every violation in the page, one line for each element. */
+export async function violations(tab: Tab): Promise<string[]> {
+  await tab.inject(axe.source);
+  const results = await tab.evaluate(
+    (tags) =>
+      globalThis.axe.run(document, {
+        runOnly: { type: "tag", values: tags },
+        resultTypes: ["violations"],
+      }),
+    TAGS,
+  );
+  return results.violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ html, failureSummary }) => {
+      const why = (failureSummary ?? "").split("\n").slice(1).join(" ").trim();
+      return `${id}: ${help}: ${html.slice(0, 160)} ${why}`;
+    }),
+  );
+}

@@ -1,0 +1,248 @@
+/**
+ * A person in a browser, as far as the interface lets one be seen: by roles and accessible names.
+ * @module
+ */
+
+import { type Colour, nearestColour } from "./colour.ts";
+import type { OpenOptions, Stage } from "./stage.ts";
+import { appears, type BrowserName, stats, type Tab } from "./tab.ts";
+import { type Patience, until } from "./until.ts";
+
+/** Who comes, and how. */
+export interface PersonOptions extends OpenOptions {
+  readonly name: string;
+  /** What the interface says for an English message, where it does not speak English. */
+  readonly say?: Say;
+}
+
+/** What the interface says for an English message. */
+export type Say = (english: string) => string;
+
+/** One tile of the call view. */
+export interface Tile {
+  readonly participant: string;
+  /** What the tile shows of the person: `camera`, `screen` or nothing. */
+  readonly kind: string;
+  readonly state: string;
+  /** Its accessible name. */
+  readonly label: string;
+  readonly width: number;
+  /** Frames that its picture has shown so far; `undefined` without a picture. */
+  readonly frames: number | undefined;
+  readonly colour: Colour | undefined;
+}
+
+/** A person in a browser. */
+export class Person {
+  readonly tab: Tab;
+  readonly name: string;
+  readonly #say: Say;
+
+  private constructor(tab: Tab, name: string, say: Say) {
+    this.tab = tab;
+    this.name = name;
+    this.#say = say;
+  }
+
+  /** The person in front of a page that a test opened. */
+  static at(tab: Tab, name: string, say: Say = (english) => english): Person {
+    return new Person(tab, name, say);
+  }
+
+  /** Opens `link` in a browser, up to the view before the call. */
+  static async arrive(
+    stage: Stage,
+    browser: BrowserName,
+    link: string,
+    options: PersonOptions,
+  ): Promise<Person> {
+    const tab = await stage.open(browser, { label: options.name, ...options });
+    await tab.goto(link);
+    const person = Person.at(tab, options.name, options.say);
+    await person.isBeforeCall();
+    return person;
+  }
+
+  /** Opens `link` and joins. */
+  static async enter(
+    stage: Stage,
+    browser: BrowserName,
+    link: string,
+    options: PersonOptions,
+  ): Promise<Person> {
+    const person = await Person.arrive(stage, browser, link, options);
+    await person.join();
+    return person;
+  }
+
+  async isBeforeCall(patience?: Patience): Promise<void> {
+    await appears(this.tab, "textbox", this.#say("Your name"), patience);
+  }
+
+  /** From the view before the call into it. */
+  async join(): Promise<void> {
+    await this.pressJoin();
+    await this.isInCall();
+  }
+
+  /** Enters the name and presses Join. */
+  async pressJoin(): Promise<void> {
+    await this.tab.fill(this.#say("Your name"), this.name);
+    // The door is named by whether there is a camera or a microphone.
+    const doors = ["Join the meeting", "Join to watch and listen"].map(this.#say);
+    await until(`${this.name} to press Join`, async () => {
+      for (const door of doors) {
+        if (!(await this.tab.shows("button", door))) continue;
+        await this.tab.click("button", door);
+        return true;
+      }
+      return false;
+    });
+  }
+
+  async isInCall(patience?: Patience): Promise<void> {
+    await appears(this.tab, "button", this.#say("Leave"), patience);
+  }
+
+  async leave(): Promise<void> {
+    await this.press("Leave");
+    await this.hasLeft();
+  }
+
+  async hasLeft(patience?: Patience): Promise<void> {
+    await appears(this.tab, "button", this.#say("Join again"), patience);
+  }
+
+  /** After a reload: into the call again, with one click at most. */
+  async comesBack(): Promise<void> {
+    await until(`${this.name} to come back`, async () => {
+      if (await this.tab.shows("button", this.#say("Leave"))) return true;
+      const door = this.#say("Join the meeting");
+      if (await this.tab.shows("button", door)) {
+        await this.tab.click("button", door);
+        await this.isInCall();
+        return true;
+      }
+      return false;
+    });
+  }
+
+  /** Presses the button of this English name. */
+  async press(button: string): Promise<void> {
+    await this.tab.click("button", this.#say(button));
+  }
+
+  /** Presses the toggle of this English name. */
+  async toggle(button: string): Promise<void> {
+    await this.press(button);
+  }
+
+  /** The tiles in view, own one included. */
+  async tiles(): Promise<Tile[]> {
+    const tiles = await this.tab.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>('[data-testid="tile"]')].map((tile) => {
+        const video = tile.querySelector("video");
+        return {
+          participant: tile.dataset["participant"] ?? "",
+          kind: tile.dataset["kind"] ?? "",
+          state: tile.dataset["state"] ?? "",
+          label: tile.getAttribute("aria-label") ?? tile.textContent ?? "",
+          width: tile.getBoundingClientRect().width,
+          frames: video === null ? undefined : video.getVideoPlaybackQuality().totalVideoFrames,
+          rgb: video === null ? undefined : conclaveProbe.colourOf(video),
+        };
+      }),
+    );
+    return tiles.map(({ rgb, ...tile }) => ({
+      ...tile,
+      colour: rgb === undefined ? undefined : nearestColour(rgb),
+    }));
+  }
+
+  /** The tiles of the others' faces. */
+  async othersInView(): Promise<Tile[]> {
+    return (await this.tiles()).filter(({ kind, isSelf }) => kind === "camera" && !isSelf);
+  }
+
+  /** Waits until the faces of so many others are in view, each with a picture. */
+  async seesOthers(count: number, patience?: Patience): Promise<void> {
+    await until(
+      `${this.name} to see ${count} others`,
+      async () => {
+        const tiles = await this.othersInView();
+        return tiles.length === count && tiles.every(({ frames }) => (frames ?? 0) > 0);
+      },
+      patience,
+    );
+  }
+
+  /** Waits until the pictures of so many others have moved since this was called. */
+  async hasMediaOf(count: number, patience?: Patience): Promise<void> {
+    const start = new Map<string, number>();
+    await until(
+      `${this.name} to have moving pictures of ${count} others`,
+      async () => {
+        const tiles = await this.othersInView();
+        const moved = tiles.filter(({ participant, frames }) => {
+          if (frames === undefined) return false;
+          const first = start.get(participant);
+          if (first === undefined || frames < first) start.set(participant, frames);
+          return first !== undefined && frames >= first + 2;
+        });
+        return moved.length === count;
+      },
+      { everyMs: 50, timeoutMs: 30_000, ...patience },
+    );
+  }
+
+  /** The shared screen of `name`, once it shows a picture. */
+  screenOf(name: string, patience?: Patience): Promise<Tile> {
+    return until(
+      `${this.name} to see the screen of ${name}`,
+      async () =>
+        (await this.tiles()).find(
+          ({ kind, label, frames }) =>
+            kind === "screen" && label.includes(name) && (frames ?? 0) > 0,
+        ),
+      patience,
+    );
+  }
+
+  /** The tile that shows `name`, once there is one. */
+  tileOf(name: string, patience?: Patience): Promise<Tile> {
+    return until(
+      `${this.name} to have a tile of ${name}`,
+      async () => (await this.tiles()).find(({ label }) => label.includes(name)),
+      patience,
+    );
+  }
+
+  /** Waits until the picture of `name` has this colour. */
+  async sees(name: string, colour: Colour, patience?: Patience): Promise<void> {
+    await until(
+      `${this.name} to see ${name} in ${colour}`,
+      async () => (await this.tileOf(name)).colour === colour,
+      patience,
+    );
+  }
+
+  /** Waits until `count` more frames have been decoded. */
+  async decodes(count = 10, patience?: Patience): Promise<void> {
+    const before = (await stats(this.tab)).framesDecoded;
+    await until(
+      `${this.name} to decode ${count} more frames`,
+      async () => (await stats(this.tab)).framesDecoded >= before + count,
+      patience,
+    );
+  }
+
+  /** Waits until sound has come in: its energy grows. */
+  async hears(patience?: Patience): Promise<void> {
+    const before = (await stats(this.tab)).audioEnergy;
+    await until(
+      `${this.name} to hear something`,
+      async () => (await stats(this.tab)).audioEnergy > before + 1e-4,
+      patience,
+    );
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * A walk through every view of the app, in one window: for checks that hold in all of them.
+ * @module
+ */
+
+import { createMeeting } from "./meeting.ts";
+import { Person, type Say } from "./person.ts";
+import { catalogue } from "./po.ts";
+import type { OpenOptions, Stage } from "./stage.ts";
+import { appears, type Tab, visibleText } from "./tab.ts";
+import { until } from "./until.ts";
+
+/** How to walk. */
+export interface WalkOptions extends OpenOptions {
+  /** The interface's language, if not English. */
+  readonly language?: string;
+  /** Also the calls of twenty and with a shared screen, which take longest. */
+  readonly large?: boolean;
+}
+
+/** Looks at a view while it is open. */
+export type Visit = (view: string, tab: Tab) => Promise<void>;
+
+/** Shows each view in turn. */
+export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit): Promise<void> {
+  const say = speaker(options.language);
+  const server = await stage.server();
+  const link = await createMeeting(server);
+  const open = { colour: "blue", ...options } as const;
+  const tab = await stage.open("chromium", { label: "walker", ...open });
+  const reads = (english: string) =>
+    until(`"${english}" to be read`, async () => (await visibleText(tab)).includes(say(english)));
+
+  await tab.goto(server.url);
+  await appears(tab, "button", say("Start a meeting"));
+  await visit("home", tab);
+  await tab.fill(say("Link from your invitation"), "https://elsewhere.test/");
+  await tab.click("button", say("Go to the meeting"));
+  await reads("This address does not lead to a meeting.");
+  await visit("home-bad-link", tab);
+
+  await tab.goto(link.replace(/\/m\/[^#]+/, "/m/AAAAAAAAAAAAAAAAAAAAAA"));
+  await reads("There is no such meeting.");
+  await visit("unknown-meeting", tab);
+  await tab.goto("about:blank");
+  await tab.goto(link.slice(0, -4));
+  await reads("The end of the link is damaged.");
+  await visit("damaged-link", tab);
+
+  const old = await stage.open("chromium", {
+    label: "old browser",
+    ...open,
+    initScripts: [() => void Reflect.deleteProperty(globalThis, "RTCPeerConnection")],
+  });
+  await old.goto(link);
+  await until("the old browser to be told", async () =>
+    (await visibleText(old)).includes(say("This browser cannot hold video calls.")),
+  );
+  await visit("unsupported-browser", old);
+  await old.close();
+
+  await tab.goto("about:blank");
+  await tab.goto(link);
+  const ada = Person.at(tab, "Ada Lovelace", say);
+  await ada.isBeforeCall();
+  await tab.fill(say("Your name"), ada.name);
+  await until("the preview", () =>
+    tab.evaluate(() => (document.querySelector("video")?.videoWidth ?? 0) > 0),
+  );
+  await visit("before-call", tab);
+
+  await ada.join();
+  await visit("call-alone", tab);
+  const bot = stage.bot(link);
+  await ada.seesOthers(1);
+  await visit("call-two", tab);
+  const bots = stage.bot(link, { count: 4 });
+  await ada.seesOthers(5);
+  await visit("call-six", tab);
+  if (options.large === true) {
+    const crowd = stage.bot(link, { count: 14 });
+    await ada.countsPeople(20);
+    await ada.hasMediaOfAllInView();
+    await visit("call-twenty", tab);
+    await crowd.leave();
+    await ada.countsPeople(6);
+    await ada.toggle("Share your screen");
+    await until("the own screen", async () => (await ada.tiles()).some(({ kind }) => kind === "screen"));
+    await visit("call-sharing", tab);
+    await ada.toggle("Share your screen");
+  }
+  await ada.toggle("People");
+  await visit("people", tab);
+  await ada.toggle("People");
+  await ada.openSettings();
+  await visit("settings", tab);
+  await tab.press("Escape");
+  await ada.openHelp();
+  await visit("help", tab);
+  await tab.press("Escape");
+  await ada.openMenu();
+  await visit("menu", tab);
+  await tab.press("Escape");
+  await Promise.all([bot.leave(), bots.leave()]);
+  await ada.leave();
+  await visit("ended", tab);
+}
+
+/** What the interface says in a language for an English message. */
+export function speaker(language: string | undefined): Say {
+  if (language === undefined) return (english) => english;
+  const messages = catalogue(language);
+  return (english) => {
+    const translation = messages.get(english);
+    if (translation === undefined) throw new Error(`no message "${english}" in the catalogue`);
+    return translation === "" ? english : translation;
+  };
+}

@@ -1,0 +1,60 @@
+import { colourClip } from "../src/colour.ts";
+import { createMeeting } from "../src/meeting.ts";
+import { Person } from "../src/person.ts";
+import { test } from "../src/runner.ts";
+import { stats } from "../src/tab.ts";
+import { pause, until } from "../src/until.ts";
+
+test("a camera's own picture arrives as it was filmed", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  const ada = await Person.enter(stage, "chromium", link, {
+    name: "Ada",
+    chromium: { cameraClip: colourClip("cyan") },
+  });
+  const ben = await Person.enter(stage, "chromium", link, { name: "Ben", colour: "red" });
+  await ben.sees("Ada", "cyan");
+  await ada.sees("Ben", "red");
+});
+
+test("who mutes is not heard, and the others see it", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
+  const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
+  await ben.hears();
+
+  await ada.toggle("Microphone");
+  await ben.seesMuted("Ada", true);
+  // What was under way may still sound for a moment.
+  await pause(1500);
+  const before = await stats(ben.tab);
+  await pause(2500);
+  const after = await stats(ben.tab);
+  const energy = after.audioEnergy - before.audioEnergy;
+  if (energy > 1e-4) throw new Error(`sound of energy ${energy} came through`);
+
+  await ada.toggle("Microphone");
+  await ben.seesMuted("Ada", false);
+  await ben.hears();
+});
+
+test("a camera goes off and on again without a new negotiation", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
+  const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
+  await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
+  const before = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+
+  for (const person of [ada, ben]) {
+    const [other, colour] = person === ada ? ([ben, "red"] as const) : ([ada, "blue"] as const);
+    await person.toggle("Camera");
+    await until(
+      `${other.name} to see no picture of ${person.name}`,
+      async () => (await other.tileOf(person.name)).frames === undefined,
+    );
+    await person.toggle("Camera");
+    await other.sees(person.name, colour);
+    await other.decodes();
+  }
+  const after = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  if (after !== before) throw new Error(`${after - before} negotiations for a camera`);
+});

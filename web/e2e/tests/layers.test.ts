@@ -1,0 +1,76 @@
+import { createMeeting } from "../src/meeting.ts";
+import { Network } from "../src/network.ts";
+import { Person } from "../src/person.ts";
+import { test } from "../src/runner.ts";
+import { stats } from "../src/tab.ts";
+import { until } from "../src/until.ts";
+
+/** The widest picture that comes in at the moment: of streams whose frames still grow. */
+async function widestLive(person: Person): Promise<number> {
+  const before = new Map((await stats(person.tab)).video.map((v) => [v.mid, v.framesDecoded]));
+  await person.decodes(8);
+  const live = (await stats(person.tab)).video.filter(
+    ({ mid, framesDecoded }) => framesDecoded > (before.get(mid) ?? 0),
+  );
+  return Math.max(0, ...live.map(({ frameWidth }) => frameWidth));
+}
+
+async function settlesAt(
+  person: Person,
+  what: string,
+  fits: (width: number) => boolean,
+  timeoutMs = 40_000,
+): Promise<void> {
+  let seen = 0;
+  await until(
+    `${what} (last seen: ${seen})`,
+    async () => {
+      seen = await widestLive(person);
+      return fits(seen);
+    },
+    { timeoutMs },
+  ).catch((error: unknown) => {
+    throw new Error(`${what}: the widest picture is ${seen} wide`, { cause: error });
+  });
+}
+
+test("a large tile gets the large picture, a small one a smaller", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  stage.bot(link);
+  const ada = await Person.enter(stage, "chromium", link, {
+    name: "Ada",
+    colour: "red",
+    size: [1500, 950],
+  });
+  await settlesAt(ada, "a tile of 1280 and more gets 1280x720", (width) => width === 1280);
+  const before = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  await ada.tab.resize(480, 360);
+  await settlesAt(ada, "a tile of 480 gets 640x360 or less", (width) => width <= 640);
+  await ada.tab.resize(1500, 950);
+  await settlesAt(ada, "the tile grows and so does the picture", (width) => width === 1280);
+  const after = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  if (after !== before) throw new Error(`${after - before} negotiations for a change of layer`);
+});
+
+test(
+  "when the network narrows, the picture shrinks and goes on; when it widens, it grows again",
+  async (stage) => {
+    const network = Network.lay();
+    stage.after(() => network.remove());
+    const server = await stage.ownServer({ network });
+    const link = await createMeeting(server);
+    stage.bot(link);
+    const ada = await Person.enter(stage, "chromium", link, {
+      name: "Ada",
+      colour: "red",
+      size: [1500, 950],
+    });
+    await settlesAt(ada, "before the limit: 1280x720", (width) => width === 1280);
+    network.narrow(160);
+    await settlesAt(ada, "under the limit: a smaller layer", (width) => width > 0 && width < 1280);
+    await ada.decodes(20);
+    network.mend();
+    await settlesAt(ada, "after the limit: 1280x720 again", (width) => width === 1280, 60_000);
+  },
+  { skip: () => Network.obstacle(), timeoutMs: 180_000 },
+);

@@ -1,0 +1,56 @@
+import { createMeeting } from "../src/meeting.ts";
+import { Person } from "../src/person.ts";
+import { test } from "../src/runner.ts";
+import { appears } from "../src/tab.ts";
+import { until } from "../src/until.ts";
+
+test("a shared screen is featured for the others, beside the face of who shares", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  const ada = await Person.enter(stage, "chromium", link, {
+    name: "Ada",
+    colour: "red",
+    screen: "cyan",
+  });
+  const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
+  await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
+  const before = await ben.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+
+  await ada.toggle("Share your screen");
+  const screen = await ben.screenOf("Ada");
+  if (screen.colour !== "cyan") throw new Error(`the screen is ${screen.colour}`);
+  const face = await ben.tileOf("Ada");
+  if (screen.width <= face.width) throw new Error("the screen is not larger than the face");
+  await ben.sees("Ada", "red");
+  await ada.decodes();
+
+  await ada.toggle("Share your screen");
+  await until("the screen to go", async () =>
+    (await ben.tiles()).every(({ kind }) => kind !== "screen"),
+  );
+  const after = await ben.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  if (after - before > 1) throw new Error(`${after - before} negotiations for a shared screen`);
+});
+
+test("the browser's own screen capture arrives, and ends where the browser ends it", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
+  const ben = await Person.enter(stage, "chromium", link, { name: "Ben", colour: "blue" });
+  await ada.toggle("Share your screen");
+  const screen = await ben.screenOf("Ada");
+  if ((screen.frames ?? 0) === 0) throw new Error("no frame of the screen");
+  await ada.tab.evaluate(() => {
+    for (const peer of conclaveProbe.peers) {
+      for (const { track } of peer.getSenders()) {
+        if (track === null || track.kind !== "video") continue;
+        if (!("displaySurface" in track.getSettings())) continue;
+        // What the browser's own "stop sharing" bar does.
+        track.stop();
+        track.dispatchEvent(new Event("ended"));
+      }
+    }
+  });
+  await until("the screen to go", async () =>
+    (await ben.tiles()).every(({ kind }) => kind !== "screen"),
+  );
+  await appears(ada.tab, "button", "Share your screen");
+});
