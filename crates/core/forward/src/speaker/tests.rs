@@ -217,7 +217,7 @@ proptest! {
             let loud = u32::try_from(i % 6).unwrap();
             meeting.run(20, 6, |source, _| if source == loud { level } else { ROOM });
             let now = meeting.loudest(3);
-            prop_assert_eq!(&now, places.get_or_insert(now.clone()));
+            prop_assert_eq!(&now, places.get_or_insert_with(|| now.clone()));
         }
         prop_assert_eq!(meeting.changes, 0);
     }

@@ -59,7 +59,7 @@ struct LayerSource {
 impl LayerSource {
     /// Numbers that begin anywhere, close to where they wrap if `seed` says so.
     fn new(seed: u64) -> Self {
-        let near_wrap = seed % 3 == 0;
+        let near_wrap = seed.is_multiple_of(3);
         Self {
             seq: if near_wrap { 65_500 } else { seed % 65_536 },
             timestamp: if near_wrap { u32::MAX - 20_000 } else { (seed >> 16) as u32 },
