@@ -1,0 +1,264 @@
+import type { Mid, TrackSource } from "@conclave/wire";
+
+import { withOpusDtx } from "./sdp";
+import type { ReceivingSlot, StreamTransform } from "./streamTransform";
+
+/** What a {@link PeerLink} reports. */
+export interface PeerEvents {
+  /** Media flows. */
+  onConnected(): void;
+  /** Media no longer flows, and will not by itself. Reported once. */
+  onLost(): void;
+}
+
+/** What a {@link PeerLink} is made of. */
+export interface PeerOptions {
+  readonly generation: number;
+  /** Size of the pool of video slots to begin with. */
+  readonly videoSlots: number;
+  readonly transform: StreamTransform;
+  readonly events: PeerEvents;
+}
+
+/** One media session, as the call uses it. */
+export interface Peer {
+  readonly generation: number;
+  /** Size of the pool of video slots. */
+  readonly videoSlots: number;
+  /** Whether an offer is out that has not been answered. */
+  readonly isNegotiating: boolean;
+  /**
+   * A session description to send: a fresh one, or the one that still waits for its answer.
+   * From then on {@link mid} knows every sending section.
+   */
+  offer(): Promise<string>;
+  /** Takes the answer to the last offer. */
+  answer(sdp: string): Promise<void>;
+  /** Takes the last offer back: the server refused it, and what ran before still runs. */
+  rollBack(): Promise<void>;
+  /** What a sending section carries from here on; nothing is negotiated. */
+  send(source: TrackSource, track: MediaStreamTrack | undefined): void;
+  /** The section that carries a source, once offered. */
+  mid(source: TrackSource): Mid | undefined;
+  /** Makes the pool of video slots larger; the next {@link offer} tells the server. */
+  growVideo(slots: number): void;
+  /** What a receiving slot plays. */
+  receivingTrack(mid: Mid): MediaStreamTrack | undefined;
+  /** Tracks of the audio slots, in order. */
+  audioTracks(): readonly MediaStreamTrack[];
+  /** Frames decoded so far by each video slot. */
+  framesDecoded(): Promise<ReadonlyMap<Mid, number>>;
+  close(): void;
+}
+
+/** Sound of this many others is heard at a time: the loudest. */
+const AUDIO_SLOTS = 4;
+
+/** How long a path may be interrupted before it is given up for a new one. */
+const DISCONNECTED_PATIENCE_MS = 3_000;
+
+/** From the answer to media. ICE and DTLS take well under a second where they work. */
+const CONNECT_PATIENCE_MS = 10_000;
+
+/** Quarter, half and full size. The server forwards the one that fits a receiver. */
+const CAMERA_LAYERS: readonly RTCRtpEncodingParameters[] = [
+  { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+];
+
+/** Text stays legible at this rate, and a slide change does not starve the cameras. */
+const SCREEN_LAYER: RTCRtpEncodingParameters = { maxBitrate: 2_500_000 };
+
+const AUDIO_CODECS = ["audio/opus"];
+const VIDEO_CODECS = ["video/vp8", "video/rtx"];
+
+/**
+ * One generation of the media session: one `RTCPeerConnection`.
+ *
+ * It is the only place where senders and receivers come into being, so the only one where a
+ * transform has to be attached. The client always offers: its four sending sections, then a pool
+ * of receiving slots. What a slot carries, and who comes and goes, is told by signalling; no
+ * description changes for it.
+ */
+export class PeerLink implements Peer {
+  readonly generation: number;
+  readonly #pc: RTCPeerConnection;
+  readonly #options: PeerOptions;
+  readonly #senders = new Map<TrackSource, RTCRtpTransceiver>();
+  readonly #audio: RTCRtpTransceiver[] = [];
+  readonly #video: RTCRtpTransceiver[] = [];
+  #offered: Promise<string> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #over = false;
+
+  constructor(options: PeerOptions) {
+    this.generation = options.generation;
+    this.#options = options;
+    // No STUN or TURN servers: no request to anybody but the meeting's own server.
+    this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+    this.#pc.addEventListener("connectionstatechange", () => this.#onState());
+    this.#pc.addEventListener("iceconnectionstatechange", () => this.#onState());
+    this.#addSender("microphone", "audio", []);
+    this.#addSender("camera", "video", CAMERA_LAYERS);
+    this.#addSender("screen", "video", [SCREEN_LAYER]);
+    this.#addSender("screenAudio", "audio", []);
+    for (let i = 0; i < AUDIO_SLOTS; i += 1) this.#addReceiver("audio", this.#audio);
+    this.growVideo(options.videoSlots);
+  }
+
+  get videoSlots(): number {
+    return this.#video.length;
+  }
+
+  get isNegotiating(): boolean {
+    return this.#offered !== undefined;
+  }
+
+  offer(): Promise<string> {
+    this.#offered ??= this.#makeOffer();
+    return this.#offered;
+  }
+
+  async answer(sdp: string): Promise<void> {
+    if (this.#pc.signalingState !== "have-local-offer") return;
+    await this.#pc.setRemoteDescription({ type: "answer", sdp: withOpusDtx(sdp) });
+    this.#offered = undefined;
+    if (this.#pc.connectionState !== "connected") this.#giveUpIn(CONNECT_PATIENCE_MS);
+    this.#preferScreenDetail();
+  }
+
+  async rollBack(): Promise<void> {
+    this.#offered = undefined;
+    if (this.#pc.signalingState !== "have-local-offer") return;
+    await this.#pc.setLocalDescription({ type: "rollback" });
+  }
+
+  send(source: TrackSource, track: MediaStreamTrack | undefined): void {
+    if (this.#over) return;
+    const sender = this.#senders.get(source)?.sender;
+    // It rejects only for a closed connection or a track of the wrong kind.
+    sender?.replaceTrack(track ?? null).catch(() => this.#lost());
+  }
+
+  mid(source: TrackSource): Mid | undefined {
+    return this.#senders.get(source)?.mid ?? undefined;
+  }
+
+  growVideo(slots: number): void {
+    while (this.#video.length < slots) this.#addReceiver("video", this.#video);
+  }
+
+  receivingTrack(mid: Mid): MediaStreamTrack | undefined {
+    const slots = [...this.#audio, ...this.#video];
+    return slots.find((slot) => slot.mid === mid)?.receiver.track;
+  }
+
+  /** Which slot a section is. */
+  slotOf(mid: Mid): ReceivingSlot | undefined {
+    const audio = this.#audio.findIndex((slot) => slot.mid === mid);
+    if (audio >= 0) return { kind: "audio", index: audio };
+    const video = this.#video.findIndex((slot) => slot.mid === mid);
+    return video >= 0 ? { kind: "video", index: video } : undefined;
+  }
+
+  audioTracks(): readonly MediaStreamTrack[] {
+    return this.#audio.map((slot) => slot.receiver.track);
+  }
+
+  async framesDecoded(): Promise<ReadonlyMap<Mid, number>> {
+    const frames = new Map<Mid, number>();
+    if (this.#over) return frames;
+    const report = await this.#pc.getStats();
+    report.forEach((stats: RTCInboundRtpStreamStats) => {
+      if (stats.type !== "inbound-rtp" || stats.kind !== "video") return;
+      const mid = stats.mid ?? this.#midOfTrack(stats.trackIdentifier);
+      if (mid !== undefined) frames.set(mid, stats.framesDecoded ?? 0);
+    });
+    return frames;
+  }
+
+  close(): void {
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#pc.close();
+  }
+
+  #addSender(
+    source: TrackSource,
+    kind: "audio" | "video",
+    layers: readonly RTCRtpEncodingParameters[],
+  ): void {
+    const init: RTCRtpTransceiverInit = { direction: "sendonly" };
+    if (layers.length > 0) init.sendEncodings = layers.map((layer) => ({ ...layer }));
+    const transceiver = this.#pc.addTransceiver(kind, init);
+    this.#options.transform.attachSender(transceiver.sender, source);
+    preferCodecs(transceiver, kind);
+    this.#senders.set(source, transceiver);
+  }
+
+  #addReceiver(kind: "audio" | "video", pool: RTCRtpTransceiver[]): void {
+    const transceiver = this.#pc.addTransceiver(kind, { direction: "recvonly" });
+    this.#options.transform.attachReceiver(transceiver.receiver, { kind, index: pool.length });
+    preferCodecs(transceiver, kind);
+    pool.push(transceiver);
+  }
+
+  async #makeOffer(): Promise<string> {
+    // Not `setLocalDescription()` alone: both browsers then take longer to hand the text out.
+    await this.#pc.setLocalDescription(await this.#pc.createOffer());
+    return this.#pc.localDescription?.sdp ?? "";
+  }
+
+  /** Under pressure a screen drops frames, not legibility. Firefox does not know the setting. */
+  #preferScreenDetail(): void {
+    const sender = this.#senders.get("screen")?.sender;
+    if (sender === undefined) return;
+    const parameters: RTCRtpSendParameters & { degradationPreference?: string } =
+      sender.getParameters();
+    if (parameters.degradationPreference === "maintain-resolution") return;
+    parameters.degradationPreference = "maintain-resolution";
+    sender.setParameters(parameters).catch(() => {});
+  }
+
+  #onState(): void {
+    if (this.#over) return;
+    const { connectionState, iceConnectionState } = this.#pc;
+    if (connectionState === "failed" || iceConnectionState === "failed") {
+      this.#lost();
+    } else if (iceConnectionState === "disconnected" || connectionState === "disconnected") {
+      this.#giveUpIn(DISCONNECTED_PATIENCE_MS);
+    } else if (connectionState === "connected") {
+      clearTimeout(this.#timer);
+      this.#options.events.onConnected();
+    }
+  }
+
+  #giveUpIn(delayMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(), delayMs);
+  }
+
+  #lost(): void {
+    if (this.#over) return;
+    this.close();
+    this.#options.events.onLost();
+  }
+
+  #midOfTrack(track: string): Mid | undefined {
+    return this.#video.find((slot) => slot.receiver.track.id === track)?.mid ?? undefined;
+  }
+}
+
+/**
+ * One codec and its retransmissions: what every browser has and the server forwards. A short list
+ * also makes a short description, and joining is as fast as that is parsed.
+ */
+function preferCodecs(transceiver: RTCRtpTransceiver, kind: "audio" | "video"): void {
+  const wanted = kind === "audio" ? AUDIO_CODECS : VIDEO_CODECS;
+  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
+  const codecs = wanted.flatMap((mime) =>
+    known.filter((codec) => codec.mimeType.toLowerCase() === mime),
+  );
+  if (codecs.length > 0) transceiver.setCodecPreferences(codecs);
+}

@@ -1,0 +1,60 @@
+export { Call, type CallOptions, createCall } from "./Call";
+export { browserCallEnv, type CallEnv } from "./callEnv";
+export { cleanName, cleanTitle, MAX_NAME_CHARS, MAX_TITLE_CHARS } from "./displayText";
+export {
+  claimLink,
+  forgetLink,
+  formatLink,
+  keepLink,
+  type LinkPart,
+  type LinkPlace,
+  type MeetingLink,
+  ParseLinkError,
+  parseLink,
+} from "./link";
+export {
+  createMeeting,
+  fetchMeeting,
+  type Meeting,
+  MeetingError,
+  type MeetingFault,
+} from "./meetings";
+export { recallSession } from "./session";
+export type {
+  CallCommands,
+  CallPhase,
+  CallSnapshot,
+  DeviceBlock,
+  DeviceChoice,
+  DeviceSnapshot,
+  EndReason,
+  Notice,
+  NoticeKind,
+  ParticipantSnapshot,
+  ScreenSnapshot,
+  SelfSnapshot,
+  VideoSnapshot,
+} from "./snapshot";
+export { noTransform, type ReceivingSlot, type StreamTransform } from "./streamTransform";
+export {
+  canChooseSpeaker,
+  canShareScreen,
+  type MissingFeature,
+  missingFeatures,
+} from "./support";
+export {
+  arrange,
+  type DeviceClass,
+  gridPageSize,
+  inOrder,
+  type LayoutKind,
+  type LayoutRequest,
+  NO_ORDER,
+  orderTiles,
+  type Stage,
+  type Tile,
+  type TileBox,
+  type TileLayout,
+  type TileOrder,
+  tilesOf,
+} from "./tileLayout";

@@ -1,0 +1,147 @@
+import type { CreateMeeting, MeetingInfo } from "@conclave/wire";
+
+import {
+  deriveKeys,
+  type LinkKeys,
+  type MeetingLink,
+  makeLink,
+  OPEN_LINK_POLICY,
+  OpenError,
+  openTitle,
+  policyDigest,
+  sealTitle,
+} from "./link";
+
+/** Why a request about a meeting failed. */
+export type MeetingFault =
+  /** The server shuts down or is overloaded; it may work in a moment. */
+  | "busy"
+  /** The server did not understand: client and server do not fit. */
+  | "incompatible"
+  /** The policy on the server is not the one that the link names: somebody changed it. */
+  | "policyMismatch"
+  /** Too many requests from here. */
+  | "rateLimited"
+  /** The server failed. */
+  | "server"
+  /** No such meeting, or the link's token is not the meeting's. */
+  | "unknownMeeting"
+  /** No answer: no network, or no server. */
+  | "unreachable";
+
+/** A request about a meeting failed. `detail` is English, for a log; it has no names or secrets. */
+export class MeetingError extends Error {
+  override readonly name = "MeetingError";
+
+  constructor(
+    readonly fault: MeetingFault,
+    readonly detail: string,
+  ) {
+    super(`${fault}: ${detail}`);
+  }
+}
+
+/** A meeting as its link holder sees it. */
+export interface Meeting {
+  /** Empty if it has none, or if it could not be opened. */
+  readonly title: string;
+  /** How many are in the call now. */
+  readonly participants: number;
+}
+
+/**
+ * Creates a meeting; id and secret are made here, and the secret stays here.
+ * @throws {MeetingError}
+ */
+export async function createMeeting(title: string, origin: string): Promise<MeetingLink> {
+  const policy = OPEN_LINK_POLICY;
+  const link = await makeLink(origin, policy);
+  const keys = await deriveKeys(link);
+  const body: CreateMeeting = {
+    id: link.id,
+    tokenHash: keys.tokenHash,
+    sealedTitle: await sealTitle(keys.meta, title),
+    policy,
+  };
+  await request(`${origin}/api/v1/meetings`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return link;
+}
+
+/**
+ * Asks for a meeting and checks that its policy is the one that the link names.
+ * @throws {MeetingError}
+ */
+export async function fetchMeeting(link: MeetingLink, keys?: LinkKeys): Promise<Meeting> {
+  const { token, meta } = keys ?? (await deriveKeys(link));
+  const response = await request(`${link.origin}/api/v1/meetings/${link.id}`, {
+    headers: { authorization: `Bearer ${token}` },
+  });
+  const info = await readInfo(response);
+  if ((await policyDigest(info.policy)) !== link.policyDigest) {
+    throw new MeetingError("policyMismatch", "the digest of the policy is not the link's");
+  }
+  return { title: await readTitle(meta, info), participants: info.participants };
+}
+
+async function readInfo(response: Response): Promise<MeetingInfo> {
+  const info: unknown = await response.json().catch(() => undefined);
+  if (!isMeetingInfo(info)) {
+    throw new MeetingError("incompatible", "the answer is not a meeting's");
+  }
+  return info;
+}
+
+function isMeetingInfo(value: unknown): value is MeetingInfo {
+  if (typeof value !== "object" || value === null) return false;
+  const { sealedTitle, policy, participants } = value as Partial<
+    Record<keyof MeetingInfo, unknown>
+  >;
+  return (
+    typeof sealedTitle === "string" &&
+    typeof policy === "string" &&
+    typeof participants === "number"
+  );
+}
+
+async function readTitle(meta: CryptoKey, info: MeetingInfo): Promise<string> {
+  try {
+    return await openTitle(meta, info.sealedTitle);
+  } catch (error) {
+    // Its creator's client may have sealed something odd. A meeting without a title works.
+    if (error instanceof OpenError) return "";
+    throw error;
+  }
+}
+
+async function request(url: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { ...init, cache: "no-store", credentials: "omit" });
+  } catch {
+    throw new MeetingError("unreachable", "no answer");
+  }
+  if (!response.ok) throw new MeetingError(faultOf(response.status), await problemOf(response));
+  return response;
+}
+
+function faultOf(status: number): MeetingFault {
+  if (status === 401 || status === 403 || status === 404) return "unknownMeeting";
+  if (status === 429) return "rateLimited";
+  // A proxy without its server answers these two.
+  if (status === 502 || status === 504) return "unreachable";
+  if (status === 503) return "busy";
+  return status >= 500 ? "server" : "incompatible";
+}
+
+/** The title of an RFC 9457 problem, or the bare status. */
+async function problemOf(response: Response): Promise<string> {
+  const problem: unknown = await response.json().catch(() => undefined);
+  if (typeof problem === "object" && problem !== null && "title" in problem) {
+    return `${response.status} ${String(problem.title)}`;
+  }
+  return String(response.status);
+}
