@@ -190,6 +190,7 @@ fn vitest(root: &Path) -> anyhow::Result<(Counts, bool)> {
     }
     let mut command = node.tool(root, "vitest", &root.join("web"));
     command.args(["run", "--reporter=default", "--reporter=json"]);
+    command.env("LINGUI_CONFIG", root.join("web/app/lingui.config.ts"));
     command.arg(format!("--outputFile.json={}", report.display()));
     let succeeded = follow(&mut command, |_| {})?;
     let text = fs::read_to_string(&report).context("vitest left no report")?;
