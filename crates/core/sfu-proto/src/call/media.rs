@@ -1,0 +1,172 @@
+//! What a call does with packets.
+
+use std::time::Instant;
+
+use conclave_call_proto::media::MediaEvent;
+use conclave_forward::{DropReason, LayerId, PacketIn, Verdict};
+use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
+use str0m::rtp::{RtpPacket, Vp8Descriptor};
+
+use crate::call::{Call, policy};
+use crate::fanout;
+use crate::session::{SessionEvent, Source};
+use crate::shared::Shared;
+
+impl Call {
+    pub(super) fn handle_event(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+        event: SessionEvent,
+    ) {
+        let Some(peer) = self.peers.get_mut(&participant) else { return };
+        match event {
+            SessionEvent::Connected => {
+                let Some(session) = &peer.session else { return };
+                let (peer, generation) = (peer.id(), session.generation());
+                shared.events.push_back(MediaEvent::Connected { peer, generation });
+                self.allocate(now, shared, participant);
+                self.request_keyframes_for(now, shared, participant);
+            }
+            SessionEvent::Estimate(estimate) => peer.set_estimate(estimate),
+            SessionEvent::KeyframeWanted(mid) => {
+                self.handle_keyframe_wanted(now, shared, participant, mid);
+            }
+            SessionEvent::Lost => {
+                let (peer_id, quality) = (peer.id(), peer.quality.lose(now));
+                shared
+                    .events
+                    .extend(quality.map(|quality| MediaEvent::Quality { peer: peer_id, quality }));
+            }
+            SessionEvent::Packet(source, packet) => {
+                self.handle_packet(now, shared, participant, source, &packet);
+            }
+            SessionEvent::Regained => {
+                peer.restart_outlets();
+                self.allocate(now, shared, participant);
+                self.request_keyframes_for(now, shared, participant);
+            }
+            SessionEvent::Stats(stats) => {
+                let (peer_id, starved) = (peer.id(), peer.is_starved());
+                let quality = peer.quality.handle_stats(now, &stats, starved);
+                shared
+                    .events
+                    .extend(quality.map(|quality| MediaEvent::Quality { peer: peer_id, quality }));
+            }
+        }
+    }
+
+    /// A subscriber lost the thread in one of its slots.
+    fn handle_keyframe_wanted(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+        mid: Mid,
+    ) {
+        let outlet = self.peers.get(&participant).and_then(|peer| peer.outlets.get(&mid));
+        let Some(outlet) = outlet else { return };
+        let layer = outlet.rewriter.current().or_else(|| outlet.rewriter.target());
+        let publication = outlet.publication.and_then(|id| self.publications.get_mut(&id));
+        if let (Some(layer), Some(publication)) = (layer, publication) {
+            publication.want_keyframe(now, layer);
+            policy::ask_publisher(now, shared, publication, &mut self.peers);
+        }
+    }
+
+    fn handle_packet(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+        source: Source,
+        packet: &RtpPacket,
+    ) {
+        shared.stats.packets_received += 1;
+        let track = self.peers.get(&participant).and_then(|peer| peer.publication_at(source.mid));
+        let Some(track) = track else {
+            shared.stats.drops.unpublished += 1;
+            return;
+        };
+        match track.source.kind() {
+            MediaKind::Audio => {
+                if track.source == TrackSource::Microphone {
+                    self.note_level(now, participant, packet);
+                }
+                let input = PacketIn {
+                    now,
+                    layer: LayerId(0),
+                    seq: *packet.seq_no,
+                    timestamp: packet.header.timestamp,
+                    payload_len: packet.payload.len(),
+                    starts_keyframe: false,
+                    vp8: None,
+                    frame_number: None,
+                };
+                self.forward(shared, track.publication, packet, &input, None);
+            }
+            MediaKind::Video => {
+                let Some(publication) = self.publications.get_mut(&track.publication) else {
+                    return;
+                };
+                let Ok(video) = publication.take_video(now, source, packet) else {
+                    shared.stats.drops.malformed += 1;
+                    return;
+                };
+                if video.revives {
+                    self.allocate_subscribers(now, shared, track.publication);
+                }
+                self.forward(shared, track.publication, packet, &video.input, video.vp8.as_ref());
+            }
+        }
+    }
+
+    fn note_level(&mut self, now: Instant, participant: ParticipantId, packet: &RtpPacket) {
+        let extensions = &packet.header.ext_vals;
+        if let Some(level) = extensions.audio_level {
+            self.speakers.record(now, participant, level.unsigned_abs(), extensions.voice_activity);
+        }
+    }
+
+    /// Puts a packet into each slot that carries its publication.
+    fn forward(
+        &mut self,
+        shared: &mut Shared,
+        id: PublicationId,
+        packet: &RtpPacket,
+        input: &PacketIn,
+        vp8: Option<&Vp8Descriptor>,
+    ) {
+        let Some(publication) = self.publications.get(&id) else { return };
+        for (subscriber, mid) in &publication.outlets {
+            let Some(peer) = self.peers.get_mut(subscriber) else { continue };
+            let peer_id = peer.id();
+            let Some(session) = peer.session.as_mut().filter(|s| s.is_connected()) else {
+                continue;
+            };
+            let Some(outlet) = peer.outlets.get_mut(mid) else { continue };
+            let out = match outlet.rewriter.rewrite(input) {
+                Verdict::Forward(out) => out,
+                Verdict::Drop(reason) => {
+                    let expected = matches!(
+                        reason,
+                        DropReason::OtherLayer | DropReason::Padding | DropReason::Paused
+                    );
+                    shared.stats.drops.unneeded += u64::from(!expected);
+                    continue;
+                }
+            };
+            if out.switched {
+                let switched = outlet.layer.replace(input.layer);
+                let changed = switched.is_some_and(|before| before != input.layer);
+                shared.stats.layer_switches += u64::from(changed);
+            }
+            if fanout::forward(session, &outlet.slot, packet, vp8, &out) {
+                shared.stats.packets_forwarded += 1;
+                shared.stats.bytes_forwarded += packet.payload.len() as u64;
+                shared.unflushed.insert(peer_id);
+            }
+        }
+    }
+}

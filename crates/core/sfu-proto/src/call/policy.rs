@@ -1,0 +1,187 @@
+//! Who gets what: slots, layers, key frames, speakers.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use conclave_call_proto::media::MediaEvent;
+use conclave_model::{ParticipantId, PublicationId, TrackSource};
+
+use crate::call::{Call, TICK};
+use crate::peer::Peer;
+use crate::publication::Publication;
+use crate::shared::{Shared, Timer};
+
+/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere or
+/// a layer comes.
+const ALLOCATE_EVERY: u64 = 2;
+
+/// Who speaks is told at most this often.
+const SPEAKERS_SPACING: Duration = Duration::from_millis(250);
+
+impl Call {
+    /// Lets time pass for everything that no packet drives.
+    pub(crate) fn tick(&mut self, now: Instant, shared: &mut Shared) {
+        self.tick_at = now + TICK;
+        shared.timers.insert((self.tick_at, Timer::Call(self.id)));
+        self.ticks += 1;
+
+        self.speakers_changed |= self.speakers.update(now);
+        self.tell_speakers(now, shared);
+        if self.is_crowded() {
+            self.assign_audio(now, shared);
+        }
+        if self.ticks.is_multiple_of(ALLOCATE_EVERY) {
+            let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
+            for participant in everyone {
+                self.allocate(now, shared, participant);
+            }
+        }
+        self.request_keyframes(now, shared);
+    }
+
+    fn tell_speakers(&mut self, now: Instant, shared: &mut Shared) {
+        let spaced = self
+            .speakers_told_at
+            .is_none_or(|at| now.saturating_duration_since(at) >= SPEAKERS_SPACING);
+        if !self.speakers_changed || !spaced {
+            return;
+        }
+        self.speakers_changed = false;
+        self.speakers_told_at = Some(now);
+        let speakers = self.speakers.speakers().clone();
+        shared.events.push_back(MediaEvent::Speakers {
+            call: self.id,
+            active: speakers.active,
+            speaking: speakers.speaking,
+        });
+    }
+
+    /// Gives all slots of all peers to what is there now.
+    pub(super) fn assign_all(&mut self, now: Instant, shared: &mut Shared) {
+        self.assign_audio(now, shared);
+        for peer in self.peers.values_mut() {
+            peer.assign_video(&mut self.publications);
+        }
+        let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
+        for participant in everyone {
+            self.allocate(now, shared, participant);
+        }
+        self.request_keyframes(now, shared);
+    }
+
+    /// How many voices can be forwarded to one peer beside the sound of what is shared.
+    fn places(&self) -> usize {
+        let slots = self.peers.values().map(Peer::audio_slots).max().unwrap_or_default();
+        slots.saturating_sub(self.publications_of(TrackSource::ScreenAudio).count()).max(1)
+    }
+
+    /// Whether there are more voices than can be forwarded, so that loudness decides.
+    fn is_crowded(&self) -> bool {
+        self.publications_of(TrackSource::Microphone).count() > self.places()
+    }
+
+    fn publications_of(
+        &self,
+        source: TrackSource,
+    ) -> impl Iterator<Item = (ParticipantId, PublicationId)> + '_ {
+        self.publications
+            .iter()
+            .filter(move |(_, publication)| publication.track().source == source)
+            .map(|(id, publication)| (publication.owner(), *id))
+    }
+
+    /// Gives the audio slots to the sound of what is shared, then to everybody if there is room,
+    /// or else to the loudest.
+    fn assign_audio(&mut self, now: Instant, shared: &mut Shared) {
+        let screens: Vec<_> = self.publications_of(TrackSource::ScreenAudio).collect();
+        let voices: Vec<_> = self.publications_of(TrackSource::Microphone).collect();
+        for (owner, _) in &voices {
+            self.speakers.add(now, *owner);
+        }
+        let places = self.places();
+        let loudest = self.speakers.loudest(now, places);
+        for peer in self.peers.values_mut() {
+            let me = peer.participant();
+            let others = |(owner, _): &&(ParticipantId, PublicationId)| *owner != me;
+            let room = peer.audio_slots().saturating_sub(screens.iter().filter(others).count());
+            let all = voices.iter().filter(others).count() <= room;
+            let voices = voices.iter().filter(others);
+            let heard = voices.filter(|(owner, _)| all || loudest.contains(owner));
+            let wanted: Vec<PublicationId> =
+                screens.iter().filter(others).chain(heard).map(|(_, id)| *id).collect();
+            peer.assign_audio(&wanted, &mut self.publications);
+            shared.events.extend(peer.slots_changed());
+        }
+    }
+
+    /// Chooses layers for one peer.
+    pub(super) fn allocate(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+    ) {
+        let Some(peer) = self.peers.get_mut(&participant) else { return };
+        peer.allocate(now, &self.publications);
+        shared.events.extend(peer.slots_changed());
+    }
+
+    /// Chooses layers for all who get a publication: it has changed.
+    pub(super) fn allocate_subscribers(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        publication: PublicationId,
+    ) {
+        let Some(publication) = self.publications.get(&publication) else { return };
+        let subscribers: Vec<ParticipantId> =
+            publication.outlets.iter().map(|(participant, _)| *participant).collect();
+        for participant in subscribers {
+            self.allocate(now, shared, participant);
+        }
+    }
+
+    /// Asks for the key frames that any slot waits for, as often as publishers may be asked.
+    pub(super) fn request_keyframes(&mut self, now: Instant, shared: &mut Shared) {
+        for peer in self.peers.values() {
+            peer.want_keyframes(now, &mut self.publications);
+        }
+        for publication in self.publications.values_mut() {
+            ask_publisher(now, shared, publication, &mut self.peers);
+        }
+    }
+
+    /// Asks for the key frames that one peer's slots wait for.
+    pub(super) fn request_keyframes_for(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+    ) {
+        let Some(peer) = self.peers.get(&participant) else { return };
+        for id in peer.want_keyframes(now, &mut self.publications) {
+            if let Some(publication) = self.publications.get_mut(&id) {
+                ask_publisher(now, shared, publication, &mut self.peers);
+            }
+        }
+    }
+}
+
+/// Asks the publisher for the key frames that are due.
+pub(super) fn ask_publisher(
+    now: Instant,
+    shared: &mut Shared,
+    publication: &mut Publication,
+    peers: &mut BTreeMap<ParticipantId, Peer>,
+) {
+    let due = publication.keyframes_due(now);
+    let Some(publisher) = peers.get_mut(&publication.owner()) else { return };
+    let id = publisher.id();
+    let Some(session) = &mut publisher.session else { return };
+    for source in due {
+        if session.request_keyframe(source) {
+            shared.stats.keyframe_requests += 1;
+            shared.unflushed.insert(id);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What happens to a packet for each slot that carries its publication.
+//!
+//! This is all that touches str0m's writer: a path of its own (shared history, sealing and
+//! sending in bursts) can take its place.
+
+use conclave_forward::{PacketOut, set_frame_number};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+
+use crate::dependency::RawDescriptor;
+use crate::session::{Session, Slot};
+
+/// Puts a packet into a slot, with the numbers that the slot's stream has come to. Flush the
+/// session afterwards.
+pub(crate) fn forward(
+    session: &mut Session,
+    slot: &Slot,
+    packet: &RtpPacket,
+    vp8: Option<&Vp8Descriptor>,
+    out: &PacketOut,
+) -> bool {
+    let video = vp8.is_some() || out.frame_number.is_some();
+    let mut write = RtpWrite::new(
+        slot.pt,
+        out.seq.into(),
+        out.timestamp,
+        packet.timestamp,
+        packet.payload.clone(),
+    )
+    .marker(packet.header.marker)
+    .nackable(video)
+    .ext_vals(extensions(slot, packet, out));
+    if let (Some(descriptor), Some(ids)) = (vp8, out.vp8) {
+        let mut patch = descriptor.patch();
+        if let Some(id) = ids.picture_id {
+            // A stream that counts in 7 bits goes on counting in 7 bits.
+            let short = descriptor.picture_id().is_some_and(|_| is_short(&packet.payload));
+            patch = patch.picture_id(if short { id & 0x7f } else { id });
+        }
+        if let Some(index) = ids.tl0_pic_idx {
+            patch = patch.tl0_pic_idx(index);
+        }
+        if let Ok(patch) = patch.build() {
+            write = write.vp8_patch(patch);
+        }
+    }
+    session.write(slot.ssrc, write)
+}
+
+/// Whether a VP8 payload descriptor that has a picture id has a short one (RFC 7741 section 4.2).
+fn is_short(payload: &[u8]) -> bool {
+    payload.get(2).is_some_and(|byte| byte & 0x80 == 0)
+}
+
+/// The extensions that mean something to a receiver. Those of the transport are str0m's own.
+fn extensions(slot: &Slot, packet: &RtpPacket, out: &PacketOut) -> ExtensionValues {
+    let from = &packet.header.ext_vals;
+    let mut to = ExtensionValues::default();
+    to.audio_level = from.audio_level;
+    to.voice_activity = from.voice_activity;
+    to.video_orientation = from.video_orientation;
+    to.video_content_type = from.video_content_type;
+    if slot.descriptor
+        && let Some(number) = out.frame_number
+        && let Some(raw) = from.user_values.get::<RawDescriptor>()
+    {
+        let mut raw = raw.clone();
+        set_frame_number(&mut raw.0, number);
+        to.user_values.set(raw);
+    }
+    to
+}

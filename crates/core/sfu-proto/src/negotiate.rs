@@ -1,0 +1,225 @@
+//! Offers and answers: what of an offer is looked at before a session sees it, and how a session
+//! is configured.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use conclave_model::{Bitrate, MediaKind, Mid};
+use str0m::change::SdpOffer;
+use str0m::config::DtlsCert;
+use str0m::rtp::Extension;
+use str0m::{Rtc, RtcConfig};
+
+use crate::config::Limits;
+use crate::dependency;
+use crate::guard::{self, Panicked};
+
+/// What a session's estimate of its path starts at: enough for a picture at once, little enough
+/// not to flood a mobile link.
+pub(crate) const INITIAL_ESTIMATE: Bitrate = Bitrate::kbps(1000);
+
+/// How often a session reports loss and round-trip time.
+const STATS_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The id with which the Dependency Descriptor would be offered; the client's offer decides.
+const DESCRIPTOR_ID: u8 = 12;
+
+/// How every session of a node is set up.
+pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
+    let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
+    let config = RtcConfig::new()
+        .clear_codecs()
+        .enable_opus(true, false)
+        .enable_vp8(true)
+        .set_extension(DESCRIPTOR_ID, descriptor)
+        .set_rtp_mode(true)
+        .set_ice_lite(true)
+        .enable_bwe(Some(str0m::bwe::Bitrate::bps(INITIAL_ESTIMATE.as_bps())))
+        .set_stats_interval(Some(STATS_INTERVAL));
+    match cert {
+        Some(cert) => config.set_dtls_cert(cert),
+        None => config,
+    }
+}
+
+/// What the node looks at in an offer, and compares the next one with.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct OfferSummary {
+    sections: Vec<Section>,
+    fingerprints: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Section {
+    kind: Option<MediaKind>,
+    mid: String,
+    receives: bool,
+    sends: bool,
+}
+
+impl OfferSummary {
+    /// Reads what the node looks at. Says nothing about whether the rest is well-formed.
+    pub(crate) fn read(sdp: &str, limits: &Limits) -> Result<Self, OfferError> {
+        let mut summary = Self::default();
+        for line in sdp.lines() {
+            if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
+                summary.fingerprints.insert(fingerprint.trim().to_ascii_lowercase());
+            }
+            if let Some(media) = line.strip_prefix("m=") {
+                let kind = match media.split(' ').next() {
+                    Some("audio") => Some(MediaKind::Audio),
+                    Some("video") => Some(MediaKind::Video),
+                    _ => None,
+                };
+                let mid = String::new();
+                summary.sections.push(Section { kind, mid, receives: true, sends: true });
+                continue;
+            }
+            let Some(section) = summary.sections.last_mut() else { continue };
+            match line.trim_end() {
+                "a=inactive" => (section.receives, section.sends) = (false, false),
+                "a=recvonly" => section.sends = false,
+                "a=sendonly" => section.receives = false,
+                line => {
+                    if let Some(mid) = line.strip_prefix("a=mid:") {
+                        mid.clone_into(&mut section.mid);
+                    }
+                }
+            }
+        }
+        summary.check(limits)?;
+        Ok(summary)
+    }
+
+    /// The names of the media sections, in their order.
+    pub(crate) fn mids(&self) -> impl Iterator<Item = Mid> + '_ {
+        self.sections.iter().filter_map(|section| Mid::new(&section.mid))
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), OfferError> {
+        let mut mids = BTreeSet::new();
+        for section in &self.sections {
+            // str0m knows letters and digits only, and takes anything else for an underscore.
+            let valid = Mid::new(&section.mid).is_some()
+                && !section.mid.contains('-')
+                && mids.insert(section.mid.as_str());
+            if !valid {
+                return Err(OfferError::Mid { mid: section.mid.clone() });
+            }
+        }
+        let count =
+            |wanted: fn(&Section) -> bool| self.sections.iter().filter(|s| wanted(s)).count();
+        let media = self.sections.iter().filter(|section| section.kind.is_some()).count();
+        let audio = count(|s| s.kind == Some(MediaKind::Audio) && s.receives && !s.sends);
+        let video = count(|s| s.kind == Some(MediaKind::Video) && s.receives && !s.sends);
+        let too_many = audio > limits.audio_slots
+            || video > limits.video_slots
+            || media > limits.audio_slots + limits.video_slots + limits.publications
+            || self.sections.len() > media + 1;
+        if too_many {
+            return Err(OfferError::TooManySections { sections: self.sections.len() });
+        }
+        Ok(())
+    }
+
+    /// Whether `next` can renegotiate the session that this offer set up: the same device, and
+    /// no section gone or moved.
+    pub(crate) fn check_renegotiation(&self, next: &Self) -> Result<(), OfferError> {
+        if self.fingerprints != next.fingerprints {
+            return Err(OfferError::FingerprintChanged);
+        }
+        let same = |(a, b): (&Section, &Section)| a.mid == b.mid && a.kind == b.kind;
+        let kept = self.sections.len() <= next.sections.len()
+            && self.sections.iter().zip(&next.sections).all(same);
+        if !kept {
+            return Err(OfferError::SectionsChanged);
+        }
+        Ok(())
+    }
+}
+
+/// Gives the offer to a session and returns the answer.
+///
+/// On an error the session may be half changed; try on one that can be thrown away first.
+pub(crate) fn accept(rtc: &mut Rtc, sdp: &str) -> Result<String, OfferError> {
+    let answer = guard::call(|| {
+        let offer = SdpOffer::from_sdp_string(sdp)
+            .map_err(|error| OfferError::Malformed { detail: error.to_string() })?;
+        rtc.sdp_api()
+            .accept_offer(offer)
+            .map_err(|error| OfferError::Unusable { detail: error.to_string() })
+    });
+    match answer {
+        Ok(answer) => Ok(with_dtx(&answer?.to_sdp_string())),
+        Err(Panicked) => Err(OfferError::Unsupported),
+    }
+}
+
+/// Gives the offer to a session that is then thrown away.
+pub(crate) fn rehearse(config: &RtcConfig, sdp: &str, now: Instant) -> Result<(), OfferError> {
+    accept(&mut config.clone().build(now), sdp).map(drop)
+}
+
+/// Allows the client to send almost nothing while nobody speaks (RFC 7587 section 3.1.3), which
+/// str0m does not say by itself.
+fn with_dtx(answer: &str) -> String {
+    let mut text = String::with_capacity(answer.len() + 64);
+    for line in answer.split_inclusive('\n') {
+        let opus = line.starts_with("a=fmtp:")
+            && line.contains("useinbandfec=1")
+            && !line.contains("usedtx");
+        if opus {
+            text.push_str(line.trim_end());
+            text.push_str(";usedtx=1\r\n");
+        } else {
+            text.push_str(line);
+        }
+    }
+    text
+}
+
+/// Why an offer cannot be used. The client is at fault.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum OfferError {
+    /// The offer is from another device than the session; offer a new generation.
+    #[error("the offer has other fingerprints than the session: use a new generation")]
+    FingerprintChanged,
+    /// It is not a session description.
+    #[error("not a session description: {detail}")]
+    Malformed {
+        /// The parser's words.
+        detail: String,
+    },
+    /// A media section has no usable name.
+    #[error(
+        "a media section has the mid {mid:?}: not 1 to 16 letters, digits or '_', or not unique"
+    )]
+    Mid {
+        /// Its name.
+        mid: String,
+    },
+    /// The node is full.
+    #[error("this node has as many sessions as it takes")]
+    NodeFull,
+    /// A section of the session is missing or elsewhere; offer a new generation.
+    #[error("a media section of the session is missing or has moved: use a new generation")]
+    SectionsChanged,
+    /// The session has failed; offer a new generation.
+    #[error("the session is no more: use a new generation")]
+    SessionGone,
+    /// It has more sections than the node allows.
+    #[error("{sections} media sections are more than are allowed")]
+    TooManySections {
+        /// How many it has.
+        sections: usize,
+    },
+    /// It uses something that the node cannot handle.
+    #[error("the session description uses something that is not supported")]
+    Unsupported,
+    /// It is well-formed, but no session can be made of it.
+    #[error("no session can be made of it: {detail}")]
+    Unusable {
+        /// The cause.
+        detail: String,
+    },
+}

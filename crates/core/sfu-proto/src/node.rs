@@ -1,0 +1,214 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use conclave_call_proto::media::{MediaRequest, PeerId};
+use conclave_model::CallId;
+use str0m::net::Receive;
+
+use crate::call::Call;
+use crate::config::NodeConfig;
+use crate::demux::Route;
+use crate::negotiate;
+use crate::shared::{Shared, Timer};
+use crate::stats::NodeStats;
+use crate::{Input, Output, Transport};
+
+/// All calls and media sessions of one shard.
+///
+/// Sans-IO. Give it inputs with [`handle_input`](Self::handle_input), then call
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]; then wait for that
+/// instant or the next input, whichever is first. Inputs that are there at the same moment may be
+/// given one after another before polling: what they put into slots then goes out in bursts.
+#[derive(Debug)]
+pub struct Node {
+    now: Instant,
+    shared: Shared,
+    calls: BTreeMap<CallId, Call>,
+}
+
+/// What a node waits for when nothing is scheduled.
+const IDLE: Duration = Duration::from_secs(3600);
+
+impl Node {
+    /// Creates a node without calls.
+    pub fn new(config: NodeConfig, now: Instant) -> Self {
+        let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
+        let shared = Shared::new(config, negotiate::rtc_config(cert));
+        Self { now, shared, calls: BTreeMap::new() }
+    }
+
+    /// Takes one input. `now` must not go backwards between calls.
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
+        match input {
+            Input::Datagram { transport, source, destination, bytes } => {
+                self.handle_datagram(transport, source, destination, bytes);
+            }
+            Input::Request(request) => self.handle_request(request),
+            Input::TcpClosed { source } => self.handle_tcp_closed(source),
+            Input::Timeout => {}
+        }
+        self.handle_timers();
+    }
+
+    /// Returns the next thing to do.
+    pub fn poll_output(&mut self) -> Output {
+        loop {
+            if let Some(transmit) = self.shared.transmits.pop_front() {
+                self.shared.stats.datagrams_out += 1;
+                self.shared.stats.bytes_out += transmit.bytes.len() as u64;
+                return Output::Transmit(transmit);
+            }
+            if let Some(event) = self.shared.events.pop_front() {
+                return Output::Event(event);
+            }
+            let Some(peer) = self.shared.unflushed.pop_first() else { break };
+            if let Some(call) = self.calls.get_mut(&peer.call) {
+                call.flush(self.now, &mut self.shared, peer.participant);
+            }
+        }
+        let next = self.shared.timers.first().map(|(at, _)| *at);
+        Output::Timeout(next.unwrap_or_else(|| self.now + IDLE))
+    }
+
+    /// What the node has done and what it holds.
+    pub fn stats(&self) -> NodeStats {
+        let mut stats = self.shared.stats;
+        stats.calls = self.calls.len() as u64;
+        stats.peers = self.calls.values().map(Call::peers).sum();
+        stats.publications = self.calls.values().map(Call::publications).sum();
+        stats
+    }
+
+    fn handle_datagram(
+        &mut self,
+        transport: Transport,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+    ) {
+        let stats = &mut self.shared.stats;
+        stats.datagrams_in += 1;
+        stats.bytes_in += bytes.len() as u64;
+        let (peer, check) = match self.shared.demux.route(transport, source, bytes) {
+            Route::Check(peer) => (peer, true),
+            Route::Garbage => {
+                stats.drops.garbage += 1;
+                return;
+            }
+            Route::Media(peer) => (peer, false),
+            Route::Stranger => {
+                stats.drops.stranger += 1;
+                return;
+            }
+        };
+        let destination = self.local_address(transport, destination);
+        let receive = || Receive::new(transport.protocol(), source, destination, bytes);
+        let Ok(datagram) = receive() else {
+            self.shared.stats.drops.garbage += 1;
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&peer.call) else { return };
+        if check {
+            let authentic = receive().is_ok_and(|r| call.authenticates(self.now, peer, r));
+            if !authentic {
+                self.shared.stats.drops.forged += 1;
+                return;
+            }
+            self.learn_address(transport, source, peer);
+        }
+        if let Some(call) = self.calls.get_mut(&peer.call) {
+            call.handle_datagram(self.now, &mut self.shared, peer.participant, datagram);
+        }
+    }
+
+    /// The advertised address that stands for the one a datagram came in at. They differ where
+    /// an address translator with a fixed mapping is in front.
+    fn local_address(&self, transport: Transport, destination: SocketAddr) -> SocketAddr {
+        let advertised = match transport {
+            Transport::Tcp => &self.shared.config.tcp,
+            Transport::Udp => &self.shared.config.udp,
+        };
+        if advertised.contains(&destination) {
+            return destination;
+        }
+        let family = |addr: &&SocketAddr| addr.is_ipv4() == destination.is_ipv4();
+        advertised.iter().find(family).copied().unwrap_or(destination)
+    }
+
+    /// Takes note that a peer is at an address, which may have been another's before.
+    fn learn_address(&mut self, transport: Transport, source: SocketAddr, peer: PeerId) {
+        let limit = self.shared.config.limits.addresses;
+        if let Some(before) = self.shared.demux.add_address(transport, source, peer)
+            && let Some(session) = self.calls.get_mut(&before.call).and_then(|c| c.session(before))
+        {
+            session.forget_address(transport, source);
+        }
+        if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer))
+            && let Some((transport, source)) = session.add_address(transport, source, limit)
+        {
+            self.shared.demux.remove_address(transport, source, peer);
+        }
+    }
+
+    fn handle_tcp_closed(&mut self, source: SocketAddr) {
+        let Some(peer) = self.shared.demux.peer_at(Transport::Tcp, source) else { return };
+        self.shared.demux.remove_address(Transport::Tcp, source, peer);
+        if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer)) {
+            session.forget_address(Transport::Tcp, source);
+        }
+    }
+
+    fn handle_request(&mut self, request: MediaRequest) {
+        let now = self.now;
+        match request {
+            MediaRequest::Leave { peer } => {
+                let Some(call) = self.calls.get_mut(&peer.call) else { return };
+                call.leave(now, &mut self.shared, peer.participant);
+                if call.peers() == 0 {
+                    call.close(&mut self.shared);
+                    self.calls.remove(&peer.call);
+                }
+            }
+            MediaRequest::Offer { peer, generation, sdp } => {
+                let shared = &mut self.shared;
+                let call = self
+                    .calls
+                    .entry(peer.call)
+                    .or_insert_with(|| Call::new(peer.call, shared, now));
+                call.offer(now, shared, peer.participant, generation, &sdp);
+            }
+            MediaRequest::Publish { peer, tracks } => {
+                if let Some(call) = self.calls.get_mut(&peer.call) {
+                    call.publish(now, &mut self.shared, peer.participant, tracks);
+                }
+            }
+            MediaRequest::View { peer, wants } => {
+                if let Some(call) = self.calls.get_mut(&peer.call) {
+                    call.view(now, &mut self.shared, peer.participant, wants);
+                }
+            }
+        }
+    }
+
+    fn handle_timers(&mut self) {
+        while let Some((at, timer)) = self.shared.timers.first().copied()
+            && at <= self.now
+        {
+            self.shared.timers.pop_first();
+            match timer {
+                Timer::Call(id) => {
+                    if let Some(call) = self.calls.get_mut(&id) {
+                        call.tick(self.now, &mut self.shared);
+                    }
+                }
+                Timer::Session(peer) => {
+                    if let Some(call) = self.calls.get_mut(&peer.call) {
+                        call.wake(self.now, &mut self.shared, peer.participant);
+                    }
+                }
+            }
+        }
+    }
+}

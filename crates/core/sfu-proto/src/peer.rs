@@ -1,0 +1,320 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use conclave_call_proto::media::{
+    AudioSlot, MediaEvent, PeerId, PublicationTrack, TilePriority, VideoSlot, Want,
+};
+use conclave_forward::{Demand, PixelSize, Rank, SlotChange, SlotTable, allocate};
+use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
+
+use crate::negotiate::INITIAL_ESTIMATE;
+use crate::publication::Publication;
+use crate::quality::QualityMeter;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::slots::Outlet;
+
+/// The publications of a call, by id.
+pub(crate) type Publications = BTreeMap<PublicationId, Publication>;
+
+/// One participant's part in a call: its session, what it publishes and what it is shown.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    id: PeerId,
+    /// The newest session's generation, also after that session has failed.
+    pub(crate) generation: Option<u32>,
+    pub(crate) session: Option<Session>,
+    pub(crate) scheduled: Option<Instant>,
+    pub(crate) tracks: Vec<PublicationTrack>,
+    pub(crate) quality: QualityMeter,
+    pub(crate) outlets: BTreeMap<Mid, Outlet>,
+    wants: Vec<Want>,
+    audio: SlotTable<Mid>,
+    video: SlotTable<Mid>,
+    estimate: Bitrate,
+    desired: Bitrate,
+    told: SlotMap,
+}
+
+/// What each slot carries, as the peer is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct SlotMap {
+    audio: Vec<AudioSlot>,
+    video: Vec<VideoSlot>,
+}
+
+/// What an audio slot in use takes: Opus at 32 kbit/s and its headers.
+const AUDIO_RATE: Bitrate = Bitrate::kbps(48);
+
+/// What the node wants to know of a path at least: room for one more picture.
+const MIN_DESIRED: Bitrate = Bitrate::kbps(300);
+
+impl Peer {
+    pub(crate) const fn new(id: PeerId) -> Self {
+        Self {
+            id,
+            generation: None,
+            session: None,
+            scheduled: None,
+            tracks: Vec::new(),
+            quality: QualityMeter::new(),
+            outlets: BTreeMap::new(),
+            wants: Vec::new(),
+            audio: SlotTable::new(),
+            video: SlotTable::new(),
+            estimate: INITIAL_ESTIMATE,
+            desired: Bitrate::ZERO,
+            told: SlotMap { audio: Vec::new(), video: Vec::new() },
+        }
+    }
+
+    /// Whether packets can be sent to the peer at present.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.session.as_ref().is_some_and(Session::is_connected)
+    }
+
+    /// The publication that a media section of the peer carries.
+    pub(crate) fn publication_at(&self, mid: Mid) -> Option<PublicationTrack> {
+        self.tracks.iter().find(|track| track.mid == mid).copied()
+    }
+
+    pub(crate) fn audio_slots(&self) -> usize {
+        self.audio.len()
+    }
+
+    pub(crate) fn set_wants(&mut self, wants: Vec<Want>) {
+        self.wants = wants;
+    }
+
+    pub(crate) const fn set_estimate(&mut self, estimate: Bitrate) {
+        self.estimate = estimate;
+    }
+
+    /// Something shown does not fit into the estimated bandwidth.
+    pub(crate) fn is_starved(&self) -> bool {
+        self.outlets.values().any(|outlet| outlet.starved)
+    }
+
+    /// Takes over the slots that the session has. A new session's are all new.
+    pub(crate) fn sync_slots(&mut self, shared: &mut Shared, publications: &mut Publications) {
+        let slots = self.session.as_ref().map_or(&[][..], Session::slots);
+        let gone: Vec<Mid> = self
+            .outlets
+            .values()
+            .filter(|outlet| !slots.iter().any(|s| s.ssrc == outlet.slot.ssrc))
+            .map(|outlet| outlet.slot.mid)
+            .collect();
+        for slot in slots {
+            if !gone.contains(&slot.mid)
+                && let Some(outlet) = self.outlets.get_mut(&slot.mid)
+            {
+                outlet.slot = *slot;
+            }
+        }
+        let new: Vec<_> = slots
+            .iter()
+            .filter(|s| gone.contains(&s.mid) || !self.outlets.contains_key(&s.mid))
+            .copied()
+            .collect();
+
+        for mid in gone {
+            self.outlets.remove(&mid);
+            let carried = self.audio.remove(mid).or_else(|| self.video.remove(mid));
+            if let Some(publication) = carried.and_then(|id| publications.get_mut(&id)) {
+                publication.detach(self.id.participant, mid);
+            }
+        }
+        for slot in new {
+            // The low half of the range: the first wrap comes late, and a receiver that misses
+            // the first packets still sees the rollover counter start at zero (RFC 3711).
+            let first_seq = (shared.draw() & 0x7fff) as u16;
+            self.outlets.insert(slot.mid, Outlet::new(slot, first_seq));
+            match slot.kind {
+                MediaKind::Audio => self.audio.add(slot.mid),
+                MediaKind::Video => self.video.add(slot.mid),
+            }
+        }
+    }
+
+    /// Forgets the slots of a session that is no more.
+    pub(crate) fn drop_session(
+        &mut self,
+        shared: &mut Shared,
+        publications: &mut Publications,
+    ) -> Option<Session> {
+        let session = self.session.take();
+        self.sync_slots(shared, publications);
+        self.told = SlotMap::default();
+        self.estimate = INITIAL_ESTIMATE;
+        self.desired = Bitrate::ZERO;
+        session
+    }
+
+    /// Gives the video slots to what the peer wants to see, as far as it is there.
+    pub(crate) fn assign_video(&mut self, publications: &mut Publications) {
+        let me = self.id.participant;
+        let mut wanted: Vec<(Rank, PublicationId)> = self
+            .wants
+            .iter()
+            .filter_map(|want| {
+                let publication = publications.get(&want.publication)?;
+                let source = publication.track().source;
+                let visible = source.kind() == MediaKind::Video && publication.owner() != me;
+                visible.then(|| (rank(want.priority, source), want.publication))
+            })
+            .collect();
+        wanted.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+        let wanted: Vec<PublicationId> = wanted.into_iter().map(|(_, id)| id).collect();
+        let changes = self.video.assign(&wanted);
+        self.apply(&changes, publications);
+    }
+
+    /// Gives the audio slots to these publications, most important first.
+    pub(crate) fn assign_audio(
+        &mut self,
+        wanted: &[PublicationId],
+        publications: &mut Publications,
+    ) {
+        let changes = self.audio.assign(wanted);
+        self.apply(&changes, publications);
+    }
+
+    fn apply(&mut self, changes: &[SlotChange<Mid>], publications: &mut Publications) {
+        for change in changes {
+            if let Some(before) = change.before.and_then(|id| publications.get_mut(&id)) {
+                before.detach(self.id.participant, change.slot);
+            }
+            if let Some(after) = change.after.and_then(|id| publications.get_mut(&id)) {
+                after.outlets.push((self.id.participant, change.slot));
+            }
+            if let Some(outlet) = self.outlets.get_mut(&change.slot) {
+                outlet.carry(change.after);
+            }
+        }
+    }
+
+    /// Fits what the peer is shown into its estimated bandwidth.
+    pub(crate) fn allocate(&mut self, now: Instant, publications: &Publications) {
+        if !self.is_connected() {
+            return;
+        }
+        let mut demands = Vec::new();
+        let mut slots = Vec::new();
+        for want in &self.wants {
+            let Some(mid) = self.video.slot_of(want.publication) else { continue };
+            let Some(publication) = publications.get(&want.publication) else { continue };
+            let Some(outlet) = self.outlets.get(&mid) else { continue };
+            if slots.contains(&mid) {
+                continue;
+            }
+            slots.push(mid);
+            demands.push(Demand {
+                publication: want.publication,
+                rank: rank(want.priority, publication.track().source),
+                tile: PixelSize { width: want.width, height: want.height },
+                layers: publication.live(now),
+                current: outlet.rewriter.target(),
+            });
+        }
+
+        let sounding = self.audio.iter().filter(|(_, carried)| carried.is_some()).count() as u64;
+        let audio = Bitrate::bps(AUDIO_RATE.as_bps() * sounding);
+        let allocations = allocate(self.estimate - audio, &demands);
+        for ((allocation, demand), mid) in allocations.iter().zip(&demands).zip(slots) {
+            if let Some(outlet) = self.outlets.get_mut(&mid) {
+                if outlet.rewriter.target() != allocation.target {
+                    outlet.rewriter.set_target(allocation.target);
+                }
+                outlet.starved = allocation.target.is_none() && !demand.layers.is_empty();
+            }
+        }
+        self.desire(audio, &demands);
+    }
+
+    /// Tells the bandwidth estimation what would be sent if everything fitted.
+    fn desire(&mut self, audio: Bitrate, demands: &[Demand]) {
+        // An unlimited budget gives each publication the best layer that its tile can use.
+        let best = allocate(Bitrate::bps(u64::MAX / 4), demands);
+        let video = best.iter().zip(demands).filter_map(|(allocation, demand)| {
+            let layer = demand.layers.iter().find(|l| Some(l.layer) == allocation.target)?;
+            Some(layer.bitrate.as_bps())
+        });
+        let needed = video.sum::<u64>() + audio.as_bps();
+        // The allocator asks for 15 % of headroom; encoders overshoot for moments.
+        let desired = Bitrate::bps(needed + needed / 4).max(MIN_DESIRED);
+        let (now, then) = (desired.as_bps(), self.desired.as_bps());
+        if now.abs_diff(then) * 10 > then
+            && let Some(session) = &mut self.session
+        {
+            self.desired = desired;
+            session.set_desired_bitrate(desired);
+        }
+    }
+
+    /// Makes every slot begin its publication anew: what was sent meanwhile has not arrived.
+    pub(crate) fn restart_outlets(&mut self) {
+        self.outlets.values_mut().for_each(Outlet::restart);
+    }
+
+    /// Tells the publications which key frames the peer's slots wait for; returns which were told.
+    pub(crate) fn want_keyframes(
+        &self,
+        now: Instant,
+        publications: &mut Publications,
+    ) -> Vec<PublicationId> {
+        if !self.is_connected() {
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        for outlet in self.outlets.values() {
+            let Some(layer) = outlet.rewriter.wants_keyframe() else { continue };
+            let Some(id) = outlet.publication else { continue };
+            if let Some(publication) = publications.get_mut(&id) {
+                publication.want_keyframe(now, layer);
+                told.push(id);
+            }
+        }
+        told
+    }
+
+    /// The event that tells what the slots carry, if that has changed.
+    pub(crate) fn slots_changed(&mut self) -> Option<MediaEvent> {
+        let generation = self.session.as_ref()?.generation();
+        let paused = |mid: &Mid| self.outlets.get(mid).is_some_and(|outlet| outlet.starved);
+        let carrying = |table: &SlotTable<Mid>| -> Vec<(Mid, PublicationId)> {
+            table.iter().filter_map(|(mid, carried)| Some((mid, carried?))).collect()
+        };
+        let map = SlotMap {
+            audio: carrying(&self.audio)
+                .into_iter()
+                .map(|(mid, publication)| AudioSlot { mid, publication })
+                .collect(),
+            video: carrying(&self.video)
+                .into_iter()
+                .map(|(mid, publication)| VideoSlot { mid, publication, paused: paused(&mid) })
+                .collect(),
+        };
+        if map == self.told {
+            return None;
+        }
+        self.told = map.clone();
+        Some(MediaEvent::Slots { peer: self.id, generation, audio: map.audio, video: map.video })
+    }
+
+    pub(crate) const fn participant(&self) -> ParticipantId {
+        self.id.participant
+    }
+
+    pub(crate) const fn id(&self) -> PeerId {
+        self.id
+    }
+}
+
+const fn rank(priority: TilePriority, source: TrackSource) -> Rank {
+    let priority = match priority {
+        TilePriority::Thumbnail => 0,
+        TilePriority::Tile => 1,
+        TilePriority::Featured => 2,
+    };
+    Rank::new(priority, source)
+}

@@ -1,0 +1,192 @@
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use conclave_call_proto::media::PublicationTrack;
+use conclave_forward::{
+    DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerId, LayerState,
+    LayerTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids,
+};
+use conclave_model::{Mid, ParticipantId};
+use str0m::media::Rid;
+use str0m::rtp::{RtpPacket, Vp8Descriptor};
+
+use crate::dependency::RawDescriptor;
+use crate::session::Source;
+
+/// A track that a peer publishes, and who gets it.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    owner: ParticipantId,
+    track: PublicationTrack,
+    /// Which of the owner's sessions it comes on.
+    generation: Option<u32>,
+    /// The simulcast layers, lowest first; none if there is one encoding only.
+    rids: Vec<Rid>,
+    tracker: LayerTracker,
+    structures: BTreeMap<LayerId, TemplateStructure>,
+    throttle: KeyframeThrottle,
+    /// The slots that carry it: whose, and which.
+    pub(crate) outlets: Vec<(ParticipantId, Mid)>,
+}
+
+/// A video packet and what was read from its extensions and payload descriptor.
+#[derive(Debug)]
+pub(crate) struct VideoPacket {
+    pub(crate) input: PacketIn,
+    pub(crate) vp8: Option<Vp8Descriptor>,
+    /// Its layer was not sent before.
+    pub(crate) revives: bool,
+}
+
+/// A packet's descriptor cannot be read: nobody could tell frames in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Malformed;
+
+impl Publication {
+    pub(crate) const fn new(owner: ParticipantId, track: PublicationTrack, now: Instant) -> Self {
+        Self {
+            owner,
+            track,
+            generation: None,
+            rids: Vec::new(),
+            tracker: LayerTracker::new(),
+            structures: BTreeMap::new(),
+            throttle: KeyframeThrottle::new(now),
+            outlets: Vec::new(),
+        }
+    }
+
+    pub(crate) const fn owner(&self) -> ParticipantId {
+        self.owner
+    }
+
+    pub(crate) const fn track(&self) -> PublicationTrack {
+        self.track
+    }
+
+    /// Takes note of the media section that it comes on, with the session's generation and the
+    /// section's rids. Returns whether its packets count from elsewhere now.
+    pub(crate) fn restart(
+        &mut self,
+        mid: Mid,
+        stream: Option<(u32, Vec<Rid>)>,
+        now: Instant,
+    ) -> bool {
+        let (generation, rids) = match stream {
+            Some((generation, rids)) => (Some(generation), lowest_first(rids)),
+            None => (None, Vec::new()),
+        };
+        if (self.track.mid, self.generation, &self.rids) == (mid, generation, &rids) {
+            return false;
+        }
+        self.track.mid = mid;
+        self.generation = generation;
+        self.rids = rids;
+        self.tracker = LayerTracker::new();
+        self.structures.clear();
+        self.throttle = KeyframeThrottle::new(now);
+        true
+    }
+
+    /// Reads a video packet and takes note of it.
+    pub(crate) fn take_video(
+        &mut self,
+        now: Instant,
+        source: Source,
+        packet: &RtpPacket,
+    ) -> Result<VideoPacket, Malformed> {
+        let layer = self.layer(source.rid).ok_or(Malformed)?;
+        let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
+        let mut input = PacketIn {
+            now,
+            layer,
+            seq: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            payload_len: packet.payload.len(),
+            starts_keyframe: vp8.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
+            vp8: vp8
+                .map(|vp8| Vp8Ids { picture_id: vp8.picture_id(), tl0_pic_idx: vp8.tl0_pic_idx() }),
+            frame_number: None,
+        };
+        let mut size = None;
+        match packet.header.ext_vals.user_values.get::<RawDescriptor>() {
+            Some(raw) => size = self.read_descriptor(&raw.0, &mut input),
+            None if vp8.is_none() && !packet.payload.is_empty() => return Err(Malformed),
+            None => {}
+        }
+
+        let revives = !packet.payload.is_empty() && !self.tracker.is_live(layer);
+        if !packet.payload.is_empty() {
+            self.tracker.record(now, layer, packet.payload.len(), size);
+        }
+        if input.starts_keyframe {
+            self.throttle.handle_input(now, KeyframeInput::KeyframeArrived { layer });
+        }
+        Ok(VideoPacket { input, vp8, revives })
+    }
+
+    /// Takes from a Dependency Descriptor what it says better than the payload descriptor.
+    fn read_descriptor(&mut self, bytes: &[u8], input: &mut PacketIn) -> Option<PixelSize> {
+        let known = self.structures.get(&input.layer);
+        let descriptor = DescriptorIn::parse(bytes, known).ok()?;
+        input.starts_keyframe = descriptor.starts_keyframe();
+        input.frame_number = Some(descriptor.frame_number);
+        let structure = descriptor.structure?;
+        let size = structure.resolutions().last().copied();
+        self.structures.insert(input.layer, structure);
+        size
+    }
+
+    /// The layer of a rid, or of a packet without one where there is one encoding only.
+    fn layer(&self, rid: Option<Rid>) -> Option<LayerId> {
+        let index = match rid {
+            Some(rid) => self.rids.iter().position(|known| *known == rid)?,
+            None => 0,
+        };
+        u8::try_from(index).ok().map(LayerId)
+    }
+
+    fn rid(&self, layer: LayerId) -> Option<Rid> {
+        self.rids.get(usize::from(layer.0)).copied()
+    }
+
+    /// The layers that are sent, lowest first.
+    pub(crate) fn live(&self, now: Instant) -> Vec<LayerState> {
+        self.tracker.live(now)
+    }
+
+    /// A slot no longer carries it.
+    pub(crate) fn detach(&mut self, participant: ParticipantId, slot: Mid) {
+        self.outlets.retain(|outlet| *outlet != (participant, slot));
+    }
+
+    /// A slot needs a key frame of this layer.
+    pub(crate) fn want_keyframe(&mut self, now: Instant, layer: LayerId) {
+        self.throttle.handle_input(now, KeyframeInput::Request { layer });
+    }
+
+    /// The sources to ask for a key frame by now.
+    pub(crate) fn keyframes_due(&mut self, now: Instant) -> Vec<Source> {
+        self.throttle.handle_input(now, KeyframeInput::Timeout);
+        let mut due = Vec::new();
+        while let KeyframeOutput::AskPublisher { layer } = self.throttle.poll_output() {
+            due.push(Source { mid: self.track.mid, rid: self.rid(layer) });
+        }
+        due
+    }
+}
+
+/// Sorts rids from the smallest picture to the largest. Clients name them `q`, `h`, `f` (quarter,
+/// half, full) or count them; other names are taken in the order of the offer.
+fn lowest_first(mut rids: Vec<Rid>) -> Vec<Rid> {
+    let known = |rid: &Rid| match &**rid {
+        "q" | "0" => Some(0u8),
+        "h" | "1" => Some(1),
+        "f" | "2" => Some(2),
+        _ => None,
+    };
+    if rids.iter().all(|rid| known(rid).is_some()) {
+        rids.sort_by_key(known);
+    }
+    rids
+}

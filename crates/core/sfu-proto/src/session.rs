@@ -1,0 +1,395 @@
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use conclave_model::{Bitrate, MediaKind, Mid};
+use str0m::bwe::BweKind;
+use str0m::format::Codec;
+use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
+use str0m::net::{Protocol, Receive, TcpType};
+use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
+use str0m::stats::PeerStats;
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+
+use crate::config::NodeConfig;
+use crate::dependency::{self, DescriptorSerializer};
+use crate::guard;
+use crate::negotiate::{self, OfferError, OfferSummary};
+use crate::{Transmit, Transport};
+
+/// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a session without a working path is kept. The path itself is only found broken 15 s
+/// after the last check came in, so this leaves time for an ICE restart after a change of network.
+const LOST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// One media session of one peer: str0m's `Rtc` and what the node knows about it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    generation: u32,
+    rtc: Rtc,
+    summary: OfferSummary,
+    ufrag: String,
+    state: State,
+    /// When the session wants to be woken.
+    timeout: Instant,
+    addresses: VecDeque<(Transport, SocketAddr)>,
+    sources: HashMap<Ssrc, Source>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Connecting { deadline: Instant },
+    Connected,
+    Lost { deadline: Instant },
+}
+
+/// A media section of the peer, and the simulcast layer in it: where a packet comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Source {
+    pub(crate) mid: Mid,
+    pub(crate) rid: Option<Rid>,
+}
+
+/// A media section on which the peer receives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) mid: Mid,
+    pub(crate) kind: MediaKind,
+    pub(crate) ssrc: Ssrc,
+    pub(crate) pt: Pt,
+    /// The peer reads the Dependency Descriptor here.
+    pub(crate) descriptor: bool,
+}
+
+/// What a session tells the node.
+#[derive(Debug)]
+pub(crate) enum SessionEvent {
+    Connected,
+    Estimate(Bitrate),
+    /// The receiver of this slot cannot decode until a key frame comes.
+    KeyframeWanted(Mid),
+    /// No path to the peer works any more; one may come up again.
+    Lost,
+    Packet(Source, Box<RtpPacket>),
+    /// A path works again.
+    Regained,
+    Stats(Box<PeerStats>),
+}
+
+/// The session is over: ICE or DTLS failed, or str0m did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Ended;
+
+impl Session {
+    /// Sets up a session from an offer, and answers it.
+    pub(crate) fn accept(
+        config: &NodeConfig,
+        rtc_config: &RtcConfig,
+        generation: u32,
+        sdp: &str,
+        now: Instant,
+    ) -> Result<(Self, String), OfferError> {
+        let summary = OfferSummary::read(sdp, &config.limits)?;
+        let mut rtc = rtc_config.clone().build(now);
+        for candidate in candidates(config) {
+            rtc.add_local_candidate(candidate);
+        }
+        let answer = negotiate::accept(&mut rtc, sdp)?;
+        let mut session = Self {
+            generation,
+            rtc,
+            summary,
+            ufrag: String::new(),
+            state: State::Connecting { deadline: now + CONNECT_TIMEOUT },
+            timeout: now,
+            addresses: VecDeque::new(),
+            sources: HashMap::new(),
+            slots: Vec::new(),
+        };
+        session.negotiated();
+        Ok((session, answer))
+    }
+
+    /// Answers a further offer on the same session. On an error nothing has changed.
+    pub(crate) fn renegotiate(
+        &mut self,
+        config: &NodeConfig,
+        rtc_config: &RtcConfig,
+        sdp: &str,
+        now: Instant,
+    ) -> Result<String, OfferError> {
+        let summary = OfferSummary::read(sdp, &config.limits)?;
+        self.summary.check_renegotiation(&summary)?;
+        negotiate::rehearse(rtc_config, sdp, now)?;
+        let answer = negotiate::accept(&mut self.rtc, sdp)?;
+        self.summary = summary;
+        self.negotiated();
+        Ok(answer)
+    }
+
+    /// Reads from the session what the last offer made of it.
+    fn negotiated(&mut self) {
+        self.ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
+        self.sources.clear();
+        self.slots.clear();
+        for mid in self.summary.mids() {
+            self.slots.extend(slot(&mut self.rtc, mid));
+        }
+    }
+
+    pub(crate) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    pub(crate) fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.state == State::Connected
+    }
+
+    /// The simulcast layers that the peer announced for a section, in its order.
+    pub(crate) fn rids(&self, mid: Mid) -> Vec<Rid> {
+        match self.rtc.media(mid.as_str().into()).map(str0m::media::Media::rids_rx) {
+            Some(str0m::media::Rids::Specific(rids)) => rids.clone(),
+            Some(str0m::media::Rids::Any | str0m::media::Rids::None) | None => Vec::new(),
+        }
+    }
+
+    /// When the session wants [`handle_timeout`](Self::handle_timeout).
+    pub(crate) fn timeout(&self) -> Instant {
+        match self.state {
+            State::Connecting { deadline } | State::Lost { deadline } => self.timeout.min(deadline),
+            State::Connected => self.timeout,
+        }
+    }
+
+    /// The addresses that datagrams of this session come from.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
+        self.addresses.iter().copied()
+    }
+
+    /// Remembers an address; returns one that is forgotten for it.
+    pub(crate) fn add_address(
+        &mut self,
+        transport: Transport,
+        source: SocketAddr,
+        limit: usize,
+    ) -> Option<(Transport, SocketAddr)> {
+        if self.addresses.contains(&(transport, source)) {
+            return None;
+        }
+        self.addresses.push_back((transport, source));
+        if self.addresses.len() > limit { self.addresses.pop_front() } else { None }
+    }
+
+    pub(crate) fn forget_address(&mut self, transport: Transport, source: SocketAddr) {
+        self.addresses.retain(|address| *address != (transport, source));
+    }
+
+    /// Whether a STUN request is from this session's peer.
+    pub(crate) fn authenticates(&self, now: Instant, receive: Receive<'_>) -> bool {
+        guard::call(|| self.rtc.accepts(&Input::Receive(now, receive))).unwrap_or(false)
+    }
+
+    /// Takes a datagram. Drain afterwards.
+    pub(crate) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        receive: Receive<'_>,
+    ) -> Result<(), Ended> {
+        self.handle(Input::Receive(now, receive))
+    }
+
+    /// Lets time pass, and sends what was written. Drain afterwards.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Ended> {
+        match self.state {
+            State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
+                return Err(Ended);
+            }
+            State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
+        }
+        self.handle(Input::Timeout(now))
+    }
+
+    fn handle(&mut self, input: Input<'_>) -> Result<(), Ended> {
+        let rtc = &mut self.rtc;
+        guard::call(|| rtc.handle_input(input)).map_err(|_| Ended)?.map_err(|error| {
+            tracing::debug!(%error, "a media session failed");
+            Ended
+        })
+    }
+
+    /// Takes out everything that the session has to say.
+    pub(crate) fn drain(
+        &mut self,
+        now: Instant,
+        transmits: &mut VecDeque<Transmit>,
+        events: &mut Vec<SessionEvent>,
+    ) -> Result<(), Ended> {
+        loop {
+            let rtc = &mut self.rtc;
+            let output = guard::call(|| rtc.poll_output()).map_err(|_| Ended)?;
+            match output {
+                Ok(Output::Event(event)) => self.handle_event(now, event, events)?,
+                Ok(Output::Timeout(at)) => {
+                    self.timeout = at;
+                    return if self.rtc.is_alive() { Ok(()) } else { Err(Ended) };
+                }
+                Ok(Output::Transmit(transmit)) => transmits.extend(Transmit::new(transmit)),
+                Err(error) => {
+                    tracing::debug!(%error, "a media session failed");
+                    return Err(Ended);
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "str0m's events grow with its versions")]
+    fn handle_event(
+        &mut self,
+        now: Instant,
+        event: Event,
+        events: &mut Vec<SessionEvent>,
+    ) -> Result<(), Ended> {
+        match event {
+            Event::Closed => return Err(Ended),
+            Event::Connected => {
+                self.state = State::Connected;
+                events.push(SessionEvent::Connected);
+            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                events.push(SessionEvent::Estimate(Bitrate::bps(estimate.as_u64())));
+            }
+            Event::IceConnectionStateChange(state) => events.extend(self.ice_changed(now, state)),
+            Event::KeyframeRequest(request) => {
+                events.extend(Mid::new(&request.mid).map(SessionEvent::KeyframeWanted));
+            }
+            Event::PeerStats(stats) => events.push(SessionEvent::Stats(Box::new(stats))),
+            Event::RtpPacket(packet) => {
+                if let Some(source) = self.source(packet.header.ssrc) {
+                    events.push(SessionEvent::Packet(source, Box::new(packet)));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn ice_changed(&mut self, now: Instant, state: IceConnectionState) -> Option<SessionEvent> {
+        match (self.state, state) {
+            (State::Connected, IceConnectionState::Disconnected) => {
+                self.state = State::Lost { deadline: now + LOST_TIMEOUT };
+                Some(SessionEvent::Lost)
+            }
+            (State::Lost { .. }, IceConnectionState::Connected | IceConnectionState::Completed) => {
+                self.state = State::Connected;
+                Some(SessionEvent::Regained)
+            }
+            _ => None,
+        }
+    }
+
+    /// Where packets with this SSRC come from.
+    fn source(&mut self, ssrc: Ssrc) -> Option<Source> {
+        if let Some(source) = self.sources.get(&ssrc) {
+            return Some(*source);
+        }
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_rx(&ssrc)?;
+        let source = Source { mid: Mid::new(&stream.mid())?, rid: stream.rid() };
+        self.sources.insert(ssrc, source);
+        Some(source)
+    }
+
+    /// Asks the peer for a key frame (RFC 4585 section 6.3.1). Flush afterwards.
+    pub(crate) fn request_keyframe(&mut self, source: Source) -> bool {
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_rx_by_mid(source.mid.as_str().into(), source.rid) else {
+            return false;
+        };
+        stream.request_keyframe(KeyframeRequestKind::Pli);
+        true
+    }
+
+    /// Puts a packet into a slot. Flush afterwards.
+    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) -> bool {
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx(&ssrc) else { return false };
+        stream.write_rtp(packet);
+        true
+    }
+
+    /// Tells the bandwidth estimation what the node sends at least, and what it would like to.
+    pub(crate) fn set_desired_bitrate(&mut self, desired: Bitrate) {
+        let desired = str0m::bwe::Bitrate::bps(desired.as_bps());
+        self.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, desired);
+    }
+}
+
+/// A media section as a receiving slot, if it is one.
+fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
+    let media = rtc.media(mid.as_str().into())?;
+    if media.direction() != Direction::SendOnly {
+        return None;
+    }
+    let (kind, codec) = if media.kind().is_audio() {
+        (MediaKind::Audio, Codec::Opus)
+    } else {
+        (MediaKind::Video, Codec::Vp8)
+    };
+    let spoken = |pt: &&Pt| {
+        rtc.codec_config().params().iter().any(|p| p.pt() == **pt && p.spec().codec == codec)
+    };
+    let pt = *media.remote_pts().iter().find(spoken)?;
+    let extension = Extension::with_serializer(dependency::URI, DescriptorSerializer);
+    let descriptor = media.remote_extmap().id_of(extension).is_some();
+    let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
+    Some(Slot { mid, kind, ssrc, pt, descriptor })
+}
+
+/// What a node's addresses are in ICE: UDP first, passive TCP (RFC 6544) for who cannot.
+fn candidates(config: &NodeConfig) -> impl Iterator<Item = Candidate> + '_ {
+    let udp = config.udp.iter().map(|addr| Candidate::builder().udp().host(*addr).build());
+    let tcp = config
+        .tcp
+        .iter()
+        .map(|addr| Candidate::builder().tcp().host(*addr).tcptype(TcpType::Passive).build());
+    udp.chain(tcp).filter_map(|candidate| match candidate {
+        Ok(candidate) => Some(candidate),
+        Err(error) => {
+            tracing::warn!(%error, "an address cannot be advertised");
+            None
+        }
+    })
+}
+
+impl Transport {
+    pub(crate) const fn protocol(self) -> Protocol {
+        match self {
+            Self::Tcp => Protocol::Tcp,
+            Self::Udp => Protocol::Udp,
+        }
+    }
+}
+
+impl Transmit {
+    /// `None` for a protocol that the node does not offer.
+    fn new(transmit: str0m::net::Transmit) -> Option<Self> {
+        let transport = match transmit.proto {
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::Udp => Transport::Udp,
+            Protocol::SslTcp | Protocol::Tls => return None,
+        };
+        let (source, destination) = (transmit.source, transmit.destination);
+        Some(Self { transport, source, destination, bytes: transmit.contents.into() })
+    }
+}

@@ -1,0 +1,68 @@
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use conclave_call_proto::media::{MediaEvent, PeerId};
+use conclave_model::CallId;
+use str0m::RtcConfig;
+
+use crate::Transmit;
+use crate::config::NodeConfig;
+use crate::demux::Demux;
+use crate::stats::NodeStats;
+
+/// What all calls of a node share: how sessions are made, whose datagrams are whose, what goes
+/// out, and who wants to be woken.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: NodeConfig,
+    pub(crate) rtc_config: RtcConfig,
+    pub(crate) demux: Demux,
+    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) events: VecDeque<MediaEvent>,
+    pub(crate) stats: NodeStats,
+    /// Sessions with something written to them that is not yet sent.
+    pub(crate) unflushed: BTreeSet<PeerId>,
+    pub(crate) timers: BTreeSet<(Instant, Timer)>,
+    /// Counts the random numbers drawn from the seed.
+    draws: u64,
+}
+
+/// Who wants to be woken.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Timer {
+    Call(CallId),
+    Session(PeerId),
+}
+
+impl Shared {
+    pub(crate) fn new(config: NodeConfig, rtc_config: RtcConfig) -> Self {
+        Self {
+            config,
+            rtc_config,
+            demux: Demux::default(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            stats: NodeStats::default(),
+            unflushed: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            draws: 0,
+        }
+    }
+
+    /// A number that differs from draw to draw: where an outgoing stream starts counting. It
+    /// need not be unguessable.
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        let word =
+            |i: usize| self.config.seed.chunks_exact(8).nth(i).and_then(|c| c.try_into().ok());
+        let mut x = self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for i in 0..4 {
+            // The finalizer of SplitMix64.
+            x ^= word(i).map_or(0, u64::from_le_bytes);
+            x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            x ^= x >> 31;
+        }
+        x
+    }
+}

@@ -1,0 +1,292 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use conclave_call_proto::media::MediaEvent;
+use conclave_model::{ParticipantId, TrackSource};
+
+use crate::client::{Received, Setup};
+use crate::world::{World, peer, publication};
+
+const SECOND: Duration = Duration::from_secs(1);
+const CAMERA: TrackSource = TrackSource::Camera;
+
+/// A receiver must see one stream: sequence numbers without repeats or jumps, timestamps and
+/// picture ids that do not go back.
+fn assert_continuous(packets: &[&Received]) {
+    let mut seen = BTreeSet::new();
+    for pair in packets.windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        assert!(seen.insert(a.seq), "sequence number {} came twice", a.seq);
+        assert_eq!(b.seq, a.seq + 1, "a gap after {}", a.seq);
+        assert!(b.timestamp.wrapping_sub(a.timestamp) < 1 << 31, "a timestamp went back");
+        if let (Some(x), Some(y)) = (a.picture_id, b.picture_id) {
+            assert!(y.wrapping_sub(x) & 0x7fff <= 1, "picture ids jump from {x} to {y}");
+        }
+    }
+}
+
+#[test]
+fn two_peers_see_and_hear_each_other() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.view(b, &[(a, CAMERA, 320, 180)]);
+    let since = world.now;
+    world.run(2 * SECOND);
+    for (me, other) in [(a, b), (b, a)] {
+        let client = &world.clients[me];
+        let video = client.video_from(other, since);
+        assert!(video.len() > 40, "client {me} got {} video packets", video.len());
+        assert!(video[0].keyframe, "the first packet of a picture starts a key frame");
+        assert_continuous(&video);
+        let audio = client.audio_from(other, since);
+        assert!(audio.len() > 90, "client {me} got {} audio packets", audio.len());
+        assert_continuous(&audio);
+        assert!(client.received.iter().all(|r| r.from == other), "nobody gets itself back");
+    }
+}
+
+#[test]
+fn nothing_is_sent_of_what_nobody_shows() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.run(SECOND);
+    assert_eq!(world.clients[a].video_from(b, world.now - SECOND).len(), 0);
+    assert!(world.clients[b].asked.is_empty(), "nobody waits for a key frame");
+}
+
+#[test]
+fn the_layer_follows_the_size_of_the_tile() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.run(SECOND);
+    world.view(a, &[(b, CAMERA, 200, 120)]);
+    world.run(2 * SECOND);
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    let enlarged = world.now;
+    world.until("the large layer comes", |w| {
+        w.clients[a].video_from(b, enlarged).last().is_some_and(|r| r.layer == 2)
+    });
+    world.view(a, &[(b, CAMERA, 200, 120)]);
+    let reduced = world.now;
+    world.until("the small layer comes", |w| {
+        w.clients[a].video_from(b, reduced).last().is_some_and(|r| r.layer == 0)
+    });
+    let all = world.clients[a].video_from(b, enlarged - 2 * SECOND);
+    assert_eq!(all[0].layer, 0);
+    assert_continuous(&all);
+    for pair in all.windows(2) {
+        assert!(
+            pair[0].layer == pair[1].layer || pair[1].keyframe,
+            "a layer is entered by a key frame"
+        );
+    }
+    assert!(world.stats().layer_switches >= 2);
+}
+
+#[test]
+fn a_layer_that_falls_silent_is_replaced_by_one_that_lives() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    world.until("the large layer comes", |w| {
+        w.clients[a].video_from(b, w.now - SECOND).last().is_some_and(|r| r.layer == 2)
+    });
+    world.clients[b].off = vec!["f", "h"];
+    world.run(3 * SECOND);
+    let recent = world.clients[a].video_from(b, world.now - SECOND);
+    assert!(recent.len() > 15, "video goes on");
+    assert!(recent.iter().all(|r| r.layer == 0));
+}
+
+#[test]
+fn frame_numbers_of_the_dependency_descriptor_are_continuous_too() {
+    let mut world = World::new();
+    let described = Setup { descriptor: true, ..Setup::new() };
+    let (a, b) = (world.join(described.clone()), world.join(described));
+    world.view(a, &[(b, CAMERA, 200, 120)]);
+    world.run(2 * SECOND);
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    world.run(3 * SECOND);
+    let all = world.clients[a].video_from(b, world.now - 5 * SECOND);
+    assert!(all.iter().any(|r| r.layer == 0) && all.iter().any(|r| r.layer == 2));
+    assert_continuous(&all);
+    for pair in all.windows(2) {
+        let (x, y) = (pair[0].frame_number.unwrap(), pair[1].frame_number.unwrap());
+        assert!(y.wrapping_sub(x) <= 1, "frame numbers jump from {x} to {y}");
+    }
+}
+
+#[test]
+fn a_call_of_twenty_one_costs_no_further_offer() {
+    let mut world = World::new();
+    let viewer = Setup { sends: Vec::new(), audio_slots: 3, video_slots: 2, ..Setup::new() };
+    let a = world.join(viewer);
+    let sender = || Setup { audio_slots: 0, video_slots: 0, simulcast: false, ..Setup::new() };
+    let others: Vec<usize> = (0..20).map(|_| world.join(sender())).collect();
+    for pair in others.chunks(2) {
+        let wants: Vec<_> = pair.iter().map(|other| (*other, CAMERA, 320, 180)).collect();
+        world.view(a, &wants);
+        let since = world.now;
+        world.run(SECOND);
+        for other in pair {
+            let video = world.clients[a].video_from(*other, since);
+            assert!(video.len() > 20, "{} packets of {other}", video.len());
+            assert!(video[0].keyframe);
+        }
+    }
+    assert_eq!(world.clients[a].offers, 1);
+    let mids: BTreeSet<_> = world.clients[a]
+        .received
+        .iter()
+        .filter(|r| r.picture_id.is_some())
+        .map(|r| r.mid.clone())
+        .collect();
+    assert_eq!(mids.len(), 2, "all of them came through the same two slots");
+    for mid in mids {
+        let slot: Vec<&Received> =
+            world.clients[a].received.iter().filter(|r| r.mid == mid).collect();
+        assert_continuous(&slot);
+    }
+}
+
+#[test]
+fn the_loudest_are_heard_when_slots_are_few() {
+    let mut world = World::new();
+    let listener = Setup { sends: Vec::new(), audio_slots: 2, ..Setup::new() };
+    let a = world.join(listener);
+    let quiet = || Setup {
+        sends: vec![TrackSource::Microphone],
+        audio_slots: 0,
+        video_slots: 0,
+        level: -90,
+        ..Setup::new()
+    };
+    let others: Vec<usize> = (0..5).map(|_| world.join(quiet())).collect();
+    world.run(3 * SECOND);
+    world.clients[others[4]].set_level(-20);
+    world.run(2 * SECOND);
+    let heard = world.clients[a].audio_from(others[4], world.now - SECOND);
+    assert!(heard.len() > 40, "the speaker is heard");
+    assert_eq!(world.slots(a).0.len(), 2);
+
+    let speakers = world.events.iter().rev().find_map(|event| match event {
+        MediaEvent::Speakers { active, speaking, .. } => Some((*active, speaking.clone())),
+        _ => None,
+    });
+    let speaker = ParticipantId(others[4] as u32);
+    assert_eq!(speakers, Some((Some(speaker), vec![speaker])));
+}
+
+#[test]
+fn the_sound_of_a_shared_screen_always_has_a_slot() {
+    let mut world = World::new();
+    let a = world.join(Setup { sends: Vec::new(), audio_slots: 2, ..Setup::new() });
+    let loud = |sends| Setup { sends, audio_slots: 0, video_slots: 0, level: -15, ..Setup::new() };
+    for _ in 0..4 {
+        world.join(loud(vec![TrackSource::Microphone]));
+    }
+    world.run(2 * SECOND);
+    let sharer = world.join(loud(vec![TrackSource::ScreenAudio]));
+    world.run(2 * SECOND);
+    let carried: Vec<_> = world.slots(a).0.into_iter().map(|(_, id)| id).collect();
+    assert!(carried.contains(&publication(sharer, TrackSource::ScreenAudio)));
+    assert_eq!(carried.len(), 2);
+    assert!(world.clients[a].audio_from(sharer, world.now - SECOND).len() > 40);
+}
+
+#[test]
+fn a_new_generation_replaces_the_session_and_its_publications_go_on() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.view(b, &[(a, CAMERA, 320, 180)]);
+    world.run(2 * SECOND);
+    let slot = world.video_slot(a, publication(b, CAMERA));
+
+    world.replace(b, Setup::new(), 2);
+    let since = world.now;
+    world.run(3 * SECOND);
+    let renewed = b + 200;
+    let video = world.clients[a].video_from(renewed, since);
+    assert!(video.len() > 30, "{} packets after the change", video.len());
+    assert!(video[0].keyframe);
+    assert_eq!(world.video_slot(a, publication(b, CAMERA)), slot, "in the slot it had");
+    let whole: Vec<&Received> =
+        world.clients[a].received.iter().filter(|r| r.picture_id.is_some()).collect();
+    assert_continuous(&whole);
+    assert!(world.clients[b].video_from(a, since).len() > 30, "the view of before still holds");
+    let connected = world
+        .events
+        .iter()
+        .filter(|e| matches!(e, MediaEvent::Connected { peer: p, generation: 2 } if *p == peer(b)));
+    assert_eq!(connected.count(), 1);
+    assert_eq!(world.stats().sessions, 2, "the session of before is gone");
+}
+
+#[test]
+fn a_further_offer_adds_slots_and_disturbs_nothing() {
+    let mut world = World::new();
+    let a = world.join(Setup { video_slots: 1, ..Setup::new() });
+    let (b, c) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180), (c, CAMERA, 320, 180)]);
+    world.run(2 * SECOND);
+    assert_eq!(world.slots(a).1.len(), 1);
+
+    world.clients[a].grow(3);
+    world.offer(a, 1);
+    world.run(2 * SECOND);
+    assert_eq!(world.slots(a).1.len(), 2);
+    assert!(world.clients[a].video_from(c, world.now - SECOND).len() > 20);
+    assert_continuous(&world.clients[a].video_from(b, world.now - 5 * SECOND));
+}
+
+#[test]
+fn who_leaves_is_gone_from_every_slot() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.run(SECOND);
+    assert_eq!(world.slots(a).1.len(), 1);
+    world.leave(b);
+    world.run(SECOND);
+    assert_eq!(world.slots(a), (Vec::new(), Vec::new()));
+    assert_eq!((world.stats().peers, world.stats().publications), (1, 2));
+    world.leave(a);
+    assert_eq!((world.stats().peers, world.stats().calls), (0, 0));
+}
+
+#[test]
+fn lost_packets_are_sent_again() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.run(2 * SECOND);
+    world.lose_every = Some(25);
+    let since = world.now;
+    world.run(4 * SECOND);
+    world.lose_every = None;
+    world.run(SECOND);
+    let seqs: BTreeSet<u64> = world.clients[a].video_from(b, since).iter().map(|r| r.seq).collect();
+    let span = seqs.last().unwrap() - seqs.first().unwrap() + 1;
+    assert!(span > 80);
+    assert_eq!(seqs.len() as u64, span, "every packet came in the end");
+}
+
+#[test]
+fn a_publisher_is_asked_for_a_key_frame_once_however_many_wait() {
+    let mut world = World::new();
+    let viewer = || Setup { sends: Vec::new(), ..Setup::new() };
+    let b = world.join(Setup { simulcast: false, ..Setup::new() });
+    let viewers: Vec<usize> = (0..8).map(|_| world.join(viewer())).collect();
+    world.run(SECOND);
+    for viewer in &viewers {
+        world.view(*viewer, &[(b, CAMERA, 320, 180)]);
+    }
+    world.run(2 * SECOND);
+    for viewer in &viewers {
+        assert!(world.clients[*viewer].video_from(b, world.now - SECOND).len() > 20);
+    }
+    let asked: usize = world.clients[b].asked.values().sum();
+    assert!((1..=2).contains(&asked), "asked {asked} times");
+}

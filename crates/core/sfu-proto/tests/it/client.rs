@@ -1,0 +1,402 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use conclave_model::TrackSource;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{
+    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{
+    Extension, ExtensionMap, ExtensionSerializer, ExtensionValues, RtpWrite, Vp8Descriptor,
+};
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// What a client is like.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) sends: Vec<TrackSource>,
+    pub(crate) audio_slots: usize,
+    pub(crate) video_slots: usize,
+    pub(crate) simulcast: bool,
+    /// Offers the Dependency Descriptor, and sends it.
+    pub(crate) descriptor: bool,
+    /// In -dBov.
+    pub(crate) level: i8,
+}
+
+impl Setup {
+    pub(crate) fn new() -> Self {
+        Self {
+            sends: vec![TrackSource::Microphone, TrackSource::Camera],
+            audio_slots: 2,
+            video_slots: 2,
+            simulcast: true,
+            descriptor: false,
+            level: -30,
+        }
+    }
+}
+
+/// A str0m client that offers, publishes made-up media and remembers what it receives.
+pub(crate) struct Client {
+    rtc: Rtc,
+    index: usize,
+    setup: Setup,
+    address: SocketAddr,
+    pending: Option<SdpPendingOffer>,
+    sending: Vec<(TrackSource, Mid)>,
+    receiving: Vec<(MediaKind, Mid)>,
+    streams: BTreeMap<(String, String), Encoder>,
+    timeout: Instant,
+    next_media: Option<Instant>,
+    pub(crate) received: Vec<Received>,
+    /// How often each layer was asked for a key frame.
+    pub(crate) asked: BTreeMap<String, usize>,
+    pub(crate) offers: usize,
+    pub(crate) silent: bool,
+    /// Layers that are not sent.
+    pub(crate) off: Vec<&'static str>,
+}
+
+/// A packet as it came out of a slot.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) at: Instant,
+    pub(crate) mid: String,
+    pub(crate) seq: u64,
+    pub(crate) timestamp: u32,
+    /// Which client sent it, taken from the payload.
+    pub(crate) from: usize,
+    /// Which layer, taken from the payload.
+    pub(crate) layer: u8,
+    pub(crate) keyframe: bool,
+    pub(crate) picture_id: Option<u16>,
+    pub(crate) frame_number: Option<u16>,
+}
+
+#[derive(Debug, Default)]
+struct Encoder {
+    seq: u64,
+    frame: u16,
+    wants_keyframe: bool,
+}
+
+const FRAME: Duration = Duration::from_millis(40);
+const LAYERS: [(&str, usize); 3] = [("q", 1), ("h", 2), ("f", 4)];
+
+impl Client {
+    pub(crate) fn new(index: usize, setup: Setup, now: Instant) -> Self {
+        let mut extensions = ExtensionMap::standard();
+        if setup.descriptor {
+            extensions.set(12, Extension::with_serializer(URI, DescriptorSerializer));
+        }
+        let mut rtc = Rtc::builder()
+            .clear_codecs()
+            .enable_opus(true, false)
+            .enable_vp8(true)
+            .set_rtp_mode(true)
+            .set_extension_map(extensions)
+            .build(now);
+        let address =
+            SocketAddr::new([10, 1, (index / 250) as u8, (index % 250) as u8].into(), 5000);
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        Self {
+            rtc,
+            index,
+            setup,
+            address,
+            pending: None,
+            sending: Vec::new(),
+            receiving: Vec::new(),
+            streams: BTreeMap::new(),
+            timeout: now,
+            next_media: None,
+            received: Vec::new(),
+            asked: BTreeMap::new(),
+            offers: 0,
+            silent: false,
+            off: Vec::new(),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn sending(&self) -> &[(TrackSource, Mid)] {
+        &self.sending
+    }
+
+    /// Offers what is missing of the setup.
+    pub(crate) fn offer(&mut self) -> String {
+        let mut api = self.rtc.sdp_api();
+        for source in &self.setup.sends {
+            if self.sending.iter().any(|(known, _)| known == source) {
+                continue;
+            }
+            let kind = match source.kind() {
+                conclave_model::MediaKind::Audio => MediaKind::Audio,
+                conclave_model::MediaKind::Video => MediaKind::Video,
+            };
+            let layered = self.setup.simulcast && kind == MediaKind::Video;
+            let simulcast = layered.then(|| {
+                let mut simulcast = Simulcast::new();
+                LAYERS
+                    .iter()
+                    .for_each(|(rid, _)| simulcast.add_send_layer(SimulcastLayer::new(rid)));
+                simulcast
+            });
+            let mid = api.add_media(kind, Direction::SendOnly, None, None, simulcast);
+            self.sending.push((*source, mid));
+        }
+        for (kind, wanted) in
+            [(MediaKind::Audio, self.setup.audio_slots), (MediaKind::Video, self.setup.video_slots)]
+        {
+            let have = self.receiving.iter().filter(|(k, _)| *k == kind).count();
+            for _ in have..wanted {
+                let mid = api.add_media(kind, Direction::RecvOnly, None, None, None);
+                self.receiving.push((kind, mid));
+            }
+        }
+        let (offer, pending) = api.apply().expect("something to offer");
+        self.pending = Some(pending);
+        self.offers += 1;
+        offer.to_sdp_string()
+    }
+
+    pub(crate) fn grow(&mut self, video_slots: usize) {
+        self.setup.video_slots = video_slots;
+    }
+
+    pub(crate) fn set_level(&mut self, level: i8) {
+        self.setup.level = level;
+    }
+
+    pub(crate) fn accept_answer(&mut self, sdp: &str) {
+        let answer = SdpAnswer::from_sdp_string(sdp).unwrap();
+        let pending = self.pending.take().expect("an offer");
+        self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.rtc.disconnect();
+        self.next_media = None;
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        let far = self.timeout + Duration::from_secs(3600);
+        let timeout = if self.rtc.is_alive() { self.timeout } else { far };
+        self.next_media.map_or(timeout, |at| at.min(timeout))
+    }
+
+    pub(crate) fn receive(&mut self, now: Instant, from: SocketAddr, bytes: &[u8]) {
+        if let Ok(receive) = Receive::new(Protocol::Udp, from, self.address, bytes) {
+            let input = Input::Receive(now, receive);
+            if self.rtc.accepts(&input) {
+                self.rtc.handle_input(input).unwrap();
+            }
+        }
+    }
+
+    pub(crate) fn wake(&mut self, now: Instant) {
+        if self.next_media.is_some_and(|at| at <= now) {
+            self.next_media = Some(now + FRAME);
+            if !self.silent {
+                self.send_media(now);
+            }
+        }
+        self.rtc.handle_input(Input::Timeout(now)).unwrap();
+    }
+
+    /// Takes out what is to be sent.
+    pub(crate) fn drain(&mut self, now: Instant) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut transmits = Vec::new();
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Event(Event::Connected) => self.next_media = Some(now),
+                Output::Event(Event::KeyframeRequest(request)) => {
+                    assert_eq!(request.kind, KeyframeRequestKind::Pli);
+                    let rid = request.rid.map(|rid| rid.to_string()).unwrap_or_default();
+                    *self.asked.entry(rid.clone()).or_default() += 1;
+                    self.streams
+                        .entry((request.mid.to_string(), rid))
+                        .or_default()
+                        .wants_keyframe = true;
+                }
+                Output::Event(Event::RtpPacket(packet)) => {
+                    let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
+                    self.remember(now, mid, &packet);
+                }
+                Output::Event(_) => {}
+                Output::Timeout(at) => {
+                    self.timeout = at;
+                    return transmits;
+                }
+                Output::Transmit(transmit) => {
+                    transmits.push((transmit.destination, transmit.contents.to_vec()));
+                }
+            }
+        }
+    }
+
+    fn remember(&mut self, now: Instant, mid: Mid, packet: &str0m::rtp::RtpPacket) {
+        if packet.payload.is_empty() {
+            return;
+        }
+        let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
+        let video = self.receiving.iter().any(|(kind, m)| *m == mid && kind.is_video());
+        let mark = packet.payload.len() - 2;
+        let descriptor = packet.header.ext_vals.user_values.get::<Descriptor>();
+        self.received.push(Received {
+            at: now,
+            mid: mid.to_string(),
+            seq: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            from: usize::from(packet.payload[mark]),
+            layer: packet.payload[mark + 1],
+            keyframe: video && vp8.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
+            picture_id: vp8.filter(|_| video).and_then(|vp8| vp8.picture_id()),
+            frame_number: descriptor.map(|d| u16::from_be_bytes([d.0[1], d.0[2]])),
+        });
+    }
+
+    /// Packets received from another client's video since an instant.
+    pub(crate) fn video_from(&self, from: usize, since: Instant) -> Vec<&Received> {
+        self.received
+            .iter()
+            .filter(|r| r.at >= since && r.from == from && r.picture_id.is_some())
+            .collect()
+    }
+
+    /// Packets received from another client's microphone since an instant.
+    pub(crate) fn audio_from(&self, from: usize, since: Instant) -> Vec<&Received> {
+        self.received
+            .iter()
+            .filter(|r| r.at >= since && r.from == from && r.picture_id.is_none())
+            .collect()
+    }
+
+    fn send_media(&mut self, now: Instant) {
+        for (source, mid) in self.sending.clone() {
+            match source.kind() {
+                conclave_model::MediaKind::Audio => {
+                    for part in 0..2 {
+                        self.send_audio(now, mid, part);
+                    }
+                }
+                conclave_model::MediaKind::Video if self.setup.simulcast => {
+                    for (layer, (rid, packets)) in LAYERS.iter().enumerate() {
+                        if !self.off.contains(rid) {
+                            self.send_video(now, mid, Some(rid), layer as u8, *packets);
+                        }
+                    }
+                }
+                conclave_model::MediaKind::Video => self.send_video(now, mid, None, 0, 2),
+            }
+        }
+    }
+
+    fn send_audio(&mut self, now: Instant, mid: Mid, part: u64) {
+        let encoder = self.streams.entry((mid.to_string(), String::new())).or_default();
+        encoder.seq += 1;
+        let mut extensions = ExtensionValues::default();
+        extensions.audio_level = Some(self.setup.level);
+        extensions.voice_activity = Some(self.setup.level > -60);
+        let mut payload = vec![0x78; 78];
+        payload.extend([self.index as u8, 0]);
+        let timestamp = (encoder.seq * 960) as u32;
+        let write = RtpWrite::new(111.into(), encoder.seq.into(), timestamp, now, payload)
+            .ext_vals(extensions);
+        let _ = part;
+        if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
+            stream.write_rtp(write);
+        }
+    }
+
+    fn send_video(&mut self, now: Instant, mid: Mid, rid: Option<&str>, layer: u8, packets: usize) {
+        let key = (mid.to_string(), rid.unwrap_or_default().to_owned());
+        let encoder = self.streams.entry(key).or_default();
+        let keyframe = encoder.frame == 0 || std::mem::take(&mut encoder.wants_keyframe);
+        encoder.frame += 1;
+        for part in 0..packets {
+            encoder.seq += 1;
+            let (first, last) = (part == 0, part + 1 == packets);
+            let picture = 0x8000 | encoder.frame;
+            let start = if first { 0x90 } else { 0x80 };
+            let mut payload =
+                vec![start, 0xe0, (picture >> 8) as u8, picture as u8, encoder.frame as u8, 0];
+            payload.push(u8::from(!keyframe));
+            payload.extend(vec![0xaa; 800]);
+            payload.extend([self.index as u8, layer]);
+            let mut extensions = ExtensionValues::default();
+            if self.setup.descriptor {
+                extensions.user_values.set(describe(first, last, keyframe, encoder.frame));
+            }
+            let pt = self.rtc.media(mid).map_or(96.into(), |media| media.remote_pts()[0]);
+            let timestamp = u32::from(encoder.frame) * 3600;
+            let write = RtpWrite::new(pt, encoder.seq.into(), timestamp, now, payload)
+                .marker(last)
+                .nackable(true)
+                .ext_vals(extensions);
+            let rid = rid.map(Rid::from);
+            if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, rid) {
+                stream.write_rtp(write);
+            }
+        }
+    }
+}
+
+const URI: &str =
+    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
+
+#[derive(Clone, Debug)]
+struct Descriptor(Vec<u8>);
+
+#[derive(Debug)]
+struct DescriptorSerializer;
+
+impl ExtensionSerializer for DescriptorSerializer {
+    fn write_to(&self, buf: &mut [u8], ev: &ExtensionValues) -> usize {
+        let Some(Descriptor(bytes)) = ev.user_values.get::<Descriptor>() else { return 0 };
+        buf[..bytes.len()].copy_from_slice(bytes);
+        bytes.len()
+    }
+
+    fn parse_value(&self, buf: &[u8], ev: &mut ExtensionValues) -> bool {
+        ev.user_values.set(Descriptor(buf.to_vec()));
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    fn requires_two_byte_form(&self, ev: &ExtensionValues) -> bool {
+        ev.user_values.get::<Descriptor>().is_some_and(|d| d.0.len() > 16)
+    }
+}
+
+/// A Dependency Descriptor of a stream without layers, as Chromium's key frames have it.
+fn describe(first: bool, last: bool, keyframe: bool, frame: u16) -> Descriptor {
+    let head = u8::from(first) << 7 | u8::from(last) << 6 | u8::from(!keyframe);
+    let [high, low] = frame.to_be_bytes();
+    let mut bytes = vec![head, high, low];
+    if keyframe && first {
+        bytes.extend(STRUCTURE);
+    }
+    Descriptor(bytes)
+}
+
+/// Extended fields: a template structure of one decode target with a key and a delta template
+/// and no chains.
+///
+/// Bits: structure present 1, other flags 0000; id offset 000000; decode targets - 1 00000;
+/// layers: same 00, none more 11; indications 10 10 (switch); frame diffs 0 | 1 0000 0;
+/// chains 0 (non-symmetric of 2); resolutions 0.
+const STRUCTURE: [u8; 5] = [0b1000_0000, 0b0000_0000, 0b0011_1010, 0b0100_0000, 0b0000_0000];

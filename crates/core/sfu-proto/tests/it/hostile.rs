@@ -1,0 +1,167 @@
+use std::time::Duration;
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_model::TrackSource;
+
+use crate::client::{Client, Setup};
+use crate::world::{World, peer};
+
+const SECOND: Duration = Duration::from_secs(1);
+const CAMERA: TrackSource = TrackSource::Camera;
+
+/// Two peers that see each other.
+fn running() -> World {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.view(b, &[(a, CAMERA, 320, 180)]);
+    world.run(SECOND);
+    world
+}
+
+fn assert_still_runs(world: &mut World) {
+    let since = world.now;
+    world.run(2 * SECOND);
+    for (me, other) in [(0, 1), (1, 0)] {
+        let packets = world.clients[me].video_from(other, since).len();
+        assert!(packets > 30, "client {me} got {packets}");
+    }
+}
+
+fn refusals(world: &World) -> Vec<String> {
+    world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            MediaEvent::OfferRefused { detail, .. } => Some(detail.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn garbage_from_strangers_is_counted_and_dropped() {
+    let mut world = running();
+    let stranger = "203.0.113.9:9".parse().unwrap();
+    let before = world.stats();
+    world.inject(stranger, &[]);
+    world.inject(stranger, &[0xff; 40]);
+    world.inject(stranger, &[0; 19]);
+    world.inject(stranger, &[22; 100]);
+    world.inject(stranger, &[0x80; 100]);
+    let after = world.stats();
+    assert_eq!(after.drops.garbage - before.drops.garbage, 3);
+    assert_eq!(after.drops.stranger - before.drops.stranger, 2);
+    assert_eq!(after.datagrams_in - before.datagrams_in, 5);
+    assert_still_runs(&mut world);
+}
+
+#[test]
+fn garbage_from_a_peers_own_address_disturbs_nobody() {
+    let mut world = running();
+    let from = world.clients[0].address();
+    for len in 1..300usize {
+        for first in [0x00, 0x01, 0x14, 0x16, 0x17, 0x80, 0x90, 0xb0] {
+            let mut bytes: Vec<u8> = (0..len).map(|i| (i * 37 + len) as u8).collect();
+            bytes[0] = first;
+            world.inject(from, &bytes);
+        }
+    }
+    assert_still_runs(&mut world);
+}
+
+#[test]
+fn an_offer_that_is_not_one_is_refused_and_what_runs_goes_on() {
+    let mut world = running();
+    let good = Client::new(50, Setup::new(), world.now).offer();
+    let without = |what: &str| -> String {
+        good.lines().filter(|l| !l.starts_with(what)).map(|l| format!("{l}\r\n")).collect()
+    };
+    let bad = [
+        String::new(),
+        "hello".to_owned(),
+        "v=0\r\n".to_owned(),
+        without("a=fingerprint"),
+        without("a=ice-ufrag"),
+        without("a=mid"),
+        good.replace("a=mid:", "a=mid:-"),
+        "m=".repeat(10_000),
+    ];
+    for (i, sdp) in bad.iter().enumerate() {
+        for generation in [1, 2] {
+            let sdp = sdp.clone();
+            world.request(MediaRequest::Offer { peer: peer(0), generation, sdp });
+        }
+        assert_eq!(refusals(&world).len(), 2 * (i + 1), "offer {i} must be refused");
+    }
+    assert_still_runs(&mut world);
+    assert_eq!(world.stats().offers_refused, 2 * bad.len() as u64);
+}
+
+#[test]
+fn another_devices_offer_cannot_take_over_a_session() {
+    let mut world = running();
+    let sdp = Client::new(50, Setup::new(), world.now).offer();
+    world.request(MediaRequest::Offer { peer: peer(0), generation: 1, sdp });
+    assert!(refusals(&world)[0].contains("generation"), "{:?}", refusals(&world));
+    assert_still_runs(&mut world);
+}
+
+#[test]
+fn an_offer_of_too_many_slots_is_refused() {
+    let mut world = running();
+    let setup = Setup { video_slots: 65, ..Setup::new() };
+    let sdp = Client::new(50, setup, world.now).offer();
+    world.request(MediaRequest::Offer { peer: peer(9), generation: 1, sdp });
+    assert!(refusals(&world)[0].contains("sections"), "{:?}", refusals(&world));
+    assert_still_runs(&mut world);
+}
+
+#[test]
+fn a_late_offer_of_an_older_generation_is_dropped() {
+    let mut world = running();
+    world.replace(0, Setup::new(), 3);
+    world.run(SECOND);
+    let (events, sdp) = (world.events.len(), Client::new(50, Setup::new(), world.now).offer());
+    world.request(MediaRequest::Offer { peer: peer(0), generation: 2, sdp });
+    assert_eq!(world.events.len(), events);
+}
+
+#[test]
+fn a_peer_that_vanishes_is_told_and_disturbs_nobody() {
+    let mut world = running();
+    let c = world.join(Setup::new());
+    world.clients[c].kill();
+    world.until("the vanished peer is told", |w| {
+        w.events.iter().any(
+            |e| matches!(e, MediaEvent::Disconnected { peer: p, generation: 1 } if *p == peer(c)),
+        )
+    });
+    assert_still_runs(&mut world);
+    assert_eq!(world.stats().sessions, 2);
+}
+
+#[test]
+fn what_nobody_announced_is_not_forwarded() {
+    let mut world = running();
+    world.request(MediaRequest::Publish { peer: peer(0), tracks: Vec::new() });
+    let since = world.now + Duration::from_millis(100);
+    world.run(SECOND);
+    assert_eq!(world.clients[1].video_from(0, since).len(), 0);
+    assert_eq!(world.clients[1].audio_from(0, since).len(), 0);
+    assert!(world.stats().drops.unpublished > 0);
+}
+
+#[test]
+fn nobody_can_publish_under_anothers_id() {
+    let mut world = running();
+    let stolen = world.tracks(1);
+    let mut tracks = world.tracks(0);
+    tracks[1].publication = stolen[1].publication;
+    world.request(MediaRequest::Publish { peer: peer(0), tracks });
+    let since = world.now + Duration::from_millis(100);
+    world.run(SECOND);
+    let seen = world.clients[0].video_from(1, since).len();
+    assert!(seen > 15, "the owner is still seen: {seen}");
+    assert_eq!(world.stats().publications, 3, "the camera of the thief is withdrawn");
+}
