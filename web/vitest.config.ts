@@ -1,5 +1,8 @@
 import { defineConfig } from "vitest/config";
 
+// Its plug-ins look for it where the command was given, which is here.
+process.env["LINGUI_CONFIG"] ??= new URL("app/lingui.config.ts", import.meta.url).pathname;
+
 /** Unit tests of every package; browser tests are in `e2e`. */
 export default defineConfig({
   test: {
@@ -13,10 +16,11 @@ export default defineConfig({
       },
       {
         extends: "./app/vite.config.ts",
+        root: "./app",
         test: {
           name: "app",
           environment: "happy-dom",
-          include: ["app/src/**/*.test.ts", "app/src/**/*.test.tsx"],
+          include: ["src/**/*.test.ts", "src/**/*.test.tsx"],
         },
       },
     ],

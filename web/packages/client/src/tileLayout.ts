@@ -85,8 +85,9 @@ const RULES: Readonly<Record<DeviceClass, DeviceRules>> = {
   desktop: { minTileWidth: 180, maxTilesPerPage: 25, minAspect: WIDE },
 };
 
-/** Width of a tile in the strip beside or below the featured one. */
-const STRIP_SHARE = 0.18;
+/** Width of a tile in the strip beside or below the featured one, as a share of the stage's. */
+const BESIDE_SHARE = 0.18;
+const BELOW_SHARE = 0.3;
 const STRIP_MIN = 120;
 const STRIP_MAX = 260;
 
@@ -270,8 +271,8 @@ function arrangeAround(request: LayoutRequest, featured: Tile): Placed {
       Number(a.participant === featured.participant),
   );
   const isBeside = width / height > 4 / 3;
-  const side = isBeside ? width : height * WIDE;
-  const thumbWidth = Math.floor(Math.min(STRIP_MAX, Math.max(STRIP_MIN, side * STRIP_SHARE)));
+  const wished = width * (isBeside ? BESIDE_SHARE : BELOW_SHARE);
+  const thumbWidth = Math.floor(Math.min(STRIP_MAX, width, Math.max(STRIP_MIN, wished)));
   const thumbHeight = Math.floor(thumbWidth / WIDE);
   const room = isBeside ? height : width;
   const length = isBeside ? thumbHeight : thumbWidth;
