@@ -82,14 +82,19 @@ impl Node {
     /// Installs the npm packages of `web/`, unless they are there as the lock file says.
     pub(crate) fn install_packages(&self, root: &Path) -> anyhow::Result<()> {
         let web = root.join("web");
-        if packages_match(
-            &web.join("package-lock.json"),
-            &web.join("node_modules/.package-lock.json"),
-        ) {
+        let wanted = web.join("package-lock.json");
+        let installed = web.join("node_modules/.package-lock.json");
+        if packages_match(&wanted, &installed) {
             return Ok(());
         }
-        println!("installing the web packages (npm ci)");
-        process::run(self.npm(&web).args(["ci", "--no-audit", "--no-fund"]))
+        println!("installing the web packages");
+        // Not `npm ci`: it refuses a lock file without the binaries of every other platform, and
+        // not every registry has those. What counts is compared below.
+        process::run(self.npm(&web).args(["install", "--no-save", "--no-audit", "--no-fund"]))?;
+        if !packages_match(&wanted, &installed) {
+            bail!("web/package-lock.json does not fit the package.json files: `npm install` anew");
+        }
+        Ok(())
     }
 
     /// npm, to be run in `folder`.
@@ -193,6 +198,8 @@ struct Package {
     #[serde(default)]
     dev_optional: bool,
     #[serde(default)]
+    extraneous: bool,
+    #[serde(default)]
     peer: bool,
 }
 
@@ -202,7 +209,9 @@ impl Lock {
         self.packages.iter().filter(|(path, _)| path.contains("node_modules/")).all(
             |(path, package)| match installed.packages.get(path) {
                 Some(there) => there.version == package.version,
-                None => package.optional || package.dev_optional || package.peer,
+                None => {
+                    package.optional || package.dev_optional || package.extraneous || package.peer
+                }
             },
         )
     }
