@@ -75,7 +75,6 @@ pub struct Call {
     next_participant: ParticipantId,
     roster: Roster,
     speakers: Option<(Option<ParticipantId>, Vec<ParticipantId>)>,
-    draining: bool,
     said_empty: bool,
     outputs: VecDeque<Output>,
 }
@@ -101,7 +100,6 @@ impl Call {
             next_participant: config.next_participant.max(ParticipantId(after_absent)),
             roster: Roster::new(config.roster_interval),
             speakers: None,
-            draining: false,
             said_empty: true,
             outputs: VecDeque::new(),
             config,
@@ -119,7 +117,6 @@ impl Call {
         self.said_empty = false;
         match input {
             Input::ConnectionLost { connection } => self.connection_lost(connection),
-            Input::Drain => self.drain(),
             Input::Join { connection, token, profile, presence, offer } => {
                 self.join(connection, token, profile, presence, offer);
             }
@@ -144,7 +141,7 @@ impl Call {
             return output;
         }
         let empty = self.participants.is_empty() && self.absent.is_empty();
-        if empty && !self.said_empty && !self.draining {
+        if empty && !self.said_empty {
             self.said_empty = true;
             return Output::Empty;
         }
@@ -165,25 +162,10 @@ impl Call {
         }
     }
 
-    fn drain(&mut self) {
-        let to: Vec<_> = std::mem::take(&mut self.connections).into_keys().collect();
-        self.draining = true;
-        self.participants.clear();
-        self.absent.clear();
-        self.roster = Roster::new(self.config.roster_interval);
-        if !to.is_empty() {
-            let message = error(ErrorCode::Draining, "the server restarts", true);
-            self.outputs.push_back(Output::Send { to: to.clone(), message });
-        }
-        for connection in to {
-            self.outputs.push_back(Output::Close { connection });
-        }
-    }
-
     fn leave(&mut self, connection: ConnectionId) {
         let Some(id) = self.connections.get(&connection).copied() else { return };
         self.remove(id, LeaveReason::Left);
-        self.outputs.push_back(Output::Close { connection });
+        self.outputs.push_back(Output::Close { connection, message: None });
     }
 
     fn offer(&mut self, connection: ConnectionId, offer: Offer) {
@@ -337,10 +319,16 @@ impl Call {
         self.send(connection, error(code, detail, false));
     }
 
+    /// Tells a client why it does not enter; it may try again.
+    fn release(&mut self, connection: ConnectionId, code: ErrorCode, detail: &str) {
+        let message = error(code, detail, false);
+        self.outputs.push_back(Output::Release { connection, message });
+    }
+
     /// Tells a client what was wrong, and closes its connection.
     fn end(&mut self, connection: ConnectionId, code: ErrorCode, detail: &str) {
-        self.send(connection, error(code, detail, true));
-        self.outputs.push_back(Output::Close { connection });
+        let message = Some(error(code, detail, true));
+        self.outputs.push_back(Output::Close { connection, message });
     }
 
     fn handle_media(&mut self, event: MediaEvent) {

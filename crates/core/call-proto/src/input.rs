@@ -12,8 +12,6 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
     },
-    /// The server shuts down: everybody is told to come back in a moment, sessions are kept.
-    Drain,
     /// A client enters. The shell has checked the link's token.
     Join {
         /// The client's connection, bound to no call before.

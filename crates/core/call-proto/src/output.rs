@@ -13,6 +13,8 @@ pub enum Output {
     Close {
         /// Which.
         connection: ConnectionId,
+        /// The last message to send, if there is one.
+        message: Option<ServerMessage>,
     },
     /// Nobody is in and nobody can come back: the call may end. It goes on if there is more
     /// input.
@@ -27,10 +29,12 @@ pub enum Output {
     /// Keep this record over a restart, replacing the participant's former one, and answer with
     /// [`Input::Persisted`](crate::Input::Persisted). The client learns its token after that.
     Persist(SessionRecord),
-    /// The connection entered no call: it may join or resume anew.
+    /// The connection entered no call: after this message it may join or resume anew.
     Release {
         /// Which.
         connection: ConnectionId,
+        /// Why it did not enter.
+        message: ServerMessage,
     },
     /// Send a message to some connections.
     Send {

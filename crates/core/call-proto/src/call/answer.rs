@@ -5,7 +5,6 @@ use conclave_wire::{Answer, AudioSlot, ErrorCode, LeaveReason, ServerMessage, Vi
 
 use super::Call;
 use crate::media::{MediaRequest, PeerId};
-use crate::output::Output;
 use crate::participant::{Link, Media, PendingOffer};
 
 impl Call {
@@ -48,11 +47,13 @@ impl Call {
             Link::Entering(entering) => {
                 let connection = entering.connection;
                 let awaited = entering.offer == Some(generation);
-                self.refuse(connection, ErrorCode::BadOffer, detail);
                 if newcomer {
                     self.remove(id, LeaveReason::Left);
-                    self.outputs.push_back(Output::Release { connection });
-                } else if awaited {
+                    self.release(connection, ErrorCode::BadOffer, detail);
+                    return;
+                }
+                self.refuse(connection, ErrorCode::BadOffer, detail);
+                if awaited {
                     self.expect_no_answer(id);
                 }
             }

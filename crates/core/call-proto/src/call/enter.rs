@@ -22,8 +22,7 @@ impl Call {
         }
         let taken = self.participants.len() + self.absent.len();
         if taken >= self.config.max_participants || self.next_participant.0 >= PARTICIPANT_IDS {
-            self.refuse(connection, ErrorCode::MeetingFull, "the call has no free place");
-            self.outputs.push_back(Output::Release { connection });
+            self.release(connection, ErrorCode::MeetingFull, "the call has no free place");
             return;
         }
         let id = self.next_participant;
@@ -53,8 +52,7 @@ impl Call {
             return;
         }
         let Some(session) = self.session_of(presented) else {
-            self.refuse(connection, ErrorCode::ResumeRefused, "no session has this token");
-            self.outputs.push_back(Output::Release { connection });
+            self.release(connection, ErrorCode::ResumeRefused, "no session has this token");
             return;
         };
         let id = session.participant;
@@ -140,10 +138,6 @@ impl Call {
 
     /// Whether this connection may enter at all.
     fn may_enter(&mut self, connection: ConnectionId) -> bool {
-        if self.draining {
-            self.end(connection, ErrorCode::Draining, "the server restarts");
-            return false;
-        }
         if self.connections.contains_key(&connection) {
             self.refuse(connection, ErrorCode::BadMessage, "this connection is in the call");
             return false;

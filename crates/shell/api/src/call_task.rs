@@ -1,0 +1,252 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_call_proto::{
+    Call, CallConfig, ConnectionId, Input, Output, ResumeToken, SessionRecord,
+};
+use conclave_model::{CallId, MeetingId, SealedBlob, TokenHash};
+use conclave_store::{Session, Sessions, Store};
+use conclave_wire::{ClientMessage, ErrorCode, Offer, Presence, ServerMessage};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::calls::Calls;
+use crate::keeper::{Keep, keep};
+use crate::outgoing::{Frame, Outgoing, encode};
+
+/// What a connection tells the call it is in.
+#[derive(Debug)]
+pub(crate) enum CallCommand {
+    /// It wants to come in.
+    Enter(Enter),
+    /// It is gone.
+    Lost(ConnectionId),
+    /// Its client says something.
+    Said(ConnectionId, ClientMessage),
+}
+
+/// A client that comes in. What it needs for that has been checked, but for a resume token.
+#[derive(Debug)]
+pub(crate) struct Enter {
+    pub(crate) connection: ConnectionId,
+    pub(crate) outgoing: Outgoing,
+    /// The token to hand out.
+    pub(crate) token: ResumeToken,
+    pub(crate) profile: SealedBlob,
+    pub(crate) presence: Presence,
+    pub(crate) how: How,
+}
+
+/// How a client comes in.
+#[derive(Debug)]
+pub(crate) enum How {
+    /// Anew.
+    Join(Offer),
+    /// As the one that holds the token with this digest.
+    Resume(TokenHash, Option<Offer>),
+}
+
+/// All that a call's task needs.
+pub(crate) struct CallTask {
+    pub(crate) calls: Calls,
+    pub(crate) call: CallId,
+    pub(crate) meeting: MeetingId,
+    pub(crate) commands: mpsc::Receiver<CallCommand>,
+    pub(crate) events: mpsc::Receiver<MediaEvent>,
+    pub(crate) media: mpsc::Sender<MediaRequest>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) participants: Arc<AtomicU32>,
+}
+
+/// Runs one call until nobody is in it. No decisions here: one input, then drain.
+pub(crate) async fn run(task: CallTask) {
+    let CallTask { calls, call: id, meeting, mut commands, mut events, media, store, participants } =
+        task;
+    let sessions = match store.sessions(meeting).await {
+        Ok(sessions) => sessions,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "a call cannot start");
+            calls.abandon(meeting, id);
+            turn_away(commands);
+            return;
+        }
+    };
+    let config = config(id, calls.max_participants(), sessions);
+    let mut call = Call::new(config, Instant::now());
+    let (keep_sender, keep_queue) = mpsc::unbounded_channel();
+    let (persisted_sender, mut persisted) = mpsc::unbounded_channel();
+    tokio::spawn(keep(meeting, store, keep_queue, persisted_sender));
+    let mut shell = Shell { connections: HashMap::new(), keeper: keep_sender, media };
+    tracing::info!(call = %id, "call started");
+
+    loop {
+        let deadline = match shell.drain(&mut call).await {
+            Next::Wait(deadline) => deadline,
+            Next::End => {
+                shell.forget_all().await;
+                if calls.end(meeting, id, &commands) {
+                    break;
+                }
+                None
+            }
+        };
+        participants.store(count(call.participants()), Ordering::Relaxed);
+
+        let input = tokio::select! {
+            Some(command) = commands.recv() => shell.input(command),
+            Some(event) = events.recv() => Input::Media(event),
+            Some(SessionRecord { participant, token, .. }) = persisted.recv() => {
+                Input::Persisted { participant, token }
+            }
+            () = sleep_until(deadline) => Input::Timeout,
+        };
+        call.handle_input(Instant::now(), input);
+    }
+    tracing::info!(call = %id, "call ended");
+}
+
+/// What to do after the outputs.
+enum Next {
+    Wait(Option<Instant>),
+    End,
+}
+
+/// A call's hands: connections, keeper and media plane.
+struct Shell {
+    connections: HashMap<ConnectionId, Outgoing>,
+    keeper: mpsc::UnboundedSender<Keep>,
+    media: mpsc::Sender<MediaRequest>,
+}
+
+impl Shell {
+    /// Does what the call wants until it has nothing more to do.
+    async fn drain(&mut self, call: &mut Call) -> Next {
+        loop {
+            match call.poll_output() {
+                Output::Close { connection, message } => {
+                    if let Some(outgoing) = self.connections.remove(&connection) {
+                        let frame = message.as_ref().and_then(encode);
+                        outgoing.push(Frame::Close(frame));
+                    }
+                }
+                Output::Empty => return Next::End,
+                Output::Forget { participant } => self.keep(Keep::Forget(participant)),
+                Output::Media(request) => {
+                    if self.media.send(request).await.is_err() {
+                        tracing::error!("the media plane is gone");
+                    }
+                }
+                Output::Persist(record) => self.keep(Keep::Save(record)),
+                Output::Release { connection, message } => {
+                    let outgoing = self.connections.remove(&connection);
+                    if let (Some(outgoing), Some(frame)) = (outgoing, encode(&message)) {
+                        outgoing.push(Frame::Release(frame));
+                    }
+                }
+                Output::Send { to, message } => self.send(&to, &message),
+                Output::Timeout(at) => return Next::Wait(at),
+            }
+        }
+    }
+
+    fn send(&mut self, to: &[ConnectionId], message: &ServerMessage) {
+        let Some(frame) = encode(message) else { return };
+        for connection in to {
+            let Some(outgoing) = self.connections.get(connection) else { continue };
+            if !outgoing.push(Frame::Message(frame.clone())) {
+                metrics::counter!("conclave_slow_clients_total").increment(1);
+                self.connections.remove(connection);
+            }
+        }
+    }
+
+    /// Makes an input of what a connection says.
+    fn input(&mut self, command: CallCommand) -> Input {
+        match command {
+            CallCommand::Enter(enter) => self.enter(enter),
+            CallCommand::Lost(connection) => {
+                self.connections.remove(&connection);
+                Input::ConnectionLost { connection }
+            }
+            CallCommand::Said(connection, message) => match message {
+                // The connection's task answers or forwards these as `Enter`.
+                ClientMessage::Hello { .. }
+                | ClientMessage::Join { .. }
+                | ClientMessage::Ping
+                | ClientMessage::Resume { .. } => Input::Timeout,
+                ClientMessage::Leave => Input::Leave { connection },
+                ClientMessage::Offer { offer } => Input::Offer { connection, offer },
+                ClientMessage::Presence { presence } => Input::Presence { connection, presence },
+                ClientMessage::Publish { tracks } => Input::Publish { connection, tracks },
+                ClientMessage::View { wants } => Input::View { connection, wants },
+            },
+        }
+    }
+
+    fn enter(&mut self, enter: Enter) -> Input {
+        let Enter { connection, outgoing, token, profile, presence, how } = enter;
+        self.connections.insert(connection, outgoing);
+        match how {
+            How::Join(offer) => Input::Join { connection, token, profile, presence, offer },
+            How::Resume(presented, offer) => {
+                Input::Resume { connection, presented, token, profile, presence, offer }
+            }
+        }
+    }
+
+    fn keep(&self, request: Keep) {
+        if self.keeper.send(request).is_err() {
+            tracing::error!("a call's keeper is gone");
+        }
+    }
+
+    /// Waits until the store holds no session of this call.
+    async fn forget_all(&self) {
+        let (ended, done) = oneshot::channel();
+        self.keep(Keep::End(ended));
+        // An error means that the keeper is gone, which has been said.
+        let _ = done.await;
+    }
+}
+
+fn config(id: CallId, max_participants: u32, sessions: Sessions) -> CallConfig {
+    let max = usize::try_from(max_participants).unwrap_or(usize::MAX);
+    CallConfig {
+        sessions: sessions.sessions.into_iter().map(record_of).collect(),
+        next_participant: sessions.next_participant,
+        ..CallConfig::new(id, max)
+    }
+}
+
+const fn record_of(session: Session) -> SessionRecord {
+    SessionRecord { participant: session.participant, token: session.token, proven: session.proven }
+}
+
+/// Answers those who wait for a call that cannot start.
+fn turn_away(mut commands: mpsc::Receiver<CallCommand>) {
+    commands.close();
+    while let Ok(command) = commands.try_recv() {
+        if let CallCommand::Enter(enter) = command {
+            let message = ServerMessage::Error {
+                code: ErrorCode::Internal,
+                detail: "the call cannot start".to_owned(),
+                fatal: true,
+            };
+            enter.outgoing.push(Frame::Close(encode(&message)));
+        }
+    }
+}
+
+fn count(participants: usize) -> u32 {
+    u32::try_from(participants).unwrap_or(u32::MAX)
+}
+
+/// Sleeps until `deadline`, or for ever if there is none.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        None => std::future::pending().await,
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+    }
+}

@@ -1,0 +1,248 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use conclave_call_proto::ConnectionId;
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_model::{CallId, MeetingId};
+use conclave_store::{Store, UnixMillis};
+use tokio::sync::{mpsc, watch};
+
+use crate::call_task::{self, CallCommand, Enter};
+use crate::keeper::unix_now;
+
+/// How calls are run.
+#[derive(Clone, Copy, Debug)]
+pub struct CallsConfig {
+    /// The most participants of one call.
+    pub max_participants: u32,
+}
+
+/// The calls that run, each in a task of its own.
+#[derive(Clone)]
+pub struct Calls {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: CallsConfig,
+    store: Arc<dyn Store>,
+    media: mpsc::Sender<MediaRequest>,
+    running: Mutex<Running>,
+    next_call: AtomicU64,
+    next_connection: AtomicU64,
+    /// True once the server shuts down. Each connection holds a receiver as long as it lives.
+    draining: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Running {
+    by_meeting: HashMap<MeetingId, Entry>,
+    by_call: HashMap<CallId, mpsc::Sender<MediaEvent>>,
+}
+
+struct Entry {
+    commands: mpsc::Sender<CallCommand>,
+    participants: Arc<AtomicU32>,
+}
+
+/// Commands that may wait for one call.
+const COMMANDS: usize = 1024;
+
+/// Events of the media plane that may wait for one call. It never waits long for anything, so
+/// this is reached only if it hangs.
+const EVENTS: usize = 4096;
+
+/// How often running calls are noted in the store, and stale sessions are looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(30);
+
+/// Sessions not seen for so long are stale: twice as long as a server takes to come back with
+/// its machine.
+const STALE: Duration = Duration::from_secs(5 * 60);
+
+impl Calls {
+    /// Sets up the registry. `media` takes the requests to the media plane.
+    pub fn new(
+        config: CallsConfig,
+        store: Arc<dyn Store>,
+        media: mpsc::Sender<MediaRequest>,
+    ) -> Self {
+        let (draining, _) = watch::channel(false);
+        let inner = Inner {
+            config,
+            store,
+            media,
+            running: Mutex::default(),
+            next_call: AtomicU64::new(1),
+            next_connection: AtomicU64::new(1),
+            draining,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Hands the media plane's events to their calls until the queue ends.
+    pub async fn route_media(&self, mut events: mpsc::Receiver<MediaEvent>) {
+        while let Some(event) = events.recv().await {
+            let call = call_of(&event);
+            let sender = self.running().by_call.get(&call).cloned();
+            // A call that has just ended needs nothing more. One that hangs must not hold up
+            // the others.
+            if sender.is_some_and(|sender| sender.try_send(event).is_err()) {
+                metrics::counter!("conclave_media_events_dropped_total").increment(1);
+            }
+        }
+    }
+
+    /// Notes in the store that calls run, and forgets sessions nobody comes back to; for ever.
+    pub async fn keep_house(&self) {
+        let mut interval = tokio::time::interval(HOUSEKEEPING);
+        loop {
+            interval.tick().await;
+            let meetings: Vec<_> = self.running().by_meeting.keys().copied().collect();
+            let now = unix_now();
+            let touched = self.inner.store.touch_sessions(meetings, now).await;
+            let stale = i64::try_from(STALE.as_millis()).unwrap_or(i64::MAX);
+            let before = UnixMillis(now.0.saturating_sub(stale));
+            let expired = match touched {
+                Ok(()) => self.inner.store.expire_sessions(before).await.map(|_| ()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = expired {
+                metrics::counter!("conclave_store_failures_total").increment(1);
+                tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
+            }
+        }
+    }
+
+    /// Tells all clients to come back in a moment, and waits until their connections are closed.
+    /// Sessions are kept for the next start.
+    pub async fn drain(&self) {
+        self.inner.draining.send_replace(true);
+        self.inner.draining.closed().await;
+    }
+
+    /// Cuts short what [`drain`](Self::drain) waits for: answers how many connections are left.
+    pub fn connections(&self) -> usize {
+        self.inner.draining.receiver_count()
+    }
+
+    /// How many are in a meeting's call.
+    pub(crate) fn participants(&self, meeting: MeetingId) -> u32 {
+        let running = self.running();
+        let entry = running.by_meeting.get(&meeting);
+        entry.map_or(0, |entry| entry.participants.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn max_participants(&self) -> u32 {
+        self.inner.config.max_participants
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        *self.inner.draining.borrow()
+    }
+
+    /// Takes part in [`drain`](Self::drain): it waits until the receiver is dropped.
+    pub(crate) fn subscribe_draining(&self) -> watch::Receiver<bool> {
+        self.inner.draining.subscribe()
+    }
+
+    pub(crate) fn new_connection(&self) -> ConnectionId {
+        ConnectionId(self.inner.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Brings a client to its meeting's call, which is started if it does not run. `None` if
+    /// that call has more to do than it can.
+    ///
+    /// It is queued under the lock, so that a call that finds its queue empty under the lock may
+    /// end.
+    pub(crate) fn enter(
+        &self,
+        meeting: MeetingId,
+        enter: Enter,
+    ) -> Option<mpsc::Sender<CallCommand>> {
+        let mut running = self.running();
+        let commands = match running.by_meeting.get(&meeting) {
+            Some(entry) => entry.commands.clone(),
+            None => self.start(&mut running, meeting),
+        };
+        commands.try_send(CallCommand::Enter(enter)).ok()?;
+        Some(commands)
+    }
+
+    fn start(&self, running: &mut Running, meeting: MeetingId) -> mpsc::Sender<CallCommand> {
+        let call = CallId(self.inner.next_call.fetch_add(1, Ordering::Relaxed));
+        let (commands, command_queue) = mpsc::channel(COMMANDS);
+        let (events, event_queue) = mpsc::channel(EVENTS);
+        let participants = Arc::new(AtomicU32::new(0));
+        let entry = Entry { commands: commands.clone(), participants: Arc::clone(&participants) };
+        running.by_meeting.insert(meeting, entry);
+        running.by_call.insert(call, events);
+        metrics::gauge!("conclave_calls").increment(1.0);
+        tokio::spawn(call_task::run(call_task::CallTask {
+            calls: self.clone(),
+            call,
+            meeting,
+            commands: command_queue,
+            events: event_queue,
+            media: self.inner.media.clone(),
+            store: Arc::clone(&self.inner.store),
+            participants,
+        }));
+        commands
+    }
+
+    /// Ends a call if nobody is on the way to it.
+    pub(crate) fn end(
+        &self,
+        meeting: MeetingId,
+        call: CallId,
+        commands: &mpsc::Receiver<CallCommand>,
+    ) -> bool {
+        let mut running = self.running();
+        if !commands.is_empty() {
+            return false;
+        }
+        self.remove(&mut running, meeting, call);
+        true
+    }
+
+    /// Ends a call that cannot run.
+    pub(crate) fn abandon(&self, meeting: MeetingId, call: CallId) {
+        let mut running = self.running();
+        self.remove(&mut running, meeting, call);
+    }
+
+    fn remove(&self, running: &mut Running, meeting: MeetingId, call: CallId) {
+        running.by_meeting.remove(&meeting);
+        running.by_call.remove(&call);
+        metrics::gauge!("conclave_calls").decrement(1.0);
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        // Nothing panics while it holds the lock; if it did, the tables would still be whole.
+        self.inner.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Calls").field("running", &self.running().by_call.len()).finish()
+    }
+}
+
+const fn call_of(event: &MediaEvent) -> CallId {
+    match event {
+        MediaEvent::Answer { peer, .. }
+        | MediaEvent::Connected { peer, .. }
+        | MediaEvent::Disconnected { peer, .. }
+        | MediaEvent::OfferRefused { peer, .. }
+        | MediaEvent::Quality { peer, .. }
+        | MediaEvent::Slots { peer, .. } => peer.call,
+        MediaEvent::Speakers { call, .. } => *call,
+    }
+}

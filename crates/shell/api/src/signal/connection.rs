@@ -1,0 +1,345 @@
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
+use conclave_call_proto::ConnectionId;
+use conclave_model::{MeetingId, TokenHash};
+use conclave_wire::{
+    ClientMessage, ErrorCode, PROTOCOL_VERSION, ServerMessage, decode_client_message,
+};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
+
+use crate::call_task::{CallCommand, Enter, How};
+use crate::outgoing::{Frame, Incoming, Outgoing, encode};
+use crate::router::ApiState;
+use crate::token;
+
+/// How often the server asks whether the client is there.
+const PING_EVERY: Duration = Duration::from_secs(10);
+
+/// A client that was not heard for so long is gone: it missed two pings.
+const SILENCE: Duration = Duration::from_secs(25);
+
+/// How long a client may take to say hello.
+const HELLO_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long the server waits for the client's side of a close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+/// Messages a second that a client may send in the long run: a window that is being resized
+/// states its view at each frame drawn.
+const RATE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// Messages that it may send at once.
+const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
+
+/// Frames that are malformed, not allowed or too many, before the server hangs up.
+const STRIKES: u32 = 20;
+
+/// Talks with one client until either side is done.
+pub(crate) async fn run(mut socket: WebSocket, api: ApiState, source: IpAddr) {
+    let (outgoing, incoming) = Outgoing::new();
+    let mut connection = Connection {
+        id: api.calls.new_connection(),
+        api,
+        source,
+        outgoing,
+        limiter: RateLimiter::direct(Quota::per_second(RATE).allow_burst(BURST)),
+        stage: Stage::Fresh,
+        strikes: 0,
+    };
+    let gauge = metrics::gauge!("conclave_signalling_sessions");
+    gauge.increment(1.0);
+    let Incoming { queue, cut } = incoming;
+    tokio::select! {
+        () = cut.notified() => {}
+        () = connection.talk(&mut socket, queue) => {}
+    }
+    gauge.decrement(1.0);
+    if let Stage::InCall(call) = connection.stage {
+        // The call may have ended with this client.
+        let _ = call.send(CallCommand::Lost(connection.id)).await;
+    }
+}
+
+/// One client's socket.
+struct Connection {
+    id: ConnectionId,
+    api: ApiState,
+    source: IpAddr,
+    outgoing: Outgoing,
+    limiter: DefaultDirectRateLimiter,
+    stage: Stage,
+    strikes: u32,
+}
+
+/// How far the conversation has come.
+enum Stage {
+    /// Nothing was said.
+    Fresh,
+    /// `hello` and `welcome`.
+    Greeted,
+    /// In a call, or on the way in.
+    InCall(mpsc::Sender<CallCommand>),
+}
+
+/// What to do after a frame.
+enum Step {
+    /// Say this, then hang up.
+    End(ServerMessage),
+    /// Hang up.
+    Gone,
+    /// Go on.
+    Quiet,
+    /// Say this.
+    Reply(ServerMessage),
+}
+
+impl Connection {
+    async fn talk(&mut self, socket: &mut WebSocket, mut queue: mpsc::Receiver<Frame>) {
+        let mut draining = self.api.calls.subscribe_draining();
+        let mut pings = tokio::time::interval(PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let opened = Instant::now();
+        let mut heard = opened;
+
+        loop {
+            let step = tokio::select! {
+                biased;
+                () = drained(&mut draining) => {
+                    Step::End(error(ErrorCode::Draining, "the server restarts", true))
+                }
+                Some(frame) = queue.recv() => match frame {
+                    Frame::Close(message) => return close(socket, message).await,
+                    Frame::Message(message) => send(socket, message).await,
+                    Frame::Release(message) => {
+                        self.stage = Stage::Greeted;
+                        send(socket, message).await
+                    }
+                },
+                frame = socket.recv() => {
+                    heard = Instant::now();
+                    self.take(frame).await
+                }
+                _ = pings.tick() => {
+                    let silent = heard.elapsed() > SILENCE;
+                    let late = matches!(self.stage, Stage::Fresh) && opened.elapsed() > HELLO_WITHIN;
+                    if silent || late || socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                        return;
+                    }
+                    Step::Quiet
+                }
+            };
+            let step = match step {
+                Step::Reply(message) => match encode(&message) {
+                    Some(text) => send(socket, text).await,
+                    None => Step::Gone,
+                },
+                step @ (Step::End(_) | Step::Gone | Step::Quiet) => step,
+            };
+            match step {
+                Step::End(message) => return close(socket, encode(&message)).await,
+                Step::Gone => return,
+                Step::Quiet | Step::Reply(_) => {}
+            }
+        }
+    }
+
+    /// Handles what came from the socket.
+    async fn take(&mut self, frame: Option<Result<Message, axum::Error>>) -> Step {
+        match frame {
+            None => Step::Gone,
+            // A frame above the limit ends here too: what follows it cannot be told apart.
+            Some(Err(error)) => {
+                tracing::debug!(%error, "a signalling connection broke");
+                Step::End(self::error(ErrorCode::BadMessage, "the frame cannot be read", true))
+            }
+            Some(Ok(Message::Close(_))) => Step::Gone,
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => match self.limiter.check() {
+                Ok(()) => Step::Quiet,
+                Err(_) => self.strike(ErrorCode::RateLimited, "too many frames"),
+            },
+            Some(Ok(Message::Binary(_))) => {
+                self.strike(ErrorCode::BadMessage, "signalling is in text frames")
+            }
+            Some(Ok(Message::Text(text))) => {
+                if self.limiter.check().is_err() {
+                    return self.strike(ErrorCode::RateLimited, "too many messages");
+                }
+                match decode_client_message(&text) {
+                    Ok(message) => self.handle(message).await,
+                    Err(error) => self.strike(ErrorCode::BadMessage, &error.to_string()),
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, message: ClientMessage) -> Step {
+        match (&self.stage, message) {
+            (Stage::Fresh, ClientMessage::Hello { version }) => self.hello(version),
+            (Stage::Fresh, _) => {
+                Step::End(error(ErrorCode::BadMessage, "the first message is `hello`", true))
+            }
+            (_, ClientMessage::Ping) => Step::Reply(ServerMessage::Pong),
+            (Stage::Greeted, ClientMessage::Join { meeting, token, profile, presence, offer }) => {
+                if let Err(step) = self.check_link(meeting, &token).await {
+                    return step;
+                }
+                self.enter(meeting, |connection, outgoing, token| Enter {
+                    connection,
+                    outgoing,
+                    token,
+                    profile,
+                    presence,
+                    how: How::Join(offer),
+                })
+            }
+            (
+                Stage::Greeted,
+                ClientMessage::Resume { meeting, resume_token, profile, presence, offer },
+            ) => {
+                let presented = match self.check_resume(meeting, &resume_token).await {
+                    Ok(presented) => presented,
+                    Err(step) => return step,
+                };
+                self.enter(meeting, |connection, outgoing, token| Enter {
+                    connection,
+                    outgoing,
+                    token,
+                    profile,
+                    presence,
+                    how: How::Resume(presented, offer),
+                })
+            }
+            (Stage::Greeted, ClientMessage::Leave) => Step::Gone,
+            (Stage::Greeted, _) => self.strike(ErrorCode::BadMessage, "not before `join`"),
+            (
+                Stage::InCall(_),
+                ClientMessage::Hello { .. }
+                | ClientMessage::Join { .. }
+                | ClientMessage::Resume { .. },
+            ) => self.strike(ErrorCode::BadMessage, "not in a call"),
+            (Stage::InCall(call), message) => {
+                match call.send(CallCommand::Said(self.id, message)).await {
+                    Ok(()) => Step::Quiet,
+                    Err(_) => Step::End(internal()),
+                }
+            }
+        }
+    }
+
+    fn hello(&mut self, version: u16) -> Step {
+        if version != PROTOCOL_VERSION {
+            let detail = format!("the server speaks version {PROTOCOL_VERSION}");
+            return Step::End(error(ErrorCode::UnsupportedVersion, &detail, true));
+        }
+        self.stage = Stage::Greeted;
+        Step::Reply(ServerMessage::Welcome { version: PROTOCOL_VERSION })
+    }
+
+    /// Whether the client holds the meeting's link.
+    async fn check_link(&self, meeting: MeetingId, token: &str) -> Result<(), Step> {
+        self.check_rate()?;
+        let presented = token::hash_token(token);
+        let known = self.api.calls.store().meeting(meeting).await.map_err(|e| failed(&e))?;
+        let right = presented
+            .zip(known)
+            .is_some_and(|(presented, known)| token::same(&presented, &known.token_hash));
+        if right {
+            return Ok(());
+        }
+        let detail = "there is no such meeting, or the link is incomplete";
+        Err(Step::Reply(error(ErrorCode::UnknownMeeting, detail, false)))
+    }
+
+    /// Finds the digest of a resume token; the call checks it. A meeting that does not exist has
+    /// no call to ask.
+    async fn check_resume(&self, meeting: MeetingId, token: &str) -> Result<TokenHash, Step> {
+        self.check_rate()?;
+        let known = self.api.calls.store().meeting(meeting).await.map_err(|e| failed(&e))?;
+        token::hash_token(token).filter(|_| known.is_some()).ok_or_else(|| {
+            Step::Reply(error(ErrorCode::ResumeRefused, "no session has this token", false))
+        })
+    }
+
+    /// Whether the client's source may ask for meetings: guessing is slow.
+    fn check_rate(&self) -> Result<(), Step> {
+        if self.api.lookups.allows(self.source) {
+            return Ok(());
+        }
+        Err(Step::Reply(error(ErrorCode::RateLimited, "too many attempts to come in", false)))
+    }
+
+    fn enter(
+        &mut self,
+        meeting: MeetingId,
+        enter: impl FnOnce(ConnectionId, Outgoing, conclave_call_proto::ResumeToken) -> Enter,
+    ) -> Step {
+        let Ok(token) = token::new_resume_token() else {
+            tracing::error!("the operating system gives no random bytes");
+            return Step::Reply(internal());
+        };
+        let enter = enter(self.id, self.outgoing.clone(), token);
+        match self.api.calls.enter(meeting, enter) {
+            Some(call) => {
+                self.stage = Stage::InCall(call);
+                Step::Quiet
+            }
+            None => Step::End(error(ErrorCode::Internal, "the call is overloaded", true)),
+        }
+    }
+
+    /// Counts a frame that should not have come.
+    fn strike(&mut self, code: ErrorCode, detail: &str) -> Step {
+        self.strikes += 1;
+        if self.strikes > STRIKES {
+            return Step::End(error(code, detail, true));
+        }
+        Step::Reply(error(code, detail, false))
+    }
+}
+
+async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {
+    match socket.send(Message::Text(text)).await {
+        Ok(()) => Step::Quiet,
+        Err(_) => Step::Gone,
+    }
+}
+
+/// Waits until the server shuts down.
+async fn drained(draining: &mut watch::Receiver<bool>) {
+    // An error means that the registry is gone, and the server with it.
+    drop(draining.wait_for(|draining| *draining).await);
+}
+
+/// Says a last word and closes. Waits for the client's side, so that the word arrives.
+async fn close(socket: &mut WebSocket, last: Option<Utf8Bytes>) {
+    let farewell = async {
+        if let Some(text) = last {
+            socket.send(Message::Text(text)).await?;
+        }
+        let frame = CloseFrame { code: close_code::NORMAL, reason: Utf8Bytes::default() };
+        socket.send(Message::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = socket.recv().await {}
+        Ok::<(), axum::Error>(())
+    };
+    // It is over either way.
+    let _ = tokio::time::timeout(CLOSE_WITHIN, farewell).await;
+}
+
+fn failed(error: &conclave_store::StoreError) -> Step {
+    metrics::counter!("conclave_store_failures_total").increment(1);
+    tracing::error!(error = error as &dyn std::error::Error, "the store failed");
+    Step::Reply(internal())
+}
+
+fn internal() -> ServerMessage {
+    error(ErrorCode::Internal, "the server failed", false)
+}
+
+fn error(code: ErrorCode, detail: &str, fatal: bool) -> ServerMessage {
+    ServerMessage::Error { code, detail: detail.to_owned(), fatal }
+}
