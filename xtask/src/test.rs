@@ -18,6 +18,9 @@ use crate::{process, web};
 pub(crate) struct Args {
     /// The suites to run; all that this tree has if none is named.
     suites: Vec<Suite>,
+    /// After `--`: only tests with this in their name (for `web`, in their file's name).
+    #[arg(last = true)]
+    filters: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -61,11 +64,11 @@ impl Suite {
         self.script().map_or(Ok(true), |script| web::has_browser_script(root, script))
     }
 
-    fn run(self, root: &Path) -> anyhow::Result<(Counts, bool)> {
+    fn run(self, root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
         match self.script() {
-            Some(script) => browser(root, script),
-            None if self == Self::Rust => rust(root),
-            None => vitest(root),
+            Some(script) => browser(root, script, filters),
+            None if self == Self::Rust => rust(root, filters),
+            None => vitest(root, filters),
         }
     }
 }
@@ -91,7 +94,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
     for suite in suites {
         steps.run(suite.name(), || {
             let mut counts = Counts::default();
-            let outcome = suite.run(root);
+            let outcome = suite.run(root, &args.filters);
             if let Ok((counted, _)) = &outcome {
                 counts = *counted;
             }
@@ -165,10 +168,10 @@ impl Counts {
     }
 }
 
-fn rust(root: &Path) -> anyhow::Result<(Counts, bool)> {
+fn rust(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     web::make_place(root)?;
     let mut command = process::cargo(root);
-    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast", "--"]).args(filters);
     if std::env::var_os("CONCLAVE_FUZZ_SECONDS").is_none() {
         command.env("CONCLAVE_FUZZ_SECONDS", "10");
     }
@@ -181,7 +184,7 @@ fn rust(root: &Path) -> anyhow::Result<(Counts, bool)> {
     Ok((counts, succeeded))
 }
 
-fn vitest(root: &Path) -> anyhow::Result<(Counts, bool)> {
+fn vitest(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     let node = Node::install(root)?;
     node.install_packages(root)?;
     let report = process::target_dir(root).join("xtask/vitest.json");
@@ -189,7 +192,7 @@ fn vitest(root: &Path) -> anyhow::Result<(Counts, bool)> {
         fs::remove_file(&report)?;
     }
     let mut command = node.tool(root, "vitest", &root.join("web"));
-    command.args(["run", "--reporter=default", "--reporter=json"]);
+    command.args(["run", "--reporter=default", "--reporter=json"]).args(filters);
     command.env("LINGUI_CONFIG", root.join("web/app/lingui.config.ts"));
     command.arg(format!("--outputFile.json={}", report.display()));
     let succeeded = follow(&mut command, |_| {})?;
@@ -208,8 +211,9 @@ fn vitest_counts(report: &serde_json::Value) -> Counts {
     }
 }
 
-fn browser(root: &Path, script: &str) -> anyhow::Result<(Counts, bool)> {
+fn browser(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     let mut command = web::browser_script(root, script)?;
+    command.arg("--").args(filters);
     let mut counts = Counts::default();
     let succeeded = follow(&mut command, |line| {
         if is_plain_count(line) {
