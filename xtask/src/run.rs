@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10_000)]
     udp_port: u16,
     /// The port of health and metrics, on this machine only.
-    #[arg(long, default_value_t = 9443)]
+    #[arg(long, default_value_t = 9464)]
     admin_port: u16,
     /// Build with optimisations: takes minutes, and carries many more participants.
     #[arg(long)]
