@@ -107,7 +107,7 @@ try {
   const link = await createMeeting(server);
   const publisher = await prepare(browser, link, "Ada");
   await publisher.click("button", "Join the meeting");
-  await appears(publisher, "button", "Leave");
+  await appears(publisher, "button", "Leave the meeting");
   const pair = await openPair(publisher.page.context(), server.url);
   // The first of each warms caches; it does not count.
   for (let run = 0; run <= runs; run += 1) {

@@ -10,16 +10,17 @@ import type { Tab } from "./tab.ts";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
-declare global {
-  var axe: { run(context: Document, options: object): Promise<AxeResults> };
+/** What the engine's script leaves in the page. */
+interface Engine {
+  run(context: Document, options: object): Promise<AxeResults>;
 }
 
 /** Every violation in the page, one line for each element. */
 export async function violations(tab: Tab): Promise<string[]> {
-  await tab.inject(axe.source);
+  await tab.inject(engine.source);
   const results = await tab.evaluate(
     (tags) =>
-      globalThis.axe.run(document, {
+      (globalThis as unknown as { axe: Engine }).axe.run(document, {
         runOnly: { type: "tag", values: tags },
         resultTypes: ["violations"],
       }),

@@ -4,32 +4,44 @@
  */
 
 import { Child, conclave } from "./process.ts";
+import { type Patience, until } from "./until.ts";
 
 /** How a bot takes part. */
 export interface BotOptions {
   /** How many participants the one process runs. */
   readonly count?: number;
   readonly args?: readonly string[];
+  /** The certificate of a server on another machine, or in a network of its own. */
+  readonly certificate?: string | undefined;
+}
+
+/** What a bot reports, as far as tests read it. */
+export interface BotReport {
+  readonly name: string;
+  readonly others: number;
+  readonly received: readonly { readonly frames: number; readonly width: number }[];
 }
 
 /** A process of native participants. */
 export class Bot {
   readonly #child: Child;
 
-  constructor(link: string, { count = 1, args = [] }: BotOptions = {}) {
+  constructor(link: string, { count = 1, args = [], certificate }: BotOptions = {}) {
     this.#child = new Child(conclave(), [
       "bot",
       link,
       "--json",
-      "--insecure",
+      "--report-every",
+      "0.5",
       "--count",
       String(count),
+      ...(certificate === undefined ? [] : ["--ca", certificate]),
       ...args,
     ]);
   }
 
   /** What it reported so far, oldest first. */
-  reports(): unknown[] {
+  reports(): BotReport[] {
     return this.#child.lines.flatMap((line) => {
       try {
         return [JSON.parse(line)];
@@ -37,6 +49,17 @@ export class Bot {
         return [];
       }
     });
+  }
+
+  /** Waits until it has received new frames since this was called. */
+  async receives(patience?: Patience): Promise<void> {
+    const before = this.#frames();
+    await until("the bot to receive frames", () => this.#frames() > before, patience);
+  }
+
+  #frames(): number {
+    const { received = [] } = this.reports().at(-1) ?? {};
+    return received.reduce((sum, { frames }) => sum + frames, 0);
   }
 
   transcript(): string {

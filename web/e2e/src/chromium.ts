@@ -151,6 +151,11 @@ export class ChromiumTab implements Tab {
     return this.page.getByRole(role, { name, exact: true }).first().isVisible();
   }
 
+  async isEnabled(role: Role, name: string): Promise<boolean> {
+    const found = this.page.getByRole(role, { name, exact: true }).first();
+    return (await found.isVisible()) && (await found.isEnabled());
+  }
+
   async resize(width: number, height: number): Promise<void> {
     await this.page.setViewportSize({ width, height });
   }

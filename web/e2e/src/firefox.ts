@@ -144,6 +144,12 @@ export class FirefoxTab implements Tab {
     return (await element?.isVisible()) ?? false;
   }
 
+  async isEnabled(role: Role, name: string): Promise<boolean> {
+    const element = await this.page.$(accessible(role, name));
+    if (element === null || !(await element.isVisible())) return false;
+    return element.evaluate((it) => !it.matches(":disabled, [aria-disabled=true]"));
+  }
+
   async resize(width: number, height: number): Promise<void> {
     await this.page.setViewport({ width, height });
   }

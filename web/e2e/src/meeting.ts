@@ -8,7 +8,12 @@ import type { Server } from "./server.ts";
 
 /** Creates a meeting and returns its link. */
 export async function createMeeting(server: Server): Promise<string> {
-  const child = new Child(conclave(), ["meeting", "create", server.url, "--insecure"]);
+  const child = new Child(conclave(), [
+    "meeting",
+    "create",
+    server.url,
+    ...(server.certificate === undefined ? [] : ["--ca", server.certificate]),
+  ]);
   const code = await child.ended;
   const link = child.lines.find((line) => line.includes("/m/"))?.trim();
   if (code !== 0 || link === undefined) {

@@ -5,7 +5,7 @@
 
 import { type Colour, nearestColour } from "./colour.ts";
 import type { OpenOptions, Stage } from "./stage.ts";
-import { appears, type BrowserName, stats, type Tab } from "./tab.ts";
+import { appears, type BrowserName, stats, type Tab, visibleText } from "./tab.ts";
 import { type Patience, until } from "./until.ts";
 
 /** Who comes, and how. */
@@ -15,15 +15,24 @@ export interface PersonOptions extends OpenOptions {
   readonly say?: Say;
 }
 
-/** What the interface says for an English message. */
-export type Say = (english: string) => string;
+/** What the interface says for an English message, with its placeholders filled in. */
+export type Say = (english: string, values?: Readonly<Record<string, string | number>>) => string;
+
+/** What an English interface says. */
+export const inEnglish: Say = (english, values = {}) => fill(english, values);
+
+/** Fills in the placeholders of a message. */
+export function fill(message: string, values: Readonly<Record<string, string | number>>): string {
+  return message.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
 
 /** One tile of the call view. */
 export interface Tile {
   readonly participant: string;
-  /** What the tile shows of the person: `camera`, `screen` or nothing. */
+  /** What it is for: somebody's `camera` or `screen`, or the person's own picture (`self`). */
   readonly kind: string;
   readonly state: string;
+  readonly muted: boolean;
   /** Its accessible name. */
   readonly label: string;
   readonly width: number;
@@ -45,7 +54,7 @@ export class Person {
   }
 
   /** The person in front of a page that a test opened. */
-  static at(tab: Tab, name: string, say: Say = (english) => english): Person {
+  static at(tab: Tab, name: string, say: Say = inEnglish): Person {
     return new Person(tab, name, say);
   }
 
@@ -89,7 +98,7 @@ export class Person {
   async pressJoin(): Promise<void> {
     await this.tab.fill(this.#say("Your name"), this.name);
     // The door is named by whether there is a camera or a microphone.
-    const doors = ["Join the meeting", "Join to watch and listen"].map(this.#say);
+    const doors = ["Join the meeting", "Join to watch and listen"].map((door) => this.#say(door));
     await until(`${this.name} to press Join`, async () => {
       for (const door of doors) {
         if (!(await this.tab.shows("button", door))) continue;
@@ -101,11 +110,11 @@ export class Person {
   }
 
   async isInCall(patience?: Patience): Promise<void> {
-    await appears(this.tab, "button", this.#say("Leave"), patience);
+    await appears(this.tab, "button", this.#say("Leave the meeting"), patience);
   }
 
   async leave(): Promise<void> {
-    await this.press("Leave");
+    await this.press("Leave the meeting");
     await this.hasLeft();
   }
 
@@ -116,7 +125,7 @@ export class Person {
   /** After a reload: into the call again, with one click at most. */
   async comesBack(): Promise<void> {
     await until(`${this.name} to come back`, async () => {
-      if (await this.tab.shows("button", this.#say("Leave"))) return true;
+      if (await this.tab.shows("button", this.#say("Leave the meeting"))) return true;
       const door = this.#say("Join the meeting");
       if (await this.tab.shows("button", door)) {
         await this.tab.click("button", door);
@@ -132,9 +141,70 @@ export class Person {
     await this.tab.click("button", this.#say(button));
   }
 
-  /** Presses the toggle of this English name. */
-  async toggle(button: string): Promise<void> {
-    await this.press(button);
+  /** Waits until the interface counts so many people in the call, this one included. */
+  async countsPeople(count: number, patience?: Patience): Promise<void> {
+    const name = this.#say("People, {count} in the call", { count });
+    await appears(this.tab, "button", name, patience);
+  }
+
+  /** Opens or closes the list of people. */
+  async togglePeople(): Promise<void> {
+    const count = await this.tab.evaluate(() => document.title.match(/\d+/)?.[0] ?? "");
+    await this.tab.click("button", this.#say("People, {count} in the call", { count }));
+  }
+
+  /** Starts to share the screen, or stops. */
+  async toggleShare(): Promise<void> {
+    if (await this.tab.shows("button", this.#say("Share your screen"))) {
+      await this.press("Share your screen");
+      return;
+    }
+    const isSharing = await this.tab.shows("button", this.#say("Stop sharing"));
+    await this.choose("More", isSharing ? "Stop sharing" : "Share your screen");
+  }
+
+  /** Opens the menu of this English name and takes the item of that one. */
+  async choose(menu: string, item: string): Promise<void> {
+    await this.press(menu);
+    await this.tab.click("menuitem", this.#say(item));
+  }
+
+  /** Opens the menu of this English name and takes the device of that name. */
+  async chooseDevice(menu: string, device: string): Promise<void> {
+    await this.press(menu);
+    await this.tab.click("menuitemradio", device);
+  }
+
+  /** What the person sends at the moment: the names of the devices. */
+  sends(kind: "audio" | "video"): Promise<string[]> {
+    return this.tab.evaluate(
+      (wanted) =>
+        conclaveProbe.peers
+          .filter(({ connectionState }) => connectionState === "connected")
+          .flatMap((peer) => peer.getSenders())
+          .flatMap(({ track }) => (track?.kind === wanted ? [track.label] : [])),
+      kind,
+    );
+  }
+
+  /** Opens a dialog from the menu: `Settings` or `Keyboard shortcuts`. */
+  async openDialog(title: "Settings" | "Keyboard shortcuts"): Promise<void> {
+    await this.choose("More", title);
+    await appears(this.tab, "dialog", this.#say(title));
+  }
+
+  /** Waits until the person is told that the connection is interrupted. */
+  async isToldOfReconnecting(patience?: Patience): Promise<void> {
+    await this.reads("The connection is interrupted. You will be back by yourself.", patience);
+  }
+
+  /** Waits until an English message stands in the page. */
+  async reads(english: string, patience?: Patience): Promise<void> {
+    await until(
+      `${this.name} to read "${english}"`,
+      async () => (await visibleText(this.tab)).includes(this.#say(english)),
+      patience,
+    );
   }
 
   /** The tiles in view, own one included. */
@@ -146,7 +216,8 @@ export class Person {
           participant: tile.dataset["participant"] ?? "",
           kind: tile.dataset["kind"] ?? "",
           state: tile.dataset["state"] ?? "",
-          label: tile.getAttribute("aria-label") ?? tile.textContent ?? "",
+          label: tile.getAttribute("aria-label") ?? "",
+          muted: tile.querySelector('[role="img"].lucide-mic-off') !== null,
           width: tile.getBoundingClientRect().width,
           frames: video === null ? undefined : video.getVideoPlaybackQuality().totalVideoFrames,
           rgb: video === null ? undefined : conclaveProbe.colourOf(video),
@@ -161,7 +232,7 @@ export class Person {
 
   /** The tiles of the others' faces. */
   async othersInView(): Promise<Tile[]> {
-    return (await this.tiles()).filter(({ kind, isSelf }) => kind === "camera" && !isSelf);
+    return (await this.tiles()).filter(({ kind }) => kind === "camera");
   }
 
   /** Waits until the faces of so many others are in view, each with a picture. */
@@ -212,9 +283,36 @@ export class Person {
   tileOf(name: string, patience?: Patience): Promise<Tile> {
     return until(
       `${this.name} to have a tile of ${name}`,
-      async () => (await this.tiles()).find(({ label }) => label.includes(name)),
+      async () => (await this.othersInView()).find(({ label }) => label === name),
       patience,
     );
+  }
+
+  /** Waits until the tile of `name` shows whether its microphone is off. */
+  async seesMuted(name: string, muted: boolean, patience?: Patience): Promise<void> {
+    await until(
+      `${this.name} to see ${name} ${muted ? "muted" : "with a microphone"}`,
+      async () => (await this.tileOf(name)).muted === muted,
+      patience,
+    );
+  }
+
+  /** Waits until every picture in view has moved. */
+  async seesAllMove(patience?: Patience): Promise<void> {
+    const count = (await this.othersInView()).length;
+    if (count > 0) await this.hasMediaOf(count, patience);
+  }
+
+  /** Turns the page; `false` if there is no other. */
+  async turnPage(towards: "Next page" | "Previous page"): Promise<boolean> {
+    if (!(await this.tab.isEnabled("button", this.#say(towards)))) return false;
+    const before = JSON.stringify((await this.othersInView()).map((tile) => tile.participant));
+    await this.press(towards);
+    await until("other people in view", async () => {
+      const now = (await this.othersInView()).map((tile) => tile.participant);
+      return JSON.stringify(now) !== before;
+    });
+    return true;
   }
 
   /** Waits until the picture of `name` has this colour. */

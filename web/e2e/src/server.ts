@@ -21,18 +21,22 @@ export interface ServerOptions {
   readonly network?: Network;
 }
 
+interface Ports {
+  readonly https: number;
+  readonly udp: number;
+  readonly tcp: number;
+  readonly admin: number;
+}
+
 /** A running server. */
 export class Server {
   readonly #options: ServerOptions;
   readonly #folder: string;
-  readonly #ports: { readonly https: number; readonly udp: number; readonly admin: number };
+  readonly #ports: Ports;
   readonly #host: string;
   #child: Child;
 
-  private constructor(
-    options: ServerOptions,
-    ports: { readonly https: number; readonly udp: number; readonly admin: number },
-  ) {
+  private constructor(options: ServerOptions, ports: Ports) {
     this.#options = options;
     this.#ports = ports;
     this.#host = options.network?.address ?? "localhost";
@@ -42,8 +46,8 @@ export class Server {
 
   /** Starts a server and waits until it is ready. */
   static async start(options: ServerOptions = {}): Promise<Server> {
-    const [https, admin] = await Promise.all([freeTcpPort(), freeTcpPort()]);
-    const server = new Server(options, { https, admin, udp: await freeUdpPort() });
+    const [https, tcp, admin] = await Promise.all([freeTcpPort(), freeTcpPort(), freeTcpPort()]);
+    const server = new Server(options, { https, tcp, admin, udp: await freeUdpPort() });
     await server.#ready();
     return server;
   }
@@ -57,12 +61,22 @@ export class Server {
     return this.#host;
   }
 
+  /** What proves that it is this server; `undefined` where being on this machine is enough. */
+  get certificate(): string | undefined {
+    return this.#host === "localhost" ? undefined : join(this.#folder, "self-signed.pem");
+  }
+
   get httpsPort(): number {
     return this.#ports.https;
   }
 
   get udpPort(): number {
     return this.#ports.udp;
+  }
+
+  /** Where it takes media over TCP. */
+  get mediaTcpPort(): number {
+    return this.#ports.tcp;
   }
 
   /** Ends it without a word, as a crash would. */
@@ -96,30 +110,32 @@ export class Server {
   }
 
   #spawn(): Child {
-    const { https, udp, admin } = this.#ports;
+    const { https, udp, tcp, admin } = this.#ports;
     const { network, maxParticipants } = this.#options;
-    const args = [
-      "serve",
-      "--json",
-      "--listen",
-      `0.0.0.0:${https}`,
-      "--admin-listen",
-      `127.0.0.1:${admin}`,
-      "--udp-port",
-      String(udp),
-      "--data-dir",
-      this.#folder,
-      ...(maxParticipants === undefined ? [] : ["--max-participants", String(maxParticipants)]),
-    ];
-    if (network === undefined) return new Child(conclave(), args);
-    return new Child("ip", ["netns", "exec", network.name, conclave(), ...args]);
+    const settings: Record<string, string> = {
+      CONCLAVE__HTTP__LISTEN: `0.0.0.0:${https}`,
+      CONCLAVE__MEDIA__UDP_PORT: String(udp),
+      CONCLAVE__MEDIA__TCP_PORT: String(tcp),
+      CONCLAVE__ADMIN__LISTEN: `127.0.0.1:${admin}`,
+      CONCLAVE__STORE__PATH: this.#folder,
+      // All the people of a test run come from one address.
+      CONCLAVE__LIMITS__MEETINGS_PER_MINUTE: "10000",
+      CONCLAVE__LIMITS__LOOKUPS_PER_MINUTE: "10000",
+    };
+    if (maxParticipants !== undefined) {
+      settings["CONCLAVE__LIMITS__MAX_PARTICIPANTS"] = String(maxParticipants);
+    }
+    const command = [conclave(), "serve", "--json"];
+    const [program = "", ...args] =
+      network === undefined ? command : ["ip", "netns", "exec", network.name, ...command];
+    return new Child(program, args, settings);
   }
 
   async #ready(): Promise<void> {
     const child = this.#child;
     await until("the server to be ready", () => {
       if (child.isOver) throw new Error(`the server ended: ${child.errors.slice(-5).join("\n")}`);
-      return child.lines.some((line) => line.includes('"ready"'));
+      return child.lines.some((line) => line.includes('"url"'));
     });
   }
 }

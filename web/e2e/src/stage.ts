@@ -90,7 +90,9 @@ export class Stage {
 
   /** Starts native participants. */
   bot(link: string, options: BotOptions = {}): Bot {
-    const bot = new Bot(link, options);
+    const { host } = new URL(link);
+    const server = this.#servers.find(({ url }) => new URL(url).host === host);
+    const bot = new Bot(link, { certificate: server?.certificate, ...options });
     this.#bots.push(bot);
     return bot;
   }

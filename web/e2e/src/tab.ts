@@ -67,6 +67,8 @@ export interface Tab {
   press(key: string): Promise<void>;
   /** Whether something with this role and exactly this accessible name is visible. */
   shows(role: Role, name: string): Promise<boolean>;
+  /** Whether something with this role and exactly this accessible name can be pressed. */
+  isEnabled(role: Role, name: string): Promise<boolean>;
   resize(width: number, height: number): Promise<void>;
   screenshot(path: string): Promise<void>;
   close(): Promise<void>;
@@ -79,6 +81,20 @@ export function appears(tab: Tab, role: Role, name: string, patience?: Patience)
     () => tab.shows(role, name),
     patience,
   ) as Promise<true>;
+}
+
+/** Waits until nothing with this role and accessible name is visible. */
+export async function disappears(
+  tab: Tab,
+  role: Role,
+  name: string,
+  patience?: Patience,
+): Promise<void> {
+  await until(
+    `${role} "${name}" to go from ${tab.label}`,
+    async () => !(await tab.shows(role, name)),
+    patience,
+  );
 }
 
 /** The visible text of the page. */

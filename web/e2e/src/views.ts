@@ -4,10 +4,10 @@
  */
 
 import { createMeeting } from "./meeting.ts";
-import { Person, type Say } from "./person.ts";
+import { fill, inEnglish, Person, type Say } from "./person.ts";
 import { catalogue } from "./po.ts";
 import type { OpenOptions, Stage } from "./stage.ts";
-import { appears, type Tab, visibleText } from "./tab.ts";
+import { appears, disappears, type Tab, visibleText } from "./tab.ts";
 import { until } from "./until.ts";
 
 /** How to walk. */
@@ -80,25 +80,29 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   if (options.large === true) {
     const crowd = stage.bot(link, { count: 14 });
     await ada.countsPeople(20);
-    await ada.hasMediaOfAllInView();
+    await ada.seesAllMove();
     await visit("call-twenty", tab);
     await crowd.leave();
     await ada.countsPeople(6);
-    await ada.toggle("Share your screen");
-    await until("the own screen", async () => (await ada.tiles()).some(({ kind }) => kind === "screen"));
+    await ada.toggleShare();
+    await until("the own screen", async () =>
+      (await ada.tiles()).some(({ kind }) => kind === "screen"),
+    );
     await visit("call-sharing", tab);
-    await ada.toggle("Share your screen");
+    await ada.toggleShare();
   }
-  await ada.toggle("People");
+  await ada.togglePeople();
+  await appears(tab, "button", say("Close"));
   await visit("people", tab);
-  await ada.toggle("People");
-  await ada.openSettings();
-  await visit("settings", tab);
-  await tab.press("Escape");
-  await ada.openHelp();
-  await visit("help", tab);
-  await tab.press("Escape");
-  await ada.openMenu();
+  await tab.click("button", say("Close"));
+  for (const title of ["Settings", "Keyboard shortcuts"] as const) {
+    await ada.openDialog(title);
+    await visit(title === "Settings" ? "settings" : "help", tab);
+    await tab.press("Escape");
+    await disappears(tab, "dialog", say(title));
+  }
+  await ada.press("More");
+  await appears(tab, "menuitem", say("Settings"));
   await visit("menu", tab);
   await tab.press("Escape");
   await Promise.all([bot.leave(), bots.leave()]);
@@ -108,11 +112,11 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
 
 /** What the interface says in a language for an English message. */
 export function speaker(language: string | undefined): Say {
-  if (language === undefined) return (english) => english;
+  if (language === undefined) return inEnglish;
   const messages = catalogue(language);
-  return (english) => {
+  return (english, values = {}) => {
     const translation = messages.get(english);
     if (translation === undefined) throw new Error(`no message "${english}" in the catalogue`);
-    return translation === "" ? english : translation;
+    return fill(translation === "" ? english : translation, values);
   };
 }

@@ -52,7 +52,7 @@ test("from the home page into a call and out of it with the keyboard alone", asy
   await tab.press("Enter");
   const ada = Person.at(tab, "Ada");
   await ada.isInCall();
-  await focusOn("Leave");
+  await focusOn("Leave the meeting");
   await tab.press("Enter");
   await ada.hasLeft();
 });

@@ -2,7 +2,7 @@ import { createMeeting } from "../src/meeting.ts";
 import { Network } from "../src/network.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
-import { stats } from "../src/tab.ts";
+import { negotiations, stats } from "../src/tab.ts";
 import { until } from "../src/until.ts";
 
 /** The widest picture that comes in at the moment: of streams whose frames still grow. */
@@ -43,12 +43,12 @@ test("a large tile gets the large picture, a small one a smaller", async (stage)
     size: [1500, 950],
   });
   await settlesAt(ada, "a tile of 1280 and more gets 1280x720", (width) => width === 1280);
-  const before = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  const before = await negotiations(ada.tab);
   await ada.tab.resize(480, 360);
   await settlesAt(ada, "a tile of 480 gets 640x360 or less", (width) => width <= 640);
   await ada.tab.resize(1500, 950);
   await settlesAt(ada, "the tile grows and so does the picture", (width) => width === 1280);
-  const after = await ada.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  const after = await negotiations(ada.tab);
   if (after !== before) throw new Error(`${after - before} negotiations for a change of layer`);
 });
 

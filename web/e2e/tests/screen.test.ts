@@ -1,7 +1,7 @@
 import { createMeeting } from "../src/meeting.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
-import { appears } from "../src/tab.ts";
+import { appears, negotiations } from "../src/tab.ts";
 import { until } from "../src/until.ts";
 
 test("a shared screen is featured for the others, beside the face of who shares", async (stage) => {
@@ -13,9 +13,9 @@ test("a shared screen is featured for the others, beside the face of who shares"
   });
   const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
   await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
-  const before = await ben.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  const before = await negotiations(ben.tab);
 
-  await ada.toggle("Share your screen");
+  await ada.toggleShare();
   const screen = await ben.screenOf("Ada");
   if (screen.colour !== "cyan") throw new Error(`the screen is ${screen.colour}`);
   const face = await ben.tileOf("Ada");
@@ -23,11 +23,11 @@ test("a shared screen is featured for the others, beside the face of who shares"
   await ben.sees("Ada", "red");
   await ada.decodes();
 
-  await ada.toggle("Share your screen");
+  await ada.toggleShare();
   await until("the screen to go", async () =>
     (await ben.tiles()).every(({ kind }) => kind !== "screen"),
   );
-  const after = await ben.tab.evaluate(() => conclaveProbe.remoteDescriptions);
+  const after = await negotiations(ben.tab);
   if (after - before > 1) throw new Error(`${after - before} negotiations for a shared screen`);
 });
 
@@ -35,7 +35,7 @@ test("the browser's own screen capture arrives, and ends where the browser ends 
   const link = await createMeeting(await stage.server());
   const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
   const ben = await Person.enter(stage, "chromium", link, { name: "Ben", colour: "blue" });
-  await ada.toggle("Share your screen");
+  await ada.toggleShare();
   const screen = await ben.screenOf("Ada");
   if ((screen.frames ?? 0) === 0) throw new Error("no frame of the screen");
   await ada.tab.evaluate(() => {
