@@ -14,14 +14,7 @@ import { browserCallEnv, type CallEnv } from "./callEnv";
 import { type CallEffect, type CallInput, type CallState, patienceMs, step } from "./callMachine";
 import { cleanName } from "./displayText";
 import { SPEAKING_LEVEL } from "./LevelMeter";
-import {
-  forgetLink,
-  keepLink,
-  type LinkKeys,
-  type MeetingLink,
-  openProfile,
-  sealProfile,
-} from "./link";
+import { forgetLink, keepLink, type LinkKeys, type MeetingLink } from "./link";
 import { MeetingError } from "./meetings";
 import { NoticeBoard } from "./NoticeBoard";
 import { Roster } from "./Roster";
@@ -104,6 +97,8 @@ export class Call implements CallCommands {
 
   #snapshot: CallSnapshot;
   #isStale = false;
+  /** Listeners are told once for all changes of a turn. */
+  #isTelling = false;
 
   constructor({ link, name = "", transform = noTransform, env = browserCallEnv() }: CallOptions) {
     this.#link = link;
@@ -548,7 +543,10 @@ export class Call implements CallCommands {
 
   #seal({ meta }: LinkKeys): Promise<SealedBlob> {
     if (this.#profile?.name !== this.#name) {
-      this.#profile = { name: this.#name, sealed: sealProfile(meta, { name: this.#name }) };
+      this.#profile = {
+        name: this.#name,
+        sealed: this.#env.sealProfile(meta, { name: this.#name }),
+      };
     }
     return this.#profile.sealed;
   }
@@ -558,7 +556,7 @@ export class Call implements CallCommands {
     await Promise.all(
       this.#roster.unopened().map(async (blob) => {
         // A name that does not open is empty: the interface then says "guest" or the like.
-        const { name } = await openProfile(keys.meta, blob).catch(() => ({ name: "" }));
+        const { name } = await this.#env.openProfile(keys.meta, blob).catch(() => ({ name: "" }));
         this.#roster.setName(blob, name);
       }),
     );
@@ -612,9 +610,11 @@ export class Call implements CallCommands {
   // What the interface sees.
 
   #changed(): void {
-    if (this.#isStale || this.#disposed) return;
     this.#isStale = true;
+    if (this.#isTelling || this.#disposed) return;
+    this.#isTelling = true;
     queueMicrotask(() => {
+      this.#isTelling = false;
       for (const listener of this.#listeners) listener();
     });
   }

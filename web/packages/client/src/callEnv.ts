@@ -1,7 +1,7 @@
 import { type AudioOutput, ElementOutput, listSpeakers } from "./audioOutput";
 import { type DeviceEvents, LocalDevices } from "./devices";
 import { LevelMeter } from "./LevelMeter";
-import { deriveKeys } from "./link";
+import { deriveKeys, openProfile, sealProfile } from "./link";
 import { fetchMeeting } from "./meetings";
 import { type Peer, PeerLink, type PeerOptions } from "./PeerLink";
 import { type ScreenEvents, ScreenShare } from "./ScreenShare";
@@ -12,6 +12,8 @@ import { canShareScreen } from "./support";
 /** Everything of the world that a call touches; a test passes its own. */
 export interface CallEnv {
   readonly deriveKeys: typeof deriveKeys;
+  readonly sealProfile: typeof sealProfile;
+  readonly openProfile: typeof openProfile;
   readonly fetchMeeting: typeof fetchMeeting;
   readonly createSocket: (
     url: string,
@@ -40,6 +42,8 @@ export interface CallEnv {
 export function browserCallEnv(): CallEnv {
   return {
     deriveKeys,
+    sealProfile,
+    openProfile,
     fetchMeeting,
     createSocket: (url, events) => new SignalSocket(url, events),
     createPeer: (options) => new PeerLink(options),
