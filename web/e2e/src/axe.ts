@@ -4,7 +4,7 @@
  */
 
 import type { AxeResults } from "axe-core";
-import axe from "axe-core";
+import engine from "axe-core";
 
 import type { Tab } from "./tab.ts";
 
