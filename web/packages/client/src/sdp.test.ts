@@ -1,0 +1,20 @@
+import { expect, test } from "vitest";
+
+import { withOpusDtx } from "./sdp";
+
+const ANSWER = [
+  "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+  "a=rtpmap:111 opus/48000/2",
+  "a=fmtp:111 minptime=10;useinbandfec=1",
+  "m=video 9 UDP/TLS/RTP/SAVPF 96 97",
+  "a=rtpmap:96 VP8/90000",
+  "a=rtpmap:97 rtx/90000",
+  "a=fmtp:97 apt=96",
+  "",
+].join("\r\n");
+
+test("a silent microphone may be quiet on the wire, and nothing else changes", () => {
+  const expected = ANSWER.replace("useinbandfec=1", "useinbandfec=1;usedtx=1");
+  expect(withOpusDtx(ANSWER)).toBe(expected);
+  expect(withOpusDtx(expected)).toBe(expected);
+});
