@@ -1,9 +1,14 @@
 //! Sovereign video conferencing: server, native participant and tools in one binary.
 
+mod admin;
 #[cfg(feature = "participant")]
 mod bot;
+mod certificate;
+mod media;
 #[cfg(feature = "participant")]
 mod meeting;
+mod serve;
+mod settings;
 
 use std::process::ExitCode;
 
@@ -25,6 +30,10 @@ enum Command {
     /// Creates meetings from the command line.
     #[cfg(feature = "participant")]
     Meeting(meeting::Args),
+    /// Prints the OpenAPI description of the HTTP API.
+    Openapi,
+    /// Runs the server.
+    Serve(Box<serve::Args>),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +54,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Bot(args) => bot::run(args).await,
         #[cfg(feature = "participant")]
         Command::Meeting(args) => meeting::run(args).await,
+        Command::Openapi => serve::say(&conclave_api::openapi().to_pretty_json()?),
+        Command::Serve(args) => serve::run(*args).await,
     }
 }
 
