@@ -1,0 +1,59 @@
+import { keepLink } from "@conclave/client";
+import { Announcer } from "@conclave/ui";
+import { i18n } from "@lingui/core";
+import { I18nProvider } from "@lingui/react";
+import { type JSX, lazy, Suspense, useEffect } from "react";
+import { I18nProvider as AriaI18nProvider } from "react-aria-components";
+import { type Engine, EngineContext } from "./engine";
+import { HomeView } from "./features/home/HomeView";
+import { activate } from "./i18n/catalogues";
+import { languageInfo } from "./i18n/languages";
+import { PlainNotice } from "./layout/PlainNotice";
+import { SiteHeader } from "./layout/SiteHeader";
+import { WaitView } from "./meeting/WaitView";
+import { navigate, usePath } from "./navigation";
+import { effectiveLanguage, usePreferences } from "./preferences";
+
+const MeetingPage = lazy(async () => ({
+  default: (await import("./meeting/MeetingPage")).MeetingPage,
+}));
+
+/** The whole interface. The first language is loaded before it is drawn. */
+export function App({ engine }: { readonly engine: Engine }): JSX.Element {
+  const language = effectiveLanguage(usePreferences());
+  useEffect(() => {
+    if (i18n.locale !== language) void activate(language);
+  }, [language]);
+  return (
+    <I18nProvider i18n={i18n}>
+      <AriaI18nProvider locale={languageInfo(language).locale}>
+        <EngineContext value={engine}>
+          <Announcer>
+            <Routes />
+          </Announcer>
+        </EngineContext>
+      </AriaI18nProvider>
+    </I18nProvider>
+  );
+}
+
+function Routes(): JSX.Element {
+  const path = usePath();
+  if (path.startsWith("/m/")) {
+    return (
+      <Suspense fallback={<WaitView />}>
+        <MeetingPage key={path} />
+      </Suspense>
+    );
+  }
+  return (
+    <HomeView
+      header={<SiteHeader />}
+      notice={<PlainNotice />}
+      onEnter={(link) => {
+        keepLink(link, sessionStorage);
+        navigate(`/m/${link.id}`);
+      }}
+    />
+  );
+}

@@ -1,0 +1,70 @@
+import { Button, classes, useAnnounce } from "@conclave/ui";
+import { useLingui } from "@lingui/react/macro";
+import { Check, Copy } from "lucide-react";
+import { type JSX, useEffect, useRef, useState } from "react";
+import styles from "./CopyLink.module.css";
+
+const c = classes(styles);
+
+/** How long the button says that it has copied. */
+const SAID_MS = 2_500;
+
+export interface CopyLinkProps {
+  readonly link: string;
+  readonly prominent?: boolean;
+}
+
+/**
+ * The meeting's link and a button that copies it.
+ *
+ * The field shows the address without its key: a screen is shared or photographed sooner than a
+ * clipboard. Where copying is refused, the whole link appears, selected, to be copied by hand.
+ */
+export function CopyLink({ link, prominent = false }: CopyLinkProps): JSX.Element {
+  const { t } = useLingui();
+  const announce = useAnnounce();
+  const [state, setState] = useState<"idle" | "copied" | "refused">("idle");
+  const field = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    if (state === "refused") field.current?.select();
+    if (state !== "copied") return undefined;
+    const timer = setTimeout(() => setState("idle"), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [state]);
+
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(link);
+      setState("copied");
+      announce(t`Link copied`);
+    } catch {
+      setState("refused");
+    }
+  };
+
+  const shown = link.slice(0, link.indexOf("#") + 1);
+  return (
+    <div className={c("copy")}>
+      <input
+        ref={field}
+        className={c("link")}
+        readOnly
+        aria-label={t`Link to this meeting`}
+        value={state === "refused" ? link : `${shown}•••`}
+        onFocus={(event) => event.currentTarget.select()}
+        onCopy={(event) => {
+          event.preventDefault();
+          event.clipboardData.setData("text/plain", link);
+        }}
+      />
+      <Button
+        variant={prominent ? "primary" : "secondary"}
+        icon={state === "copied" ? <Check size={18} aria-hidden /> : <Copy size={18} aria-hidden />}
+        onPress={() => void copy()}
+      >
+        {state === "copied" ? t`Copied` : t`Copy link`}
+      </Button>
+    </div>
+  );
+}

@@ -1,0 +1,83 @@
+import type { CallCommands } from "@conclave/client";
+import type { ParticipantId } from "@conclave/wire";
+import { type JSX, useCallback, useState } from "react";
+import { CallView } from "../features/call/CallView";
+import { LAYOUT_MODES, type LayoutMode } from "../features/call/layoutWish";
+import { ShortcutsDialog } from "../features/call/ShortcutsDialog";
+import { useShortcuts } from "../features/call/useShortcuts";
+import { PeoplePanel } from "../features/people/PeoplePanel";
+import { SettingsDialog } from "../features/settings/SettingsDialog";
+import { CopyLink } from "../invite/CopyLink";
+import { NoticeWords } from "../layout/PlainNotice";
+
+export interface CallPageProps {
+  readonly call: CallCommands;
+  /** The whole link, to send to others. */
+  readonly link: string;
+}
+
+type OpenDialog = "settings" | "help" | undefined;
+
+/** The call with the panel and the dialogs around it. */
+export function CallPage({ call, link }: CallPageProps): JSX.Element {
+  const [mode, setMode] = useState<LayoutMode>("auto");
+  const [pin, setPin] = useState<ParticipantId>();
+  const [page, setPage] = useState(0);
+  const [isPeopleOpen, setPeopleOpen] = useState(false);
+  const [dialog, setDialog] = useState<OpenDialog>();
+  const close = useCallback(() => setDialog(undefined), []);
+
+  const turnTo = (mode: LayoutMode): void => {
+    setMode(mode);
+    setPage(0);
+  };
+  const pinTo = useCallback((id: ParticipantId | undefined) => {
+    setPin(id);
+    setPage(0);
+  }, []);
+
+  useShortcuts(call, {
+    people: () => setPeopleOpen((open) => !open),
+    layout: () => {
+      setPin(undefined);
+      turnTo(LAYOUT_MODES[(LAYOUT_MODES.indexOf(mode) + 1) % LAYOUT_MODES.length] ?? "auto");
+    },
+    nextPage: () => setPage((at) => at + 1),
+    previousPage: () => setPage((at) => Math.max(0, at - 1)),
+    help: () => setDialog("help"),
+  });
+
+  return (
+    <>
+      <CallView
+        call={call}
+        layout={{ mode, pin }}
+        onMode={turnTo}
+        onPin={pinTo}
+        onUnpin={() => pinTo(undefined)}
+        page={page}
+        onPage={setPage}
+        isPeopleOpen={isPeopleOpen}
+        onPeople={setPeopleOpen}
+        onSettings={() => setDialog("settings")}
+        onHelp={() => setDialog("help")}
+        onBlocked={() => setDialog("settings")}
+        invite={<CopyLink link={link} prominent />}
+        notice={<NoticeWords />}
+        side={
+          isPeopleOpen ? (
+            <PeoplePanel
+              call={call}
+              pinned={pin}
+              onPin={pinTo}
+              onClose={() => setPeopleOpen(false)}
+              invite={<CopyLink link={link} />}
+            />
+          ) : undefined
+        }
+      />
+      <SettingsDialog call={call} isOpen={dialog === "settings"} onClose={close} />
+      <ShortcutsDialog isOpen={dialog === "help"} onClose={close} />
+    </>
+  );
+}
