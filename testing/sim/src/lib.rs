@@ -1,1 +1,19 @@
 //! Whole system in virtual time.
+//!
+//! A [`World`] holds the control plane of a call, the media node, and any number of devices, each
+//! behind links that lose, delay, reorder and throttle by a seed. Nothing reads a clock or
+//! touches a socket; a minute of a call takes as long as its packets take to compute.
+
+mod device;
+mod encoder;
+mod figures;
+mod link;
+mod watch;
+mod world;
+
+pub use device::{DeviceId, DeviceSetup, Viewport};
+pub use encoder::CameraSetup;
+pub use figures::{LossFigures, loss};
+pub use link::LinkSetup;
+pub use watch::Observed;
+pub use world::World;

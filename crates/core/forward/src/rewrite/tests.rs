@@ -285,3 +285,17 @@ fn what_is_too_late_to_tell_is_dropped() {
     assert_eq!(late, Verdict::Drop(DropReason::TooOld));
     forwarded(rewriter.rewrite(&delta(now, LOW, 102, 0)));
 }
+
+#[test]
+fn padding_of_long_ago_stays_closed() {
+    let now = origin();
+    let mut rewriter = begun(now);
+
+    let mut expected = 8;
+    for seq in (101..101 + 4 * WINDOW).step_by(2) {
+        rewriter.rewrite(&padding(delta(now, LOW, seq, 0)));
+        let out = forwarded(rewriter.rewrite(&delta(now, LOW, seq + 1, 0)));
+        assert_eq!(out.seq, expected);
+        expected += 1;
+    }
+}

@@ -1,0 +1,145 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use conclave_call_proto::ConnectionId;
+use conclave_client_proto::{Config, Participant, Sends, ViewPolicy};
+use conclave_link::LinkToken;
+use conclave_model::{MeetingId, ParticipantId, SealedBlob};
+use conclave_wire::{ServerMessage, TilePriority};
+
+use crate::encoder::{Camera, CameraSetup, Microphone};
+use crate::link::{Link, LinkSetup};
+use crate::watch::Watch;
+
+/// A device in a world, in the order they came.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct DeviceId(pub usize);
+
+/// What a device is and does.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceSetup {
+    /// It has a microphone, and speaks until told otherwise.
+    pub microphone: bool,
+    /// Its camera.
+    pub camera: Option<CameraSetup>,
+    /// Slots for sound.
+    pub audio_slots: usize,
+    /// Slots for pictures.
+    pub video_slots: usize,
+    /// What it shows by itself.
+    pub viewport: Viewport,
+    /// Its network, to the node.
+    pub up: LinkSetup,
+    /// Its network, from the node.
+    pub down: LinkSetup,
+}
+
+/// The tiles that a device fills by itself, in the order of the roster.
+#[derive(Clone, Copy, Debug)]
+pub struct Viewport {
+    /// How many. With none, the device shows what [`World::view`](crate::World::view) says.
+    pub tiles: usize,
+    /// Width of each.
+    pub width: u16,
+    /// Height of each.
+    pub height: u16,
+}
+
+impl DeviceSetup {
+    /// Sees and hears others and is seen and heard, over good lines.
+    pub const USUAL: Self = Self {
+        microphone: true,
+        camera: Some(CameraSetup::HD),
+        audio_slots: 3,
+        video_slots: 4,
+        viewport: Viewport { tiles: 4, width: 1280, height: 720 },
+        up: LinkSetup::GOOD,
+        down: LinkSetup::GOOD,
+    };
+}
+
+/// A participant, what it records and the lines it is on.
+pub(crate) struct Device {
+    pub(crate) participant: Participant,
+    pub(crate) id: Option<ParticipantId>,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) camera: Option<Camera>,
+    pub(crate) microphone: Option<Microphone>,
+    pub(crate) up: Link,
+    pub(crate) down: Link,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) watch: Watch,
+    /// What the server said, the newest last.
+    pub(crate) heard: Vec<ServerMessage>,
+}
+
+impl Device {
+    pub(crate) fn new(
+        number: usize,
+        setup: DeviceSetup,
+        meeting: MeetingId,
+        token: LinkToken,
+        now: Instant,
+    ) -> Self {
+        let seed = number as u64 * 1000 + 1;
+        let config = Config {
+            meeting,
+            token,
+            profile: SealedBlob::new(vec![7; 40]).expect("40 bytes fit"),
+            sends: Sends { microphone: setup.microphone, camera: setup.camera.is_some() },
+            audio_slots: setup.audio_slots,
+            video_slots: setup.video_slots,
+            view: ViewPolicy {
+                tiles: setup.viewport.tiles,
+                width: setup.viewport.width,
+                height: setup.viewport.height,
+                priority: TilePriority::Tile,
+            },
+            addresses: vec![address(number)],
+            seed,
+        };
+        Self {
+            participant: Participant::new(config, now),
+            id: None,
+            deadline: Some(now),
+            camera: setup.camera.map(|camera| Camera::new(camera, now)),
+            microphone: setup.microphone.then(|| Microphone::new(now)),
+            up: Link::new(setup.up, seed),
+            down: Link::new(setup.down, seed + 1),
+            connection: None,
+            watch: Watch::default(),
+            heard: Vec::new(),
+        }
+    }
+
+    /// When something of it is due.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        [
+            self.deadline,
+            self.camera.as_ref().map(Camera::due_at),
+            self.microphone.as_ref().map(Microphone::due_at),
+            self.up.deadline(),
+            self.down.deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+/// The address of a device.
+pub(crate) fn address(number: usize) -> SocketAddr {
+    let [high, low] = u16::try_from(number + 2).unwrap_or(u16::MAX).to_be_bytes();
+    (Ipv4Addr::new(10, 0, high, low), 4000).into()
+}
+
+/// Whose address it is.
+pub(crate) fn number_of(address: SocketAddr) -> Option<usize> {
+    match address {
+        SocketAddr::V4(v4) => {
+            let [_, _, high, low] = v4.ip().octets();
+            usize::from(u16::from_be_bytes([high, low])).checked_sub(2)
+        }
+        SocketAddr::V6(_) => None,
+    }
+}

@@ -1,0 +1,117 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use conclave_client_proto::{Layer, MediaFrame};
+use conclave_model::{Bitrate, TrackSource};
+
+/// What a device's camera makes: three layers, each half of the next one's width and height.
+#[derive(Clone, Copy, Debug)]
+pub struct CameraSetup {
+    /// Frames a second.
+    pub fps: u32,
+    /// The bitrates of the layers, lowest first.
+    pub layers: [Bitrate; 3],
+}
+
+impl CameraSetup {
+    /// What browsers send of 1280x720.
+    pub const HD: Self =
+        Self { fps: 30, layers: [Bitrate::kbps(150), Bitrate::kbps(500), Bitrate::kbps(1500)] };
+
+    /// Little enough for dozens of them.
+    pub const SMALL: Self =
+        Self { fps: 10, layers: [Bitrate::kbps(60), Bitrate::kbps(120), Bitrate::kbps(240)] };
+}
+
+/// Makes VP8 frames that have the sizes of real ones: true headers, nothing behind them.
+#[derive(Debug)]
+pub(crate) struct Camera {
+    setup: CameraSetup,
+    started_at: Instant,
+    frames: u32,
+    keyframe_wanted: bool,
+}
+
+impl Camera {
+    pub(crate) const fn new(setup: CameraSetup, now: Instant) -> Self {
+        Self { setup, started_at: now, frames: 0, keyframe_wanted: true }
+    }
+
+    pub(crate) fn due_at(&self) -> Instant {
+        self.started_at + self.time()
+    }
+
+    /// As an encoder of browsers does, it answers with key frames on all layers.
+    pub(crate) const fn want_keyframe(&mut self) {
+        self.keyframe_wanted = true;
+    }
+
+    pub(crate) fn next(&mut self) -> Vec<MediaFrame> {
+        let time = self.time();
+        let keyframe = std::mem::take(&mut self.keyframe_wanted);
+        self.frames += 1;
+        Layer::ALL
+            .into_iter()
+            .zip(self.setup.layers)
+            .zip([(320u16, 180u16), (640, 360), (1280, 720)])
+            .map(|((layer, rate), size)| MediaFrame {
+                source: TrackSource::Camera,
+                layer: Some(layer),
+                time,
+                data: self.picture(rate, size, keyframe),
+            })
+            .collect()
+    }
+
+    /// Width and height stand in a key frame's header (RFC 6386 section 9.1).
+    fn picture(&self, rate: Bitrate, (width, height): (u16, u16), keyframe: bool) -> Arc<[u8]> {
+        let usual = rate.as_bps() / 8 / u64::from(self.setup.fps);
+        let len = usize::try_from(if keyframe { usual * 4 } else { usual }).unwrap_or_default();
+        let mut data = if keyframe {
+            let ([w0, w1], [h0, h1]) = (width.to_le_bytes(), height.to_le_bytes());
+            vec![0x10, 0, 0, 0x9d, 0x01, 0x2a, w0, w1, h0, h1]
+        } else {
+            vec![0x11, 0, 0]
+        };
+        data.resize(len.max(data.len()), 0xaa);
+        data.into()
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_secs(1) * self.frames / self.setup.fps
+    }
+}
+
+/// Makes packets of the size that Opus makes of speech, each of 20 ms.
+#[derive(Debug)]
+pub(crate) struct Microphone {
+    started_at: Instant,
+    frames: u32,
+    /// Else it sends nothing, as a browser's discontinuous transmission.
+    pub(crate) speaks: bool,
+}
+
+impl Microphone {
+    pub(crate) const fn new(now: Instant) -> Self {
+        Self { started_at: now, frames: 0, speaks: true }
+    }
+
+    pub(crate) fn due_at(&self) -> Instant {
+        self.started_at + self.time()
+    }
+
+    pub(crate) fn next(&mut self) -> Option<MediaFrame> {
+        let time = self.time();
+        self.frames += 1;
+        // The first byte says: one CELT frame of 20 ms, full band (RFC 6716 section 3.1).
+        let mut data = vec![0xf8];
+        data.resize(80, 0x55);
+        let frame =
+            MediaFrame { source: TrackSource::Microphone, layer: None, time, data: data.into() };
+        self.speaks.then_some(frame)
+    }
+
+    fn time(&self) -> Duration {
+        Duration::from_millis(20) * self.frames
+    }
+}

@@ -1,0 +1,117 @@
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use conclave_model::Bitrate;
+use str0m_netem::{DataSize, Input, Netem, NetemConfig, Output, Probability, RandomLoss, WithLen};
+
+/// One direction of the network between a device and the node.
+#[derive(Clone, Copy, Debug)]
+pub struct LinkSetup {
+    /// How long each datagram takes.
+    pub delay: Duration,
+    /// How much that varies.
+    pub jitter: Duration,
+    /// Which share of datagrams is lost, 0 to 1.
+    pub loss: f32,
+    /// Each n-th datagram overtakes the one before.
+    pub reorder: Option<u32>,
+    /// What it carries, with a queue of 300 ms; no limit if absent.
+    pub rate: Option<Bitrate>,
+}
+
+impl LinkSetup {
+    /// A good line: 10 ms, nothing lost, no limit.
+    pub const GOOD: Self = Self {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        loss: 0.0,
+        reorder: None,
+        rate: None,
+    };
+
+    /// A bad line: 100 ms with 10 ms of jitter, 5 % lost at random, each 50th out of order.
+    pub const BAD: Self = Self {
+        delay: Duration::from_millis(100),
+        jitter: Duration::from_millis(10),
+        loss: 0.05,
+        reorder: Some(50),
+        rate: None,
+    };
+
+    /// The same with another limit.
+    #[must_use]
+    pub const fn with_rate(self, rate: Bitrate) -> Self {
+        Self { rate: Some(rate), ..self }
+    }
+
+    fn config(self, seed: u64) -> NetemConfig {
+        let mut config = NetemConfig::new()
+            .latency(self.delay)
+            .jitter(self.jitter)
+            .loss(RandomLoss::new(Probability::new(self.loss)))
+            .seed(seed);
+        if let Some(gap) = self.reorder {
+            config = config.reorder_gap(gap);
+        }
+        if let Some(rate) = self.rate {
+            // What is under way counts as queued.
+            let queue = (self.delay + Duration::from_millis(300)).as_millis();
+            let bytes = u128::from(rate.as_bps()) * queue / 8000;
+            let buffer = DataSize::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
+            config = config.link(str0m_netem::Bitrate::from(rate.as_bps()), buffer);
+        }
+        config
+    }
+}
+
+/// A datagram under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Datagram {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl WithLen for Datagram {
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// One direction of the network between a device and the node.
+pub(crate) struct Link {
+    netem: Netem<Datagram>,
+    seed: u64,
+}
+
+impl Link {
+    pub(crate) fn new(setup: LinkSetup, seed: u64) -> Self {
+        Self { netem: Netem::new(setup.config(seed)), seed }
+    }
+
+    pub(crate) fn change(&mut self, setup: LinkSetup) {
+        self.seed = self.seed.wrapping_add(0x9e37_79b9);
+        self.netem.set_config(setup.config(self.seed));
+    }
+
+    pub(crate) fn send(&mut self, now: Instant, datagram: Datagram) {
+        self.netem.handle_input(Input::Packet(now, datagram));
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        (!self.netem.is_empty()).then(|| self.netem.poll_timeout())
+    }
+
+    /// What has arrived by `now`.
+    pub(crate) fn arrived(&mut self, now: Instant) -> Vec<Datagram> {
+        self.netem.handle_input(Input::Timeout(now));
+        let mut arrived = Vec::new();
+        while let Some(output) = self.netem.poll_output() {
+            match output {
+                Output::Packet(datagram) => arrived.push(datagram),
+                Output::Timeout(_) => break,
+            }
+        }
+        arrived
+    }
+}
