@@ -81,6 +81,7 @@ export class Call implements CallCommands {
   #title = "";
   #self: number | undefined;
   #speakers: readonly DeviceChoice[] = [];
+  #listedWith: readonly DeviceChoice[] | undefined;
   #selfSpeaking = false;
   #mutedVoiceLooks = 0;
   #mutedNoticeAtMs = Number.NEGATIVE_INFINITY;
@@ -158,7 +159,6 @@ export class Call implements CallCommands {
 
   async prepare(wish: { readonly microphone: boolean; readonly camera: boolean }): Promise<void> {
     await this.#devices.prepare(wish);
-    await this.#listSpeakers();
   }
 
   setName(name: string): void {
@@ -189,7 +189,7 @@ export class Call implements CallCommands {
 
   setMicrophone(on: boolean): void {
     if (on) this.#board.retract("speakingWhileMuted");
-    void this.#devices.set("microphone", on).then(() => this.#listSpeakers());
+    void this.#devices.set("microphone", on);
   }
 
   setCamera(on: boolean): void {
@@ -360,8 +360,8 @@ export class Call implements CallCommands {
   #onDevices(): void {
     // The constructor's own callbacks come before all is there.
     if (this.#media === undefined) return;
-    this.#meter.measure(this.#devices.heldMicrophone());
     const microphone = this.#devices.heldMicrophone();
+    this.#meter.measure(microphone);
     if (microphone === undefined) this.#media.withdraw("microphone");
     // Published but silent while muted: unmuting then loses no syllable.
     else this.#media.publish("microphone", this.#devices.live("microphone"));
@@ -369,6 +369,10 @@ export class Call implements CallCommands {
     this.#publishOrWithdraw("screen", this.#screen.videoTrack);
     this.#publishOrWithdraw("screenAudio", this.#screen.audioTrack);
     this.#stateTracks();
+    const { devices } = this.#devices.snapshot("microphone");
+    // Loudspeakers are plugged in and out, and permitted, with microphones.
+    if (devices !== this.#listedWith) void this.#listSpeakers();
+    this.#listedWith = devices;
     this.#changed();
   }
 

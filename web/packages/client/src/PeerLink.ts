@@ -51,6 +51,11 @@ export interface Peer {
   close(): void;
 }
 
+/** TypeScript's library does not know the mode (WebRTC SVC). */
+interface LayeredEncoding extends RTCRtpEncodingParameters {
+  readonly scalabilityMode?: string;
+}
+
 /** Sound of this many others is heard at a time: the loudest. */
 const AUDIO_SLOTS = 4;
 
@@ -67,8 +72,11 @@ const CAMERA_LAYERS: readonly RTCRtpEncodingParameters[] = [
   { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 
-/** Text stays legible at this rate, and a slide change does not starve the cameras. */
-const SCREEN_LAYER: RTCRtpEncodingParameters = { maxBitrate: 2_500_000 };
+/**
+ * Text stays legible at this rate, and a slide change does not starve the cameras. Chromium sends
+ * the Dependency Descriptor of a single encoding only where a mode is named.
+ */
+const SCREEN_LAYER: LayeredEncoding = { maxBitrate: 2_500_000, scalabilityMode: "L1T1" };
 
 const AUDIO_CODECS = ["audio/opus"];
 const VIDEO_CODECS = ["video/vp8", "video/rtx"];
