@@ -1,1 +1,17 @@
 //! Tokio driver of a native participant.
+//!
+//! It owns what [`conclave_client_proto`] may not touch: the clock, the UDP sockets, the signalling
+//! socket and TLS. It decides nothing.
+
+mod drive;
+mod endpoint;
+mod http;
+mod socket;
+mod tls;
+mod udp;
+
+pub use drive::{Drive, DriveError};
+pub use endpoint::{ConnectError, Endpoint};
+pub use http::CreateMeetingError;
+pub use tls::{Trust, TrustError};
+pub use udp::bind_addresses;

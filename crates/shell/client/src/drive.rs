@@ -1,0 +1,213 @@
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use conclave_client_proto::{
+    Config, EndReason, Event, Input, Output, Participant, Player, Report, Transmit,
+};
+use conclave_model::TrackSource;
+use tokio::sync::{mpsc, watch};
+
+use crate::endpoint::Endpoint;
+use crate::socket::{SignalSocket, SocketEvent};
+use crate::udp::{Datagram, UdpSockets};
+
+/// Events of signalling sockets that may wait to be handled.
+const SIGNAL_QUEUE: usize = 64;
+
+/// The most datagrams handled before other inputs get their turn.
+const BURST: usize = 64;
+
+/// Everything a participant needs to run: a server, addresses, clips.
+#[derive(Debug)]
+pub struct Drive {
+    /// The server.
+    pub endpoint: Endpoint,
+    /// Who joins what, and what it sends. The addresses are filled in by [`run`](Self::run).
+    pub config: Config,
+    /// The local addresses for media.
+    pub addresses: Vec<IpAddr>,
+    /// What it publishes. Each is started when [`run`](Self::run) starts.
+    pub clips: Vec<(TrackSource, conclave_client_proto::Clip)>,
+    /// How often a report is made while it runs.
+    pub report_every: Option<Duration>,
+}
+
+impl Drive {
+    /// Runs the participant until `stop` turns true, or it is made to leave.
+    ///
+    /// `on_report` gets the periodic reports; the last one is the result.
+    ///
+    /// # Errors
+    ///
+    /// [`DriveError`] if it ended for another reason than being stopped, with the report so far.
+    pub async fn run(
+        mut self,
+        mut stop: watch::Receiver<bool>,
+        mut on_report: impl FnMut(&Report),
+    ) -> Result<Report, DriveError> {
+        let udp = UdpSockets::bind(&self.addresses).await;
+        self.config.addresses = udp.addresses();
+        let now = Instant::now();
+        let (events, mut socket_events) = mpsc::channel(SIGNAL_QUEUE);
+        let mut running = Running {
+            participant: Participant::new(self.config, now),
+            players: self
+                .clips
+                .into_iter()
+                .map(|(source, clip)| (source, Player::new(clip, source, now)))
+                .collect(),
+            udp,
+            endpoint: self.endpoint,
+            socket: None,
+            sockets_opened: 0,
+            events,
+            end: None,
+        };
+        let mut report_at = self.report_every.map(|every| now + every);
+
+        loop {
+            let deadline = running.drain();
+            if let Some(reason) = running.end {
+                let report = running.participant.report();
+                return match reason {
+                    EndReason::Left => Ok(report),
+                    EndReason::NoMedia(_) | EndReason::Refused(_) => {
+                        Err(DriveError { reason, report: Box::new(report) })
+                    }
+                };
+            }
+            tokio::select! {
+                // A dropped sender means that nobody wants it any longer.
+                _ = stop.wait_for(|&stop| stop) => running.input(Input::Leave),
+                Some((number, event)) = socket_events.recv() => running.socket_event(number, event),
+                Some(datagram) = running.udp.receive() => running.datagrams(datagram),
+                () = sleep_until(deadline) => running.tick(),
+                () = sleep_until(report_at) => {
+                    report_at = self.report_every.map(|every| Instant::now() + every);
+                    on_report(&running.participant.report());
+                }
+            }
+        }
+    }
+}
+
+struct Running {
+    participant: Participant,
+    players: Vec<(TrackSource, Player)>,
+    udp: UdpSockets,
+    endpoint: Endpoint,
+    socket: Option<SignalSocket>,
+    sockets_opened: u64,
+    events: mpsc::Sender<(u64, SocketEvent)>,
+    end: Option<EndReason>,
+}
+
+impl Running {
+    fn input(&mut self, input: Input<'_>) {
+        self.participant.handle_input(Instant::now(), input);
+    }
+
+    /// Does all that the participant wants done. Returns when it wants to be woken.
+    fn drain(&mut self) -> Option<Instant> {
+        loop {
+            match self.participant.poll_output() {
+                Output::Connect => {
+                    self.sockets_opened += 1;
+                    let endpoint = self.endpoint.clone();
+                    let events = self.events.clone();
+                    let socket = SignalSocket::open(endpoint, self.sockets_opened, events);
+                    self.socket = Some(socket);
+                }
+                Output::Disconnect => self.socket = None,
+                Output::Event(event) => self.event(event),
+                Output::Signal(message) => {
+                    let said = self.socket.as_ref().is_some_and(|socket| socket.say(message));
+                    if !said {
+                        self.socket = None;
+                        self.input(Input::SignalLost);
+                    }
+                }
+                Output::Timeout(at) => {
+                    let due = self.players.iter().map(|(_, player)| player.due_at());
+                    return due.chain(at).min();
+                }
+                Output::Transmit(Transmit { source, destination, contents }) => {
+                    self.udp.send(source, destination, &contents);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Ended { reason } => self.end = Some(reason),
+            Event::KeyframeWanted { source } => {
+                let players = self.players.iter_mut().filter(|(of, _)| *of == source);
+                players.for_each(|(_, player)| player.skip_to_keyframe());
+            }
+            Event::ServerError { code, detail, fatal } => {
+                tracing::warn!(?code, %detail, fatal, "the server complains");
+            }
+            Event::Joined { .. } | Event::MediaConnected { .. } | Event::SignalLost => {
+                tracing::debug!(?event, "participant");
+            }
+        }
+    }
+
+    fn socket_event(&mut self, number: u64, event: SocketEvent) {
+        if self.socket.as_ref().is_none_or(|socket| socket.number != number) {
+            return;
+        }
+        match event {
+            SocketEvent::Lost => {
+                self.socket = None;
+                self.input(Input::SignalLost);
+            }
+            SocketEvent::Message(message) => self.input(Input::Signal(message)),
+            SocketEvent::Open => self.input(Input::SignalOpen),
+        }
+    }
+
+    /// Handles a datagram and those that wait behind it.
+    fn datagrams(&mut self, first: Datagram) {
+        let mut next = Some(first);
+        for _ in 0..BURST {
+            let Some(Datagram { source, destination, contents }) = next else { return };
+            self.input(Input::Datagram { source, destination, contents: &contents });
+            self.drain();
+            next = self.udp.try_receive();
+        }
+        if let Some(Datagram { source, destination, contents }) = next {
+            self.input(Input::Datagram { source, destination, contents: &contents });
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        let frames: Vec<_> =
+            self.players.iter_mut().flat_map(|(_, player)| player.poll(now)).collect();
+        for frame in frames {
+            self.input(Input::Media(frame));
+            self.drain();
+        }
+        self.input(Input::Timeout);
+    }
+}
+
+/// Sleeps until `deadline`, or for ever if there is none.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        None => std::future::pending().await,
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+    }
+}
+
+/// A participant was not let in, or not any longer.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub struct DriveError {
+    /// Why.
+    pub reason: EndReason,
+    /// What it went through until then.
+    pub report: Box<Report>,
+}
