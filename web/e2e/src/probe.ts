@@ -50,16 +50,22 @@ export interface Probe {
   colourOf(video: HTMLVideoElement): Rgb | undefined;
 }
 
+/** A picture that a page paints instead of filming. */
+export interface Painting {
+  /** Fills it; a bar along the lower edge moves. */
+  readonly colour: Rgb;
+  readonly width: number;
+  readonly height: number;
+  /** Draws somebody in front of the colour instead of the bar: for pictures in documents. */
+  readonly portrait?: number | undefined;
+}
+
 /** What the page's camera shows. */
 export interface ProbeOptions {
   /** Replaces the picture of each camera track; `undefined` leaves the browser's fake device. */
-  readonly camera:
-    | { readonly colour: Rgb; readonly width: number; readonly height: number }
-    | undefined;
+  readonly camera: Painting | undefined;
   /** Replaces what is shared; `undefined` leaves the browser's own. */
-  readonly screen:
-    | { readonly colour: Rgb; readonly width: number; readonly height: number }
-    | undefined;
+  readonly screen: Painting | undefined;
 }
 
 declare global {
@@ -174,9 +180,45 @@ export function installProbe(options: ProbeOptions): void {
     },
   });
 
+  const paintPortrait = (
+    context: CanvasRenderingContext2D,
+    { colour, width: w, height: h, portrait = 0 }: Painting,
+    step: number,
+  ) => {
+    const rgb = (factor: number, lift = 0) =>
+      `rgb(${colour.map((part) => Math.min(255, Math.round(part * factor + lift))).join()})`;
+    const pick = (choices: readonly string[]) => choices[portrait % choices.length] ?? "";
+    const skin = pick(["#c98d6b", "#8d5a3b", "#e3b08f", "#a8714e", "#f0c8a8", "#6e4630"]);
+    const hair = pick(["#2b211d", "#1b1514", "#6b4a2f", "#23201f", "#b08a52", "#141011"]);
+    const wall = context.createLinearGradient(0, 0, w, h);
+    wall.addColorStop(0, rgb(0.55, 110));
+    wall.addColorStop(1, rgb(0.5, 40));
+    context.fillStyle = wall;
+    context.fillRect(0, 0, w, h);
+    context.fillStyle = "rgb(255 255 255 / 14%)";
+    context.fillRect(w * 0.06, h * 0.1, w * 0.2, h * 0.5);
+    context.fillRect(w * 0.78, h * 0.18, w * 0.16, h * 0.3);
+    const oval = (x: number, y: number, rx: number, ry: number, fill: string) => {
+      context.fillStyle = fill;
+      context.beginPath();
+      context.ellipse(x, y, rx, ry, 0, 0, 2 * Math.PI);
+      context.fill();
+    };
+    const x = w * (0.5 + 0.012 * Math.sin(step / 9 + portrait));
+    const long = portrait % 2 === 0;
+    if (long) oval(x, h * 0.5, h * 0.215, h * 0.3, hair);
+    oval(x, h * 1.08, h * 0.42, h * 0.36, rgb(0.45, 20));
+    context.fillStyle = skin;
+    context.fillRect(x - h * 0.065, h * 0.6, h * 0.13, h * 0.16);
+    oval(x, h * 0.755, h * 0.085, h * 0.05, skin);
+    oval(x, h * 0.37, h * 0.178, h * 0.18, hair);
+    oval(x, h * 0.455, h * 0.15, h * 0.2, skin);
+    oval(x, h * 0.265, h * 0.135, h * 0.07, hair);
+  };
+
   // A picture of one colour with a bar that moves along the lower edge, so that frames differ.
   const painted = (
-    { colour, width, height }: NonNullable<ProbeOptions["camera"]>,
+    { colour, width, height, portrait }: Painting,
     like: MediaStreamTrack | undefined,
   ): MediaStreamTrack => {
     const surface = document.createElement("canvas");
@@ -186,11 +228,15 @@ export function installProbe(options: ProbeOptions): void {
     if (context === null) throw new Error("no canvas");
     let step = 0;
     const paint = () => {
+      step += 1;
+      if (portrait !== undefined) {
+        paintPortrait(context, { colour, width, height, portrait }, step);
+        return;
+      }
       context.fillStyle = `rgb(${colour.join()})`;
       context.fillRect(0, 0, width, height);
       context.fillStyle = "white";
-      step = (step + 1) % 16;
-      context.fillRect((step * width) / 16, height - 12, width / 16, 12);
+      context.fillRect(((step % 16) * width) / 16, height - 12, width / 16, 12);
     };
     paint();
     const timer = setInterval(paint, 1000 / 15);

@@ -7,7 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Bot, type BotOptions } from "./bot.ts";
-import type { ChromiumOptions } from "./chromium.ts";
+import type { ChromiumOptions, ChromiumTab } from "./chromium.ts";
 import { COLOURS, type Colour } from "./colour.ts";
 import { Server, type ServerOptions } from "./server.ts";
 import type { BrowserName, Tab, TabOptions } from "./tab.ts";
@@ -20,6 +20,8 @@ export interface OpenOptions {
   readonly colour?: Colour;
   /** The size of that picture. */
   readonly cameraSize?: readonly [number, number];
+  /** Draws somebody in front of the colour: which one. */
+  readonly portrait?: number;
   /** The colour that it shares as its screen; the browser's own choice if absent. */
   readonly screen?: Colour;
   readonly size?: readonly [number, number];
@@ -62,11 +64,28 @@ export class Stage {
 
   /** Opens a window of its own in a browser. */
   async open(browser: BrowserName, options: OpenOptions = {}): Promise<Tab> {
+    if (browser === "chromium") return this.openChromium(options);
+    const process = await this.world.firefox();
+    return this.adopt(await process.open(this.#tabOptions(browser, options)));
+  }
+
+  /** Opens a window of its own in Chromium, for what only Chromium can be asked. */
+  async openChromium(options: OpenOptions = {}): Promise<ChromiumTab> {
+    const process = await this.world.chromium(options.chromium);
+    return this.adopt(await process.open(this.#tabOptions("chromium", options)));
+  }
+
+  #tabOptions(browser: BrowserName, options: OpenOptions): TabOptions {
     const { colour, screen, cameraSize = [320, 180], size = [1000, 700] } = options;
-    const tabOptions: TabOptions = {
+    return {
       label: options.label ?? `${browser} ${this.#tabs.length + 1}`,
       probe: {
-        camera: colour && { colour: COLOURS[colour], width: cameraSize[0], height: cameraSize[1] },
+        camera: colour && {
+          colour: COLOURS[colour],
+          width: cameraSize[0],
+          height: cameraSize[1],
+          portrait: options.portrait,
+        },
         screen: screen && { colour: COLOURS[screen], width: 1280, height: 720 },
       },
       width: size[0],
@@ -75,11 +94,6 @@ export class Stage {
       colourScheme: options.colourScheme ?? "light",
       initScripts: options.initScripts ?? [],
     };
-    const process =
-      browser === "chromium"
-        ? await this.world.chromium(options.chromium)
-        : await this.world.firefox();
-    return this.adopt(await process.open(tabOptions));
   }
 
   /** Takes charge of a page that a test opened itself. */

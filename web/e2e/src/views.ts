@@ -3,11 +3,12 @@
  * @module
  */
 
+import type { ChromiumTab } from "./chromium.ts";
 import { createMeeting } from "./meeting.ts";
 import { fill, inEnglish, Person, type Say } from "./person.ts";
 import { catalogue } from "./po.ts";
 import type { OpenOptions, Stage } from "./stage.ts";
-import { appears, disappears, type Tab, visibleText } from "./tab.ts";
+import { appears, disappears, visibleText } from "./tab.ts";
 import { until } from "./until.ts";
 
 /** How to walk. */
@@ -19,7 +20,7 @@ export interface WalkOptions extends OpenOptions {
 }
 
 /** Looks at a view while it is open. */
-export type Visit = (view: string, tab: Tab) => Promise<void>;
+export type Visit = (view: string, tab: ChromiumTab) => Promise<void>;
 
 /** Shows each view in turn. */
 export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit): Promise<void> {
@@ -27,16 +28,16 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   const server = await stage.server();
   const link = await createMeeting(server);
   const open = { colour: "blue", ...options } as const;
-  const tab = await stage.open("chromium", { label: "walker", ...open });
+  const tab = await stage.openChromium({ label: "walker", ...open });
   const reads = (english: string) =>
     until(`"${english}" to be read`, async () => (await visibleText(tab)).includes(say(english)));
 
   await tab.goto(server.url);
   await appears(tab, "button", say("Start a meeting"));
   await visit("home", tab);
-  await tab.fill(say("Link from your invitation"), "https://elsewhere.test/");
+  await tab.fill(say("Link from your invitation"), server.url);
   await tab.click("button", say("Go to the meeting"));
-  await reads("This address does not lead to a meeting.");
+  await reads("The link ends too early: its key, the part after “#”, is missing.");
   await visit("home-bad-link", tab);
 
   await tab.goto(link.replace(/\/m\/[^#]+/, "/m/AAAAAAAAAAAAAAAAAAAAAA"));
@@ -47,7 +48,7 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   await reads("The end of the link is damaged.");
   await visit("damaged-link", tab);
 
-  const old = await stage.open("chromium", {
+  const old = await stage.openChromium({
     label: "old browser",
     ...open,
     initScripts: [() => void Reflect.deleteProperty(globalThis, "RTCPeerConnection")],

@@ -42,9 +42,16 @@ test("the home page says what is wrong with a pasted link", async (stage) => {
   const server = await stage.server();
   const tab = await stage.open("chromium");
   await tab.goto(server.url);
-  await tab.fill("Link from your invitation", "hello");
-  await tab.click("button", "Go to the meeting");
-  await until("the message", async () => (await visibleText(tab)).includes("web address"));
+  const entries = [
+    ["", "Nothing was entered."],
+    ["hello", "The link ends too early"],
+    [`${server.url}/about#1.AA.AA`, "does not lead to a meeting"],
+  ] as const;
+  for (const [entry, words] of entries) {
+    await tab.fill("Link from your invitation", entry);
+    await tab.click("button", "Go to the meeting");
+    await until(`"${words}"`, async () => (await visibleText(tab)).includes(words));
+  }
 });
 
 test("who refuses camera and microphone may join and sees the others", async (stage) => {
