@@ -16,9 +16,9 @@ pub(crate) struct Args {
     /// The port of the web page, its API and signalling.
     #[arg(long, default_value_t = 8443)]
     port: u16,
-    /// The UDP port of the media.
+    /// The port of the media: UDP, and TCP for networks that carry no UDP.
     #[arg(long, default_value_t = 10_000)]
-    udp_port: u16,
+    media_port: u16,
     /// The port of health and metrics, on this machine only.
     #[arg(long, default_value_t = 9464)]
     admin_port: u16,
@@ -48,8 +48,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
 
     let mut server = Server::start(&binary, &process::target_dir(root).join("run"), args)?;
     let url = format!("https://localhost:{}", args.port);
-    let link =
-        process::read(Command::new(&binary).args(["meeting", "create", &url, "--insecure"]))?;
+    let link = process::read(Command::new(&binary).args(["meeting", "create", &url]))?;
     println!("{}", invitation(&url, link.trim()));
     server.wait()
 }
@@ -83,13 +82,16 @@ fn check_ports(args: &Args) -> anyhow::Result<()> {
     let taken = |port: u16, option: &str| {
         format!("port {port} is taken by another program; choose another with `{option} PORT`")
     };
-    for (port, option) in [(args.port, "--port"), (args.admin_port, "--admin-port")] {
+    let tcp = [
+        (args.port, "--port"),
+        (args.admin_port, "--admin-port"),
+        (args.media_port, "--media-port"),
+    ];
+    for (port, option) in tcp {
         TcpListener::bind(("0.0.0.0", port)).with_context(|| taken(port, option))?;
     }
-    UdpSocket::bind(("0.0.0.0", args.udp_port))
-        .with_context(|| taken(args.udp_port, "--udp-port"))?;
-    TcpListener::bind(("0.0.0.0", args.udp_port))
-        .with_context(|| taken(args.udp_port, "--udp-port"))?;
+    UdpSocket::bind(("0.0.0.0", args.media_port))
+        .with_context(|| taken(args.media_port, "--media-port"))?;
     Ok(())
 }
 
@@ -105,10 +107,11 @@ impl Server {
         std::fs::create_dir_all(data)?;
         let mut child = Command::new(binary)
             .args(["serve", "--json"])
-            .args(["--listen", &format!("0.0.0.0:{}", args.port)])
-            .args(["--admin-listen", &format!("127.0.0.1:{}", args.admin_port)])
-            .args(["--udp-port", &args.udp_port.to_string()])
-            .arg("--data-dir")
+            .args(["--listen", &format!("[::]:{}", args.port)])
+            .args(["--admin", &format!("127.0.0.1:{}", args.admin_port)])
+            .args(["--udp-port", &args.media_port.to_string()])
+            .args(["--tcp-port", &args.media_port.to_string()])
+            .arg("--data")
             .arg(data)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -117,13 +120,9 @@ impl Server {
         let output = child.stdout.take().context("the output is piped")?;
         let server = Self { child };
         let mut lines = BufReader::new(output).lines();
-        loop {
-            let Some(line) = lines.next() else {
-                bail!("the server ended before it was ready; its messages are above");
-            };
-            if line?.contains("\"ready\"") {
-                break;
-            }
+        // The first line tells the addresses, once they are open.
+        if lines.next().transpose()?.is_none() {
+            bail!("the server ended before it was ready; its messages are above");
         }
         // Whatever it says on standard output from now on is read, so that it never blocks.
         std::thread::spawn(move || lines.for_each(drop));
@@ -157,7 +156,7 @@ mod tests {
     fn a_taken_port_is_named_with_the_option_that_changes_it() {
         let holder = TcpListener::bind(("0.0.0.0", 0)).unwrap();
         let port = holder.local_addr().unwrap().port();
-        let args = Args { port, udp_port: 0, admin_port: 0, release: false };
+        let args = Args { port, media_port: 0, admin_port: 0, release: false };
         let error = format!("{:#}", check_ports(&args).unwrap_err());
         assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
     }
