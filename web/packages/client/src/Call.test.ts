@@ -249,6 +249,15 @@ describe("what is seen", () => {
     expect(world.said("view")).toHaveLength(told);
   });
 
+  test("until the view speaks, the first pictures are asked for", async () => {
+    await enterWith(9);
+    expect(world.said("view").map(({ wants }) => wants.map((w) => w.publication))).toEqual([
+      [100, 101, 102, 103],
+    ]);
+    world.call.setView([]);
+    expect(world.said("view").at(-1)?.wants).toEqual([]);
+  });
+
   test("a wanted publication is asked for as soon as it is there", async () => {
     await enterWith(1);
     world.call.setView([want(100), want(200)]);

@@ -327,6 +327,7 @@ export class Call implements CallCommands {
     this.#presence = "";
     this.#stateTracks();
     this.#view.forget();
+    this.#view.guess([...this.#roster.videos()]);
     this.#view.flush();
     if (answered) await this.#onAnswer(answer.generation, answer.sdp);
     await this.#openNames();

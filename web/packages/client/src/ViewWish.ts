@@ -1,4 +1,4 @@
-import { MAX_WANTS, type Want } from "@conclave/wire";
+import { MAX_WANTS, type PublicationId, type Want } from "@conclave/wire";
 
 /** The smallest pool of video slots, and what it grows by. */
 const POOL_STEP = 4;
@@ -6,6 +6,9 @@ const MAX_POOL = 32;
 
 /** A view that changes with each frame of a resize is told once it rests. */
 const REST_MS = 100;
+
+/** A tile of a small call. */
+const GUESSED_TILE = { width: 640, height: 360, priority: "tile" } as const;
 
 /** What a {@link ViewWish} asks of the call. */
 export interface ViewHooks {
@@ -27,6 +30,14 @@ export class ViewWish {
   get slotsWanted(): number {
     const steps = Math.max(1, Math.ceil(this.hooks.living(this.#wants).length / POOL_STEP));
     return Math.min(MAX_POOL, steps * POOL_STEP);
+  }
+
+  /** Stands in for the view until it speaks: pictures are then on their way while it is drawn. */
+  guess(publications: readonly PublicationId[]): void {
+    if (this.#wants.length > 0) return;
+    this.#wants = publications
+      .slice(0, POOL_STEP)
+      .map((publication) => ({ publication, ...GUESSED_TILE }));
   }
 
   set(wants: readonly Want[]): void {
