@@ -1,0 +1,106 @@
+use conclave_sfu_proto::NodeStats;
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+/// What a shard tells about itself, with the handles held: nothing is looked up per packet.
+pub(crate) struct Meter {
+    told: Figures,
+    counters: Vec<(Counter, fn(&Figures) -> u64)>,
+    gauges: Vec<(Gauge, fn(&Figures) -> u64)>,
+}
+
+/// The figures of a shard at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) node: NodeStats,
+    pub(crate) send_failures: u64,
+    pub(crate) tcp_connections: u64,
+    pub(crate) tcp_refused: u64,
+    pub(crate) tcp_overflowed: u64,
+    pub(crate) budgets_spent: u64,
+}
+
+impl Meter {
+    pub(crate) fn new() -> Self {
+        describe();
+        let drops =
+            |reason: &'static str| counter!("conclave_media_drops_total", "reason" => reason);
+        let counters: Vec<(Counter, fn(&Figures) -> u64)> = vec![
+            (counter!("conclave_rtp_packets_total", "dir" => "in"), |f| f.node.packets_received),
+            (counter!("conclave_rtp_packets_total", "dir" => "out"), |f| f.node.packets_forwarded),
+            (counter!("conclave_rtp_bytes_total", "dir" => "out"), |f| f.node.bytes_forwarded),
+            (counter!("conclave_media_datagrams_total", "dir" => "in"), |f| f.node.datagrams_in),
+            (counter!("conclave_media_datagrams_total", "dir" => "out"), |f| f.node.datagrams_out),
+            (counter!("conclave_media_bytes_total", "dir" => "in"), |f| f.node.bytes_in),
+            (counter!("conclave_media_bytes_total", "dir" => "out"), |f| f.node.bytes_out),
+            (counter!("conclave_plis_total"), |f| f.node.keyframe_requests),
+            (counter!("conclave_layer_switches_total"), |f| f.node.layer_switches),
+            (counter!("conclave_media_offers_refused_total"), |f| f.node.offers_refused),
+            (counter!("conclave_media_sessions_failed_total"), |f| f.node.sessions_failed),
+            (counter!("conclave_media_budgets_spent_total"), |f| f.budgets_spent),
+            (drops("garbage"), |f| f.node.drops.garbage),
+            (drops("stranger"), |f| f.node.drops.stranger),
+            (drops("forged"), |f| f.node.drops.forged),
+            (drops("unpublished"), |f| f.node.drops.unpublished),
+            (drops("malformed"), |f| f.node.drops.malformed),
+            (drops("unneeded"), |f| f.node.drops.unneeded),
+            (drops("send_failed"), |f| f.send_failures),
+            (drops("tcp_refused"), |f| f.tcp_refused),
+            (drops("tcp_overflowed"), |f| f.tcp_overflowed),
+        ];
+        let gauges: Vec<(Gauge, fn(&Figures) -> u64)> = vec![
+            (gauge!("conclave_media_calls"), |f| f.node.calls),
+            (gauge!("conclave_media_peers"), |f| f.node.peers),
+            (gauge!("conclave_media_sessions"), |f| f.node.sessions),
+            (gauge!("conclave_tracks"), |f| f.node.publications),
+            (gauge!("conclave_media_tcp_connections"), |f| f.tcp_connections),
+        ];
+        Self { told: Figures::default(), counters, gauges }
+    }
+
+    /// Tells what has changed since the last time. Several shards add up.
+    #[expect(clippy::cast_precision_loss, reason = "gauges are small counts")]
+    pub(crate) fn tell(&mut self, figures: Figures) {
+        for (counter, read) in &self.counters {
+            counter.increment(read(&figures).saturating_sub(read(&self.told)));
+        }
+        for (gauge, read) in &self.gauges {
+            gauge.increment(read(&figures) as f64 - read(&self.told) as f64);
+        }
+        self.told = figures;
+    }
+}
+
+/// A shard that ends has nothing left.
+impl Drop for Meter {
+    fn drop(&mut self) {
+        let told = self.told;
+        let mut nothing = told;
+        nothing.node.calls = 0;
+        nothing.node.peers = 0;
+        nothing.node.sessions = 0;
+        nothing.node.publications = 0;
+        nothing.tcp_connections = 0;
+        self.tell(nothing);
+    }
+}
+
+fn describe() {
+    describe_counter!("conclave_rtp_packets_total", "RTP packets from publishers, and into slots");
+    describe_counter!("conclave_rtp_bytes_total", "Payload bytes of RTP packets put into slots");
+    describe_counter!("conclave_media_datagrams_total", "Datagrams on the media ports");
+    describe_counter!("conclave_media_bytes_total", "Bytes of datagrams on the media ports");
+    describe_counter!("conclave_media_drops_total", "Datagrams and packets dropped, by reason");
+    describe_counter!("conclave_plis_total", "Key frames asked of publishers");
+    describe_counter!("conclave_layer_switches_total", "Slots that changed to another layer");
+    describe_counter!("conclave_media_offers_refused_total", "Offers that could not be used");
+    describe_counter!("conclave_media_sessions_failed_total", "Media sessions that failed");
+    describe_counter!(
+        "conclave_media_budgets_spent_total",
+        "Turns of the media loop that left datagrams waiting"
+    );
+    describe_gauge!("conclave_media_calls", "Calls on this node");
+    describe_gauge!("conclave_media_peers", "Participants on this node");
+    describe_gauge!("conclave_media_sessions", "Media sessions on this node");
+    describe_gauge!("conclave_tracks", "Published tracks on this node");
+    describe_gauge!("conclave_media_tcp_connections", "Media connections over TCP");
+}

@@ -1,0 +1,182 @@
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_sfu_proto::{Limits, Node, NodeConfig};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::address;
+use crate::tcp::Tcp;
+use crate::udp::Udp;
+use crate::worker::Worker;
+
+/// Where a shard listens.
+#[derive(Clone, Debug)]
+pub struct ShardConfig {
+    /// Where the UDP socket is bound. An IPv6 address that stands for all takes IPv4 as well.
+    pub udp: SocketAddr,
+    /// Where the TCP listener for clients without UDP is bound, if there shall be one.
+    pub tcp: Option<SocketAddr>,
+    /// The addresses that clients are told, best first. If empty, those of the interfaces.
+    pub advertised: Vec<IpAddr>,
+    /// What clients can make the shard hold.
+    pub limits: Limits,
+}
+
+impl Default for ShardConfig {
+    /// UDP and TCP port 10000 on all addresses.
+    fn default() -> Self {
+        let all = SocketAddr::from(([0, 0, 0, 0], 10000));
+        let limits = Limits::default();
+        Self { udp: all, tcp: Some(all), advertised: Vec::new(), limits }
+    }
+}
+
+/// One thread with its sockets and all calls that live on it.
+#[derive(Debug)]
+pub struct Shard;
+
+/// A running shard, seen from outside.
+#[derive(Debug)]
+pub struct ShardHandle {
+    /// Takes the control plane's requests.
+    pub requests: mpsc::Sender<MediaRequest>,
+    /// What the shard reports. It must be read: a shard that cannot report takes no requests.
+    pub events: mpsc::Receiver<MediaEvent>,
+    /// The UDP addresses that clients are told, best first.
+    pub udp: Vec<SocketAddr>,
+    /// The TCP addresses that clients are told, best first.
+    pub tcp: Vec<SocketAddr>,
+    /// Ends it.
+    pub running: Running,
+}
+
+/// Ends a shard, and waits for its end.
+#[derive(Debug)]
+pub struct Running {
+    stop: Option<oneshot::Sender<()>>,
+    thread: JoinHandle<()>,
+}
+
+/// Requests and events that may wait. A call of a hundred makes a few hundred when it forms.
+const QUEUE: usize = 1024;
+
+impl Shard {
+    /// Binds the sockets and starts the thread. Install the metrics recorder before: figures
+    /// told to one that comes later are lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what could not be had. Nothing runs then.
+    pub fn spawn(config: &ShardConfig) -> Result<ShardHandle, StartError> {
+        let udp_socket =
+            crate::udp::bind(config.udp).map_err(|source| StartError::Udp { source })?;
+        let tcp_listener = config
+            .tcp
+            .map(crate::tcp::bind)
+            .transpose()
+            .map_err(|source| StartError::Tcp { source })?;
+        let reachable =
+            |bound: io::Result<SocketAddr>| address::reachable(bound?, &config.advertised);
+        let find = |bound| reachable(bound).map_err(|source| StartError::Addresses { source });
+        let udp = find(udp_socket.local_addr())?;
+        let tcp = match &tcp_listener {
+            Some(listener) => find(listener.local_addr())?,
+            None => Vec::new(),
+        };
+        if udp.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| StartError::Randomness)?;
+        let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), seed);
+        node_config.limits = config.limits;
+
+        let (requests, requests_in) = mpsc::channel(QUEUE);
+        let (events_out, events) = mpsc::channel(QUEUE);
+        let (stop, stopped) = oneshot::channel();
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| StartError::Thread { source })?;
+        let (udp_port, tcp_socket) = {
+            let _entered = runtime.enter();
+            let listener = tcp_listener.map(TcpListener::from_std).transpose();
+            (
+                Udp::new(udp_socket).map_err(|source| StartError::Udp { source })?,
+                listener.map_err(|source| StartError::Tcp { source })?,
+            )
+        };
+
+        let thread = thread::Builder::new()
+            .name("media".to_owned())
+            .spawn(move || {
+                let node = Node::new(node_config, Instant::now());
+                let tcp = Tcp::new(tcp_socket);
+                let worker = Worker::new(node, udp_port, tcp, requests_in, events_out);
+                runtime.block_on(worker.run(stopped));
+                tracing::info!("a media shard has stopped");
+            })
+            .map_err(|source| StartError::Thread { source })?;
+        tracing::info!(udp = udp.len(), tcp = tcp.len(), "a media shard runs");
+        let running = Running { stop: Some(stop), thread };
+        Ok(ShardHandle { requests, events, udp, tcp, running })
+    }
+}
+
+impl Running {
+    /// Asks the shard to end. Its sessions end without a word to the clients.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // If nobody listens any more, it has ended already.
+            let _ = stop.send(());
+        }
+    }
+
+    /// Asks the shard to end and waits until it has. Returns whether it ended as it should; if
+    /// not, its thread panicked.
+    pub fn join(mut self) -> bool {
+        self.stop();
+        self.thread.join().is_ok()
+    }
+}
+
+/// Why a shard could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The machine's addresses cannot be read; set the advertised ones.
+    #[error("cannot find out the addresses of this machine: {source}")]
+    Addresses {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// No address to tell clients; set the advertised ones.
+    #[error("this machine has no address that clients could use")]
+    NoAddress,
+    /// The system gives no random bytes.
+    #[error("the system gives no random bytes")]
+    Randomness,
+    /// The TCP listener cannot be had; choose another address or port.
+    #[error("cannot listen for media over TCP: {source}")]
+    Tcp {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The thread cannot be had.
+    #[error("cannot start the media thread: {source}")]
+    Thread {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// The UDP socket cannot be had; choose another address or port.
+    #[error("cannot open the UDP socket for media: {source}")]
+    Udp {
+        /// The system's words.
+        source: io::Error,
+    },
+}

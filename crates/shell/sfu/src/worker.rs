@@ -1,0 +1,197 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_sfu_proto::{Input, Node, Output, Transmit, Transport};
+use tokio::sync::mpsc::{self, Permit};
+use tokio::sync::oneshot;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+
+use crate::meter::{Figures, Meter};
+use crate::tcp::{Tcp, TcpEvent, TcpTurn};
+use crate::udp::Udp;
+
+/// The run loop of a shard: waits, gives the node what came, sends what it says.
+pub(crate) struct Worker {
+    node: Node,
+    udp: Udp,
+    tcp: Tcp,
+    requests: mpsc::Receiver<MediaRequest>,
+    events: mpsc::Sender<MediaEvent>,
+    /// Events that the control plane has not taken yet.
+    waiting: VecDeque<MediaEvent>,
+    transmits: Vec<Transmit>,
+    timeout: Instant,
+    meter: Meter,
+    budgets_spent: u64,
+}
+
+/// Batches of datagrams taken in one turn. Then the loop looks at everything else, so that a
+/// flood on the socket delays a request by milliseconds and not for ever.
+const BUDGET: usize = 16;
+
+/// Events that may wait before requests have to. A control plane that takes no events gets no
+/// further with requests.
+const MAX_WAITING: usize = 4096;
+
+/// How often the shard tells its figures.
+const METER_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What woke the loop.
+enum Wake {
+    Event,
+    Meter,
+    Request(MediaRequest),
+    Stop,
+    Tcp(TcpTurn),
+    Timeout,
+    Udp,
+}
+
+impl Worker {
+    pub(crate) fn new(
+        node: Node,
+        udp: Udp,
+        tcp: Tcp,
+        requests: mpsc::Receiver<MediaRequest>,
+        events: mpsc::Sender<MediaEvent>,
+    ) -> Self {
+        Self {
+            node,
+            udp,
+            tcp,
+            requests,
+            events,
+            waiting: VecDeque::new(),
+            transmits: Vec::new(),
+            timeout: Instant::now(),
+            meter: Meter::new(),
+            budgets_spent: 0,
+        }
+    }
+
+    /// Runs until it is told to stop or nobody can ask anything of it any more.
+    pub(crate) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let mut metering = interval(METER_INTERVAL);
+        metering.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.drain();
+            let wake = self.wait(&mut stopped, &mut metering).await;
+            let now = Instant::now();
+            match wake {
+                Wake::Event => self.pass_events_on(),
+                Wake::Meter => self.tell_figures(),
+                Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
+                Wake::Stop => break,
+                Wake::Tcp(TcpTurn::Accepted(stream, source)) => self.tcp.accepted(stream, source),
+                Wake::Tcp(TcpTurn::Event(event)) => self.handle_tcp(now, event),
+                Wake::Timeout => self.node.handle_input(now, Input::Timeout),
+                Wake::Udp => self.receive(now),
+            }
+        }
+        self.tell_figures();
+    }
+
+    async fn wait(&mut self, stopped: &mut oneshot::Receiver<()>, meter: &mut Interval) -> Wake {
+        // Not biased: under load everything is ready always, and all shall have their turn.
+        tokio::select! {
+            _ = stopped => Wake::Stop,
+            _ = meter.tick() => Wake::Meter,
+            room = self.events.reserve(), if !self.waiting.is_empty() => match room {
+                Ok(permit) => {
+                    give(permit, &mut self.waiting);
+                    Wake::Event
+                }
+                Err(_nobody_listens) => Wake::Stop,
+            },
+            request = self.requests.recv(), if self.waiting.len() < MAX_WAITING => match request {
+                Some(request) => Wake::Request(request),
+                None => Wake::Stop,
+            },
+            turn = self.tcp.turn() => Wake::Tcp(turn),
+            // An error shows again when the socket is read.
+            _ = self.udp.readable() => Wake::Udp,
+            () = sleep_until(self.timeout.into()) => Wake::Timeout,
+        }
+    }
+
+    /// Takes datagrams from the socket until it is empty or the budget is spent.
+    fn receive(&mut self, now: Instant) {
+        let Self { node, udp, .. } = self;
+        for _ in 0..BUDGET {
+            let received = udp.receive(|source, destination, bytes| {
+                let transport = Transport::Udp;
+                node.handle_input(now, Input::Datagram { transport, source, destination, bytes });
+            });
+            match received {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "the media socket reports an error");
+                    return;
+                }
+            }
+        }
+        self.budgets_spent += 1;
+    }
+
+    fn handle_tcp(&mut self, now: Instant, event: TcpEvent) {
+        match event {
+            TcpEvent::Closed { source } => {
+                self.tcp.closed(source);
+                self.node.handle_input(now, Input::TcpClosed { source });
+            }
+            TcpEvent::Datagrams { source, destination, datagrams } => {
+                for bytes in &datagrams {
+                    let transport = Transport::Tcp;
+                    let input = Input::Datagram { transport, source, destination, bytes };
+                    self.node.handle_input(now, input);
+                }
+            }
+        }
+    }
+
+    /// Takes out everything that the node has to say.
+    fn drain(&mut self) {
+        loop {
+            match self.node.poll_output() {
+                Output::Event(event) => self.waiting.push_back(event),
+                Output::Timeout(at) => {
+                    self.timeout = at;
+                    break;
+                }
+                Output::Transmit(transmit) => match transmit.transport {
+                    Transport::Tcp => self.tcp.send(transmit),
+                    Transport::Udp => self.transmits.push(transmit),
+                },
+            }
+        }
+        self.udp.send(&self.transmits);
+        self.transmits.clear();
+        self.pass_events_on();
+    }
+
+    fn pass_events_on(&mut self) {
+        while !self.waiting.is_empty() {
+            let Ok(permit) = self.events.try_reserve() else { return };
+            give(permit, &mut self.waiting);
+        }
+    }
+
+    fn tell_figures(&mut self) {
+        self.meter.tell(Figures {
+            node: self.node.stats(),
+            send_failures: self.udp.send_failures,
+            tcp_connections: self.tcp.connections() as u64,
+            tcp_refused: self.tcp.refused,
+            tcp_overflowed: self.tcp.overflowed,
+            budgets_spent: self.budgets_spent,
+        });
+    }
+}
+
+fn give(permit: Permit<'_, MediaEvent>, waiting: &mut VecDeque<MediaEvent>) {
+    if let Some(event) = waiting.pop_front() {
+        permit.send(event);
+    }
+}

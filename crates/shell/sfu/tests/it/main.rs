@@ -1,0 +1,147 @@
+//! A shard on real sockets, and real str0m clients.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test that finds something else than it expects shall fail"
+)]
+
+mod client;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use conclave_call_proto::media::{
+    MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
+};
+use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
+use conclave_sfu::{Shard, ShardConfig, ShardHandle};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use client::{Client, Link};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn start() -> ShardHandle {
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    Shard::spawn(&ShardConfig { udp: any, tcp: Some(any), ..ShardConfig::default() }).unwrap()
+}
+
+fn peer(participant: u32) -> PeerId {
+    PeerId { call: CallId(1), participant: ParticipantId(participant) }
+}
+
+/// Joins a client that publishes a camera and shows the other's.
+async fn join(shard: &mut ShardHandle, id: u32, link: Link) -> Client {
+    let mut client = Client::new(link, id as u8);
+    let offer = client.offer();
+    let request = MediaRequest::Offer { peer: peer(id), generation: 1, sdp: offer };
+    shard.requests.send(request).await.unwrap();
+    let answer = loop {
+        match timeout(PATIENCE, shard.events.recv()).await.unwrap().unwrap() {
+            MediaEvent::Answer { peer: p, sdp, .. } if p == peer(id) => break sdp,
+            MediaEvent::OfferRefused { detail, .. } => panic!("refused: {detail}"),
+            _ => {}
+        }
+    };
+    client.accept(&answer);
+    let track = PublicationTrack {
+        publication: PublicationId(id),
+        source: TrackSource::Camera,
+        mid: Mid::new(&client.camera()).unwrap(),
+    };
+    let requests = [
+        MediaRequest::Publish { peer: peer(id), tracks: vec![track] },
+        MediaRequest::View {
+            peer: peer(id),
+            wants: vec![Want {
+                publication: PublicationId(3 - id),
+                width: 320,
+                height: 180,
+                priority: TilePriority::Tile,
+            }],
+        },
+    ];
+    for request in requests {
+        shard.requests.send(request).await.unwrap();
+    }
+    client
+}
+
+async fn udp(shard: &ShardHandle) -> Link {
+    let ip = shard.udp.first().unwrap().ip();
+    Link::Udp(UdpSocket::bind(SocketAddr::new(ip, 0)).await.unwrap())
+}
+
+async fn tcp(shard: &ShardHandle) -> Link {
+    Link::Tcp(TcpStream::connect(shard.tcp.first().unwrap()).await.unwrap())
+}
+
+/// Runs both clients until each has seen enough of the other.
+async fn watch_each_other(a: &mut Client, b: &mut Client) {
+    let enough = async {
+        while a.frames_from(2) < 30 || b.frames_from(1) < 30 {
+            tokio::join!(a.run(Duration::from_millis(50)), b.run(Duration::from_millis(50)));
+        }
+    };
+    timeout(PATIENCE, enough).await.expect("media in both directions");
+}
+
+#[tokio::test]
+async fn two_clients_see_each_other_over_udp() {
+    let mut shard = start();
+    let (link_a, link_b) = (udp(&shard).await, udp(&shard).await);
+    let mut a = join(&mut shard, 1, link_a).await;
+    let mut b = join(&mut shard, 2, link_b).await;
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join(), "the shard ends as it should");
+}
+
+#[tokio::test]
+async fn a_client_without_udp_gets_through_over_tcp() {
+    let mut shard = start();
+    let (link_a, link_b) = (udp(&shard).await, tcp(&shard).await);
+    let mut a = join(&mut shard, 1, link_a).await;
+    let mut b = join(&mut shard, 2, link_b).await;
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn garbage_on_both_ports_disturbs_nobody() {
+    let mut shard = start();
+    let (link_a, link_b) = (udp(&shard).await, udp(&shard).await);
+    let mut a = join(&mut shard, 1, link_a).await;
+    let mut b = join(&mut shard, 2, link_b).await;
+
+    let stranger = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    let target = *shard.udp.first().unwrap();
+    for len in 0..1500usize {
+        let bytes: Vec<u8> = (0..len).map(|i| (i * 31 + len) as u8).collect();
+        stranger.send_to(&bytes, target).await.unwrap();
+    }
+    let mut connection = TcpStream::connect(shard.tcp.first().unwrap()).await.unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn a_shard_ends_when_nobody_can_ask_anything_of_it() {
+    let ShardHandle { requests, mut events, running, .. } = start();
+    drop(requests);
+    assert!(timeout(PATIENCE, events.recv()).await.unwrap().is_none());
+    assert!(running.join());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_an_error_that_says_so() {
+    let shard = start();
+    let taken = *shard.udp.first().unwrap();
+    let config = ShardConfig { udp: taken, tcp: None, ..ShardConfig::default() };
+    let error = Shard::spawn(&config).unwrap_err();
+    assert!(error.to_string().contains("UDP"), "{error}");
+}
