@@ -1,38 +1,37 @@
-//! The media plane: one shard, and the queues between it and the calls.
+//! The media plane: one shard for now, set up from the settings.
 
-use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use tokio::sync::mpsc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use anyhow::Context as _;
+use conclave_sfu::{Shard, ShardConfig, ShardHandle};
 
 use crate::settings::Media;
 
-/// Requests that may wait for the shard.
-const REQUESTS: usize = 1024;
-
-/// Events that may wait for the calls.
-const EVENTS: usize = 4096;
-
-/// The running media plane.
-pub(crate) struct MediaPlane {
-    pub(crate) requests: mpsc::Sender<MediaRequest>,
-    pub(crate) events: mpsc::Receiver<MediaEvent>,
-    /// Where it takes media, as clients are told.
-    pub(crate) addresses: Vec<String>,
+/// Starts the media plane. It ends when its [`Running`](conclave_sfu::Running) is dropped.
+pub(crate) fn start(settings: &Media) -> anyhow::Result<ShardHandle> {
+    let listen = settings.listen.unwrap_or_else(all_addresses);
+    let config = ShardConfig {
+        udp: SocketAddr::new(listen, settings.udp_port),
+        tcp: Some(SocketAddr::new(listen, settings.tcp_port)),
+        advertised: settings.advertise.clone(),
+        ..ShardConfig::default()
+    };
+    Shard::spawn(&config).context("cannot start the media plane")
 }
 
-/// Starts the media plane.
-pub(crate) fn start(_settings: &Media) -> anyhow::Result<MediaPlane> {
-    let (requests, mut asked) = mpsc::channel(REQUESTS);
-    let (report, events) = mpsc::channel(EVENTS);
-    tokio::spawn(async move {
-        while let Some(request) = asked.recv().await {
-            if let MediaRequest::Offer { peer, generation, .. } = request {
-                let detail = "this build has no media plane".to_owned();
-                let refused = MediaEvent::OfferRefused { peer, generation, detail };
-                if report.send(refused).await.is_err() {
-                    return;
-                }
-            }
-        }
+/// Where it takes media, as clients are told: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
+pub(crate) fn addresses(shard: &ShardHandle) -> Vec<String> {
+    let udp = shard.udp.iter().map(|address| format!("udp/{address}"));
+    let tcp = shard.tcp.iter().map(|address| format!("tcp/{address}"));
+    udp.chain(tcp).collect()
+}
+
+/// All of this machine's addresses. A machine with IPv6 takes both; one without may not even
+/// have the protocol.
+fn all_addresses() -> IpAddr {
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let has_v6 = interfaces.iter().any(|interface| {
+        interface.ip().is_ipv6() && !interface.is_loopback() && !interface.is_link_local()
     });
-    Ok(MediaPlane { requests, events, addresses: Vec::new() })
+    if has_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
 }

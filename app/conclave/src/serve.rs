@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use conclave_api::{ApiConfig, Calls, CallsConfig};
+use conclave_sfu::{Running, ShardHandle};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log};
 use serde::Serialize;
@@ -109,6 +110,8 @@ struct Server {
     http: SocketAddr,
     admin: SocketAddr,
     media: Vec<String>,
+    /// The media plane runs as long as this is held.
+    shard: Running,
 }
 
 impl Server {
@@ -122,9 +125,11 @@ impl Server {
             .with_context(|| format!("cannot use {}", database.display()))?;
         let shared: Arc<dyn Store> = Arc::new(store.clone());
 
-        let plane = media::start(&settings.media)?;
+        let shard = media::start(&settings.media)?;
+        let media = media::addresses(&shard);
+        let ShardHandle { requests, events, running: shard, .. } = shard;
         let config = CallsConfig { max_participants: settings.limits.max_participants.get() };
-        let calls = Calls::new(config, Arc::clone(&shared), plane.requests);
+        let calls = Calls::new(config, Arc::clone(&shared), requests);
 
         let own = settings.http.certificate.is_none();
         let tls = match (&settings.http.certificate, &settings.http.key) {
@@ -136,7 +141,7 @@ impl Server {
 
         // Everything that can fail has happened: the rest only runs.
         let routing = calls.clone();
-        tokio::spawn(async move { routing.route_media(plane.events).await });
+        tokio::spawn(async move { routing.route_media(events).await });
         let housekeeping = calls.clone();
         tokio::spawn(async move { housekeeping.keep_house().await });
         let folding = metrics.clone();
@@ -162,7 +167,7 @@ impl Server {
                 tracing::error!(%error, "the HTTP server stopped");
             }
         });
-        Ok(Self { handle, calls, store, http, admin, media: plane.addresses })
+        Ok(Self { handle, calls, store, http, admin, media, shard })
     }
 
     /// Takes no more connections, tells clients to come back, and waits for them to hang up.
@@ -171,6 +176,10 @@ impl Server {
         if tokio::time::timeout(DRAIN_WITHIN, self.calls.drain()).await.is_err() {
             let left = self.calls.connections();
             tracing::warn!(left, "connections did not close in time");
+        }
+        let ended = tokio::task::spawn_blocking(|| self.shard.join()).await;
+        if !ended.is_ok_and(|orderly| orderly) {
+            tracing::error!("the media plane did not end in order");
         }
         self.store.close().await;
     }

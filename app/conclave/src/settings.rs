@@ -40,6 +40,8 @@ pub(crate) struct Http {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Media {
+    /// The address of the sockets; all of this machine's if there is none.
+    pub(crate) listen: Option<IpAddr>,
     pub(crate) udp_port: u16,
     pub(crate) tcp_port: u16,
     /// Addresses that clients are told to send media to; those of the interfaces if empty.
@@ -95,7 +97,7 @@ impl Default for Http {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { udp_port: 10_000, tcp_port: 10_000, advertise: Vec::new() }
+        Self { listen: None, udp_port: 10_000, tcp_port: 10_000, advertise: Vec::new() }
     }
 }
 

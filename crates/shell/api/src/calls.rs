@@ -122,7 +122,7 @@ impl Calls {
         self.inner.draining.closed().await;
     }
 
-    /// Cuts short what [`drain`](Self::drain) waits for: answers how many connections are left.
+    /// How many signalling connections are open.
     pub fn connections(&self) -> usize {
         self.inner.draining.receiver_count()
     }
@@ -142,7 +142,8 @@ impl Calls {
         &*self.inner.store
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether the server shuts down.
+    pub fn is_draining(&self) -> bool {
         *self.inner.draining.borrow()
     }
 
