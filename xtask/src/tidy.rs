@@ -9,7 +9,7 @@ mod sources;
 use std::fmt;
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 /// Prints and counts violations; `cargo xtask tidy`.
 pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
@@ -27,6 +27,10 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<String> {
     }
     let mut violations = crates::violations(&graph);
     violations.extend(files.iter().flat_map(sources::violations));
+    let reference = std::fs::read_to_string(root.join("docs/operations.md"))
+        .context("cannot read docs/operations.md")?;
+    let undocumented = |file| sources::undocumented_metrics(file, &reference);
+    violations.extend(files.iter().flat_map(undocumented));
     if !violations.is_empty() {
         let lines: Vec<String> = violations.iter().map(Violation::to_string).collect();
         bail!("{} times a rule is broken:\n{}", lines.len(), lines.join("\n"));

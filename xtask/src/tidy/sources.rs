@@ -1,5 +1,6 @@
 //! Rules about source files: what none may hold.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
@@ -47,6 +48,30 @@ fn is_source(path: &str) -> bool {
 pub(super) fn too_long(source: &Source) -> Option<String> {
     let lines = source.text.lines().count();
     (lines > MAX_LINES).then(|| format!("{}: {lines} lines, split it by theme", source.path))
+}
+
+/// Metrics that the code records and the reference page does not explain.
+pub(super) fn undocumented_metrics(source: &Source, reference: &str) -> Vec<Violation> {
+    let is_server = ["crates/", "app/"].iter().any(|folder| source.path.starts_with(folder));
+    let is_test = source.path.contains("/tests/") || source.path.ends_with("/tests.rs");
+    if !is_server || is_test {
+        return Vec::new();
+    }
+    // Tests record metrics of their own.
+    let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+    let names: BTreeSet<&str> = ["counter!(", "gauge!(", "histogram!("]
+        .iter()
+        .flat_map(|call| code.split(call).skip(1))
+        .filter_map(|after| after.trim_start().strip_prefix('"')?.split('"').next())
+        .collect();
+    names
+        .into_iter()
+        .filter(|name| !reference.contains(&format!("`{name}`")))
+        .map(|name| Violation {
+            place: source.path.clone(),
+            what: format!("the metric {name} is not explained in docs/operations.md"),
+        })
+        .collect()
 }
 
 /// Every broken rule in one file.

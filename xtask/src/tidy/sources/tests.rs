@@ -1,4 +1,4 @@
-use super::{Source, too_long, violations};
+use super::{Source, too_long, undocumented_metrics, violations};
 
 /// What is wrong with a file, without where.
 fn found(path: &str, text: &str) -> Vec<String> {
@@ -102,4 +102,15 @@ fn a_very_long_file_is_pointed_out() {
     let source = |lines: usize| Source { path: "a.rs".to_owned(), text: "\n".repeat(lines) };
     assert!(too_long(&source(801)).is_some());
     assert_eq!(too_long(&source(800)), None);
+}
+
+#[test]
+fn each_metric_is_explained_to_whoever_runs_the_server() {
+    let text = "counter!(\n  \"conclave_seen_total\", \"dir\" => \"in\");\n\
+                gauge!(\"conclave_hidden\");\n\
+                #[cfg(test)] mod tests { gauge!(\"conclave_of_a_test\"); }";
+    let source = Source { path: "crates/shell/sfu/src/a.rs".to_owned(), text: text.to_owned() };
+    let found = undocumented_metrics(&source, "| `conclave_seen_total` | counter | seen |");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].what.contains("conclave_hidden"));
 }
