@@ -54,11 +54,13 @@ fn is_short(payload: &[u8]) -> bool {
 /// The extensions that mean something to a receiver. Those of the transport are str0m's own.
 fn extensions(slot: &Slot, packet: &RtpPacket, out: &PacketOut) -> ExtensionValues {
     let from = &packet.header.ext_vals;
-    let mut to = ExtensionValues::default();
-    to.audio_level = from.audio_level;
-    to.voice_activity = from.voice_activity;
-    to.video_orientation = from.video_orientation;
-    to.video_content_type = from.video_content_type;
+    let mut to = ExtensionValues {
+        audio_level: from.audio_level,
+        voice_activity: from.voice_activity,
+        video_orientation: from.video_orientation,
+        video_content_type: from.video_content_type,
+        ..ExtensionValues::default()
+    };
     if slot.descriptor
         && let Some(number) = out.frame_number
         && let Some(raw) = from.user_values.get::<RawDescriptor>()

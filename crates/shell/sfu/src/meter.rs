@@ -4,8 +4,18 @@ use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 /// What a shard tells about itself, with the handles held: nothing is looked up per packet.
 pub(crate) struct Meter {
     told: Figures,
-    counters: Vec<(Counter, fn(&Figures) -> u64)>,
-    gauges: Vec<(Gauge, fn(&Figures) -> u64)>,
+    counters: Vec<Told<Counter>>,
+    gauges: Vec<Told<Gauge>>,
+}
+
+/// A metric, and the figure that it tells.
+struct Told<M> {
+    metric: M,
+    read: fn(&Figures) -> u64,
+}
+
+const fn told<M>(metric: M, read: fn(&Figures) -> u64) -> Told<M> {
+    Told { metric, read }
 }
 
 /// The figures of a shard at one moment.
@@ -24,35 +34,43 @@ impl Meter {
         describe();
         let drops =
             |reason: &'static str| counter!("conclave_media_drops_total", "reason" => reason);
-        let counters: Vec<(Counter, fn(&Figures) -> u64)> = vec![
-            (counter!("conclave_rtp_packets_total", "dir" => "in"), |f| f.node.packets_received),
-            (counter!("conclave_rtp_packets_total", "dir" => "out"), |f| f.node.packets_forwarded),
-            (counter!("conclave_rtp_bytes_total", "dir" => "out"), |f| f.node.bytes_forwarded),
-            (counter!("conclave_media_datagrams_total", "dir" => "in"), |f| f.node.datagrams_in),
-            (counter!("conclave_media_datagrams_total", "dir" => "out"), |f| f.node.datagrams_out),
-            (counter!("conclave_media_bytes_total", "dir" => "in"), |f| f.node.bytes_in),
-            (counter!("conclave_media_bytes_total", "dir" => "out"), |f| f.node.bytes_out),
-            (counter!("conclave_plis_total"), |f| f.node.keyframe_requests),
-            (counter!("conclave_layer_switches_total"), |f| f.node.layer_switches),
-            (counter!("conclave_media_offers_refused_total"), |f| f.node.offers_refused),
-            (counter!("conclave_media_sessions_failed_total"), |f| f.node.sessions_failed),
-            (counter!("conclave_media_budgets_spent_total"), |f| f.budgets_spent),
-            (drops("garbage"), |f| f.node.drops.garbage),
-            (drops("stranger"), |f| f.node.drops.stranger),
-            (drops("forged"), |f| f.node.drops.forged),
-            (drops("unpublished"), |f| f.node.drops.unpublished),
-            (drops("malformed"), |f| f.node.drops.malformed),
-            (drops("unneeded"), |f| f.node.drops.unneeded),
-            (drops("send_failed"), |f| f.send_failures),
-            (drops("tcp_refused"), |f| f.tcp_refused),
-            (drops("tcp_overflowed"), |f| f.tcp_overflowed),
+        let counters: Vec<Told<Counter>> = vec![
+            told(counter!("conclave_rtp_packets_total", "dir" => "in"), |f| {
+                f.node.packets_received
+            }),
+            told(counter!("conclave_rtp_packets_total", "dir" => "out"), |f| {
+                f.node.packets_forwarded
+            }),
+            told(counter!("conclave_rtp_bytes_total", "dir" => "out"), |f| f.node.bytes_forwarded),
+            told(counter!("conclave_media_datagrams_total", "dir" => "in"), |f| {
+                f.node.datagrams_in
+            }),
+            told(counter!("conclave_media_datagrams_total", "dir" => "out"), |f| {
+                f.node.datagrams_out
+            }),
+            told(counter!("conclave_media_bytes_total", "dir" => "in"), |f| f.node.bytes_in),
+            told(counter!("conclave_media_bytes_total", "dir" => "out"), |f| f.node.bytes_out),
+            told(counter!("conclave_plis_total"), |f| f.node.keyframe_requests),
+            told(counter!("conclave_layer_switches_total"), |f| f.node.layer_switches),
+            told(counter!("conclave_media_offers_refused_total"), |f| f.node.offers_refused),
+            told(counter!("conclave_media_sessions_failed_total"), |f| f.node.sessions_failed),
+            told(counter!("conclave_media_budgets_spent_total"), |f| f.budgets_spent),
+            told(drops("garbage"), |f| f.node.drops.garbage),
+            told(drops("stranger"), |f| f.node.drops.stranger),
+            told(drops("forged"), |f| f.node.drops.forged),
+            told(drops("unpublished"), |f| f.node.drops.unpublished),
+            told(drops("malformed"), |f| f.node.drops.malformed),
+            told(drops("unneeded"), |f| f.node.drops.unneeded),
+            told(drops("send_failed"), |f| f.send_failures),
+            told(drops("tcp_refused"), |f| f.tcp_refused),
+            told(drops("tcp_overflowed"), |f| f.tcp_overflowed),
         ];
-        let gauges: Vec<(Gauge, fn(&Figures) -> u64)> = vec![
-            (gauge!("conclave_media_calls"), |f| f.node.calls),
-            (gauge!("conclave_media_peers"), |f| f.node.peers),
-            (gauge!("conclave_media_sessions"), |f| f.node.sessions),
-            (gauge!("conclave_tracks"), |f| f.node.publications),
-            (gauge!("conclave_media_tcp_connections"), |f| f.tcp_connections),
+        let gauges: Vec<Told<Gauge>> = vec![
+            told(gauge!("conclave_media_calls"), |f| f.node.calls),
+            told(gauge!("conclave_media_peers"), |f| f.node.peers),
+            told(gauge!("conclave_media_sessions"), |f| f.node.sessions),
+            told(gauge!("conclave_tracks"), |f| f.node.publications),
+            told(gauge!("conclave_media_tcp_connections"), |f| f.tcp_connections),
         ];
         Self { told: Figures::default(), counters, gauges }
     }
@@ -60,11 +78,11 @@ impl Meter {
     /// Tells what has changed since the last time. Several shards add up.
     #[expect(clippy::cast_precision_loss, reason = "gauges are small counts")]
     pub(crate) fn tell(&mut self, figures: Figures) {
-        for (counter, read) in &self.counters {
-            counter.increment(read(&figures).saturating_sub(read(&self.told)));
+        for Told { metric, read } in &self.counters {
+            metric.increment(read(&figures).saturating_sub(read(&self.told)));
         }
-        for (gauge, read) in &self.gauges {
-            gauge.increment(read(&figures) as f64 - read(&self.told) as f64);
+        for Told { metric, read } in &self.gauges {
+            metric.increment(read(&figures) as f64 - read(&self.told) as f64);
         }
         self.told = figures;
     }

@@ -198,13 +198,13 @@ mod tests {
 
     #[test]
     fn a_burst_has_one_destination_one_size_and_perhaps_a_shorter_end() {
-        let cases: [(&str, &[(u16, usize)], usize); 6] = [
-            ("nothing", &[], 0),
-            ("one", &[(1, 100)], 1),
-            ("all the same", &[(1, 100), (1, 100), (1, 100)], 3),
-            ("another destination", &[(1, 100), (1, 100), (2, 100)], 2),
-            ("a shorter one ends it", &[(1, 100), (1, 50), (1, 50)], 2),
-            ("a longer one is not in it", &[(1, 100), (1, 101)], 1),
+        let cases = [
+            ("nothing", vec![], 0),
+            ("one", vec![(1, 100)], 1),
+            ("all the same", vec![(1, 100), (1, 100), (1, 100)], 3),
+            ("another destination", vec![(1, 100), (1, 100), (2, 100)], 2),
+            ("a shorter one ends it", vec![(1, 100), (1, 50), (1, 50)], 2),
+            ("a longer one is not in it", vec![(1, 100), (1, 101)], 1),
         ];
         for (name, sizes, expected) in cases {
             let transmits: Vec<_> = sizes.iter().map(|(port, len)| transmit(*port, *len)).collect();

@@ -282,8 +282,8 @@ impl Client {
         for (source, mid) in self.sending.clone() {
             match source.kind() {
                 conclave_model::MediaKind::Audio => {
-                    for part in 0..2 {
-                        self.send_audio(now, mid, part);
+                    for _ in 0..2 {
+                        self.send_audio(now, mid);
                     }
                 }
                 conclave_model::MediaKind::Video if self.setup.simulcast => {
@@ -298,18 +298,19 @@ impl Client {
         }
     }
 
-    fn send_audio(&mut self, now: Instant, mid: Mid, part: u64) {
+    fn send_audio(&mut self, now: Instant, mid: Mid) {
         let encoder = self.streams.entry((mid.to_string(), String::new())).or_default();
         encoder.seq += 1;
-        let mut extensions = ExtensionValues::default();
-        extensions.audio_level = Some(self.setup.level);
-        extensions.voice_activity = Some(self.setup.level > -60);
+        let extensions = ExtensionValues {
+            audio_level: Some(self.setup.level),
+            voice_activity: Some(self.setup.level > -60),
+            ..ExtensionValues::default()
+        };
         let mut payload = vec![0x78; 78];
         payload.extend([self.index as u8, 0]);
         let timestamp = (encoder.seq * 960) as u32;
         let write = RtpWrite::new(111.into(), encoder.seq.into(), timestamp, now, payload)
             .ext_vals(extensions);
-        let _ = part;
         if let Some(stream) = self.rtc.direct_api().stream_tx_by_mid(mid, None) {
             stream.write_rtp(write);
         }
@@ -334,7 +335,7 @@ impl Client {
             if self.setup.descriptor {
                 extensions.user_values.set(describe(first, last, keyframe, encoder.frame));
             }
-            let pt = self.rtc.media(mid).map_or(96.into(), |media| media.remote_pts()[0]);
+            let pt = self.rtc.media(mid).expect("negotiated").remote_pts()[0];
             let timestamp = u32::from(encoder.frame) * 3600;
             let write = RtpWrite::new(pt, encoder.seq.into(), timestamp, now, payload)
                 .marker(last)

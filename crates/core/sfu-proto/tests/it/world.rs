@@ -24,6 +24,9 @@ pub(crate) struct World {
     delay: Duration,
 }
 
+/// Slots, and what each carries.
+pub(crate) type Carried = Vec<(Mid, PublicationId)>;
+
 enum Flight {
     ToClient { client: usize, from: SocketAddr, bytes: Vec<u8> },
     ToNode { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
@@ -241,7 +244,7 @@ impl World {
     }
 
     /// What the slots of a client carry, as it was last told: audio, then video.
-    pub(crate) fn slots(&self, i: usize) -> (Vec<(Mid, PublicationId)>, Vec<(Mid, PublicationId)>) {
+    pub(crate) fn slots(&self, i: usize) -> (Carried, Carried) {
         let last = self.events.iter().rev().find_map(|event| match event {
             MediaEvent::Slots { peer: p, audio, video, .. } if *p == peer(i) => Some((
                 audio.iter().map(|slot| (slot.mid, slot.publication)).collect(),

@@ -1,6 +1,7 @@
 //! A shard on real sockets, and real str0m clients.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test that finds something else than it expects shall fail"
