@@ -297,6 +297,10 @@ impl Participant {
                 self.resume_token = None;
                 self.join();
             }
+            // It would be refused again.
+            ErrorCode::BadOffer if !self.signal.is_entered() => {
+                self.end(EndReason::Refused(code));
+            }
             ErrorCode::BadOffer => {
                 if let Some(media) = &mut self.media {
                     media.kill();

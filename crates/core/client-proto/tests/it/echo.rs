@@ -416,6 +416,26 @@ fn a_refusal_ends_it() {
 }
 
 #[test]
+fn an_offer_that_is_refused_at_the_door_ends_it_and_later_does_not() {
+    let refuse = |world: &mut World| {
+        let (code, detail) = (ErrorCode::BadOffer, String::new());
+        world.tell(ServerMessage::Error { code, detail, fatal: false });
+    };
+    let mut world = World::new();
+    world.server.as_mut().unwrap().mute = true;
+    world.run_for(Duration::from_secs(1));
+    refuse(&mut world);
+    assert!(world.participant.is_ended());
+
+    let mut world = World::new();
+    world.run_for(Duration::from_secs(3));
+    refuse(&mut world);
+    world.run_for(Duration::from_secs(3));
+    assert!(!world.participant.is_ended());
+    assert_eq!(world.participant.report().generations, 2);
+}
+
+#[test]
 fn a_listener_offers_no_track() {
     let mut world = World::with_sends(Sends { microphone: false, camera: false });
     world.run_for(Duration::from_secs(2));

@@ -1,0 +1,98 @@
+//! Native participants and a real server, over real sockets on this machine.
+
+#[path = "bot/process.rs"]
+mod process;
+
+use std::time::Duration;
+
+use conclave_client_proto::{ReceivedReport, Report};
+use conclave_model::TrackSource;
+use process::{Bots, Server};
+
+/// Generous: the machine may be busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+#[test]
+fn three_bots_see_and_hear_one_another() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let mut bots = Bots::start(&link, 3, &["--tile-size", "320x180"]);
+    bots.wait_until(PATIENCE, |report| {
+        tracks(report, TrackSource::Camera, 45) == 2
+            && tracks(report, TrackSource::Microphone, 150) == 2
+    });
+    let reports = bots.interrupt(PATIENCE);
+
+    assert_eq!(reports.len(), 3);
+    for (name, report) in &reports {
+        assert_eq!(report.others, 2, "{name}: {report:?}");
+        assert_eq!((report.sockets_lost, report.generations), (0, 1), "{name}: {report:?}");
+        assert!(report.published.video_frames > 100, "{name}: {report:?}");
+        for video in report.received.iter().filter(|r| r.source == Some(TrackSource::Camera)) {
+            assert!(video.keyframes >= 1, "{name}: {video:?}");
+            assert!(video.width >= 320 && video.height >= 180, "{name}: {video:?}");
+            let whole = video.frames - video.undecodable_frames;
+            assert!(whole * 10 >= video.frames * 9, "{name}: nine of ten decode: {video:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bot_that_only_listens_is_not_seen() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let mut listener = Bots::start(&link, 1, &["--listen-only"]);
+    let mut speaker = Bots::start(&link, 1, &["--no-video", "--name", "Speaker"]);
+    listener.wait_until(PATIENCE, |report| tracks(report, TrackSource::Microphone, 100) == 1);
+    let heard = listener.interrupt(PATIENCE);
+    let spoke = speaker.interrupt(PATIENCE);
+    assert_eq!(tracks(&heard["Bot"], TrackSource::Camera, 0), 0);
+    assert!(spoke["Speaker"].received.is_empty(), "{spoke:?}");
+}
+
+#[test]
+fn after_the_server_is_killed_and_started_again_media_is_back_within_five_seconds() {
+    let mut server = Server::start();
+    let link = server.create_meeting();
+    let mut bots = Bots::start(&link, 3, &["--tile-size", "320x180"]);
+    bots.wait_until(PATIENCE, |report| {
+        tracks(report, TrackSource::Camera, 30) == 2
+            && tracks(report, TrackSource::Microphone, 100) == 2
+    });
+    server.kill_and_start_again();
+    bots.wait_until(PATIENCE, |report| !report.outages_ms.is_empty());
+    let reports = bots.interrupt(PATIENCE);
+
+    for (name, report) in &reports {
+        let outages = &report.outages_ms;
+        println!(
+            "{name}: outages {outages:?} ms, resumed {}, rejoined {}",
+            report.resumed, report.rejoined
+        );
+        assert!(outages.iter().all(|&ms| ms < 5000), "{name}: {report:?}");
+        assert_eq!((report.resumed, report.rejoined), (1, 0), "{name}: {report:?}");
+        assert_eq!(report.others, 2, "{name}: {report:?}");
+    }
+}
+
+#[test]
+fn a_link_with_another_secret_is_refused_with_a_reason() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let (address, fragment) = link.split_once('#').unwrap();
+    let [version, secret, digest] = fragment.split('.').collect::<Vec<_>>()[..] else {
+        panic!("not a link: {link}");
+    };
+    let other: String = secret.chars().rev().skip(1).chain(['A']).collect();
+    let mut bots = Bots::start(&format!("{address}#{version}.{other}.{digest}"), 1, &[]);
+    let (code, errors) = bots.wait(PATIENCE);
+    assert_ne!(code, Some(0));
+    assert!(errors.contains("not let in"), "{errors}");
+    assert!(!errors.contains(secret) && !errors.contains(&other), "no secret in what is shown");
+}
+
+/// How many publications of `source` were received with at least so many frames.
+fn tracks(report: &Report, source: TrackSource, frames: u64) -> usize {
+    let is_one = |r: &&ReceivedReport| r.source == Some(source) && r.frames >= frames;
+    report.received.iter().filter(is_one).count()
+}
