@@ -12,6 +12,8 @@ use crate::tools::Node;
 /// The language that the sources are written in; its catalogue needs no translations.
 const SOURCE: &str = "en";
 const LANGUAGES: [&str; 5] = ["de", SOURCE, "fr", "id", "zh-Hant"];
+/// How many faults are told at once.
+const SHOWN: usize = 40;
 const CATALOGUES: &str = "web/app/src/i18n/locales";
 
 /// Extracts the strings from the sources anew and compares them with the catalogues.
@@ -25,7 +27,9 @@ pub(crate) fn check(root: &Path, node: &Node) -> anyhow::Result<String> {
         faults.extend(compare(language, &wanted, &messages(&text)));
     }
     if !faults.is_empty() {
-        bail!("{} messages to look after:\n{}", faults.len(), faults.join("\n"));
+        let (count, shown) = (faults.len(), faults.iter().take(SHOWN));
+        let lines: Vec<&str> = shown.map(String::as_str).collect();
+        bail!("{count} messages to look after, among them:\n{}", lines.join("\n"));
     }
     Ok(format!("{} messages in {} languages", wanted.len(), LANGUAGES.len()))
 }

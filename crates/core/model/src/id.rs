@@ -78,9 +78,7 @@ impl fmt::Display for CallId {
 }
 
 /// One device's presence in a call: its place in the order of joining, never reused in a meeting.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, TS,
-)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, TS)]
 #[serde(transparent)]
 pub struct ParticipantId(pub u32);
 
@@ -93,9 +91,7 @@ impl fmt::Display for ParticipantId {
 /// A track offered to a call, unique within it.
 ///
 /// A participant that publishes the same source again, after a reconnection say, keeps the id.
-#[derive(
-    Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, TS,
-)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, TS)]
 #[serde(transparent)]
 pub struct PublicationId(pub u32);
 

@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|name| name != "index")
         .collect();
     names.sort();
-    let mut index = String::from("// Generated from crates/core/wire by `cargo xtask wire`. Do not edit.\n");
+    let mut index =
+        String::from("// Generated from crates/core/wire by `cargo xtask wire`. Do not edit.\n");
     for name in names {
         index.push_str(&format!("export type {{ {name} }} from \"./{name}\";\n"));
     }

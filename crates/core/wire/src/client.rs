@@ -8,7 +8,12 @@ use crate::LIMITS;
 ///
 /// Order: `hello` first; then `join` or `resume`; then anything but these three.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum ClientMessage {
     /// Opens the conversation.
     Hello {
@@ -145,9 +150,12 @@ pub fn decode_client_message(text: &str) -> Result<ClientMessage, DecodeError> {
 
 fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
     match message {
-        ClientMessage::Join { token, offer, .. } => check_token(token).and(check_offer(offer)),
+        ClientMessage::Join { token, offer, .. } => {
+            check_token(token).and_then(|()| check_offer(offer))
+        }
         ClientMessage::Resume { resume_token, offer, .. } => {
-            check_token(resume_token).and(offer.as_ref().map_or(Ok(()), check_offer))
+            check_token(resume_token)?;
+            offer.as_ref().map_or(Ok(()), check_offer)
         }
         ClientMessage::Offer { offer } => check_offer(offer),
         ClientMessage::Publish { tracks } => check_tracks(tracks),
