@@ -29,12 +29,16 @@ impl LinkSetup {
         rate: None,
     };
 
-    /// A bad line: 100 ms with 10 ms of jitter, 5 % lost at random, each 50th out of order.
-    pub const BAD: Self = Self {
-        delay: Duration::from_millis(100),
+    /// A bad line: 100 ms, 5 % lost at random.
+    pub const BAD: Self = Self { delay: Duration::from_millis(100), loss: 0.05, ..Self::GOOD };
+
+    /// An unruly line: 40 ms with 10 ms of jitter, which mixes up the order of a frame's packets;
+    /// 1 % lost.
+    pub const UNRULY: Self = Self {
+        delay: Duration::from_millis(40),
         jitter: Duration::from_millis(10),
-        loss: 0.05,
-        reorder: Some(50),
+        loss: 0.01,
+        reorder: Some(20),
         rate: None,
     };
 

@@ -15,6 +15,9 @@ pub struct Observed {
     pub bytes: u64,
     /// The longest time without a usable frame, up to now.
     pub longest_gap: Duration,
+    /// For sound: the longest stretch that is missing. Unlike the gap, it does not count what a
+    /// receiver holds back to put packets into order and a jitter buffer evens out.
+    pub longest_hole: Duration,
     /// Width of the picture now.
     pub width: u16,
     /// Changes of the picture's size.
@@ -34,6 +37,7 @@ struct Track {
     width: u16,
     changed_at: Instant,
     longest_gap: Duration,
+    longest_hole: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +47,9 @@ struct Counts {
     bytes: u64,
     layer_switches: u64,
 }
+
+/// How much sound is in a packet.
+const AUDIO_FRAME: Duration = Duration::from_millis(20);
 
 impl Watch {
     pub(crate) fn sample(&mut self, now: Instant, received: &[ReceivedReport]) {
@@ -62,9 +69,10 @@ impl Watch {
                 width: 0,
                 changed_at: now,
                 longest_gap: Duration::ZERO,
+                longest_hole: Duration::ZERO,
             });
             if counts.frames > track.now.frames {
-                track.note_gap(now);
+                track.note_gap(now, counts.frames - track.now.frames);
                 track.changed_at = now;
             }
             track.now = counts;
@@ -77,6 +85,7 @@ impl Watch {
             track.at_start = track.now;
             track.changed_at = now;
             track.longest_gap = Duration::ZERO;
+            track.longest_hole = Duration::ZERO;
         }
     }
 
@@ -94,6 +103,7 @@ impl Watch {
             undecodable: track.now.undecodable - track.at_start.undecodable,
             bytes: track.now.bytes - track.at_start.bytes,
             longest_gap: track.longest_gap.max(now - track.changed_at),
+            longest_hole: track.longest_hole,
             width: track.width,
             layer_switches: track.now.layer_switches - track.at_start.layer_switches,
         }
@@ -101,7 +111,11 @@ impl Watch {
 }
 
 impl Track {
-    fn note_gap(&mut self, now: Instant) {
-        self.longest_gap = self.longest_gap.max(now - self.changed_at);
+    /// `frames` came at once, after a pause.
+    fn note_gap(&mut self, now: Instant, frames: u64) {
+        let gap = now - self.changed_at;
+        let sound = AUDIO_FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
+        self.longest_gap = self.longest_gap.max(gap);
+        self.longest_hole = self.longest_hole.max(gap.saturating_sub(sound));
     }
 }
