@@ -5,7 +5,11 @@ export default defineConfig({
   sourceLocale: "en",
   locales: ["en", "zh-Hant", "de", "fr", "id"],
   catalogs: [
-    { path: "<rootDir>/src/i18n/locales/{locale}", include: ["<rootDir>/src"], exclude: ["**/demo/**"] },
+    {
+      path: "<rootDir>/src/i18n/locales/{locale}",
+      include: ["<rootDir>/src"],
+      exclude: ["**/demo/**"],
+    },
   ],
   format: formatter({ lineNumbers: false, origins: false }),
 });

@@ -11,11 +11,7 @@ const SERVER = "https://localhost:8443";
  * the shipped bundle.
  */
 export default defineConfig(({ mode }) => ({
-  plugins: [
-    react(),
-    babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }),
-    lingui(),
-  ],
+  plugins: [react(), babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), lingui()],
   css: { modules: { localsConvention: "camelCaseOnly" as const } },
   server: {
     proxy: { "/api": { target: SERVER, secure: false, ws: true, changeOrigin: true } },

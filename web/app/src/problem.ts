@@ -1,7 +1,7 @@
 import type { EndReason, LinkPart, MeetingFault, MissingFeature } from "@conclave/client";
 import type { ErrorCode } from "@conclave/wire";
-import { msg } from "@lingui/core/macro";
 import type { MessageDescriptor } from "@lingui/core";
+import { msg } from "@lingui/core/macro";
 
 /** A failure in words: what happened, and what to do about it. */
 export interface Words {
@@ -116,7 +116,7 @@ export const REFUSALS: Readonly<Record<ErrorCode, Words>> = {
   internal: MEETING_PROBLEMS.server,
   meetingFull: {
     what: msg`The meeting is full.`,
-    todo: msg`Try again when somebody has left, or ask the host.`,
+    todo: msg`Try again when somebody has left, or ask the sender of the link.`,
   },
   rateLimited: MEETING_PROBLEMS.rateLimited,
   replaced: {

@@ -206,11 +206,10 @@ function selfOf(scenario: Scenario): SelfSnapshot {
     name: scenario.name,
     quality: "good",
     speaking: false,
-    microphone: device(
-      scenario.microphoneBlock,
-      scenario.microphoneOn,
-      ["MacBook Pro Microphone", "Jabra Speak 750"],
-    ),
+    microphone: device(scenario.microphoneBlock, scenario.microphoneOn, [
+      "MacBook Pro Microphone",
+      "Jabra Speak 750",
+    ]),
     camera: device(scenario.cameraBlock, cameraOn, ["FaceTime HD Camera", "Logitech Brio"]),
     cameraStream: cameraOn ? paintPerson(11) : undefined,
     screen: scenario.selfSharing
@@ -226,8 +225,7 @@ function device(
 ): DeviceSnapshot {
   const none = block === "noDevice" || block === "noPermission";
   return {
-    state:
-      block === undefined ? { kind: on ? "on" : "off" } : { kind: "blocked", why: block },
+    state: block === undefined ? { kind: on ? "on" : "off" } : { kind: "blocked", why: block },
     devices: none ? [] : labels.map((label) => ({ deviceId: label, label })),
     selected: none ? undefined : labels[0],
   };

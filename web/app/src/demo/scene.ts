@@ -104,7 +104,13 @@ function face(
     line(g, hair, 6, [x + side * 54, y - 26], [x + side * 24, y - 30]);
   }
   line(g, shade(skin, -34), 5, [x + 3, y + 4], [x + 9, y + 30], [x - 5, y + 34]);
-  line(g, "#8f4a45", 6, [x - 24, y + 62], [x, y + 70], [x + 24, y + 62]);
+  g.strokeStyle = "#8f4a45";
+  g.lineWidth = 6;
+  g.lineCap = "round";
+  g.beginPath();
+  g.moveTo(x - 30, y + 54);
+  g.quadraticCurveTo(x, y + 82, x + 30, y + 54);
+  g.stroke();
   if (seed % 4 === 2) {
     g.strokeStyle = "#3a3735";
     g.lineWidth = 5;
@@ -159,7 +165,13 @@ function sheet(canvas: HTMLCanvasElement): void {
   g.font = "600 54px 'Liberation Sans', sans-serif";
   g.fillText("Three phases, one quay at a time", 90, 190);
   g.font = "30px 'Liberation Sans', sans-serif";
-  const lines = ["Survey and design", "Quay wall, east", "Quay wall, west", "Cranes and power", "Handover"];
+  const lines = [
+    "Survey and design",
+    "Quay wall, east",
+    "Quay wall, west",
+    "Cranes and power",
+    "Handover",
+  ];
   lines.forEach((text, at) => {
     const y = 300 + at * 104;
     g.fillStyle = "#38443f";
@@ -209,7 +221,6 @@ function line(
 
 function shade(hex: string, by: number): string {
   const value = Number.parseInt(hex.slice(1), 16);
-  const part = (shift: number): number =>
-    Math.min(255, Math.max(0, ((value >> shift) & 255) + by));
+  const part = (shift: number): number => Math.min(255, Math.max(0, ((value >> shift) & 255) + by));
   return `rgb(${part(16)} ${part(8)} ${part(0)})`;
 }

@@ -23,6 +23,14 @@ export function Picture({ stream, className, label }: PictureProps): JSX.Element
     };
   }, [stream]);
   return (
-    <video ref={video} className={className} aria-label={label} autoPlay muted playsInline disablePictureInPicture />
+    <video
+      ref={video}
+      className={className}
+      aria-label={label}
+      autoPlay
+      muted
+      playsInline
+      disablePictureInPicture
+    />
   );
 }

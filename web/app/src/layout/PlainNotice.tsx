@@ -7,7 +7,11 @@ import type { JSX } from "react";
 export function PlainNotice(): JSX.Element {
   const { t } = useLingui();
   return (
-    <Callout tone="caution" icon={<LockOpen size={20} aria-hidden />} title={t`Not yet end-to-end encrypted`}>
+    <Callout
+      tone="caution"
+      icon={<LockOpen size={20} aria-hidden />}
+      title={t`Not yet end-to-end encrypted`}
+    >
       <NoticeWords />
     </Callout>
   );

@@ -11,7 +11,6 @@ import { ProblemView } from "./ProblemView";
 import { useMeeting } from "./useMeeting";
 import { WaitView } from "./WaitView";
 
-
 const loadCall = async () => ({ default: (await import("./CallPage")).CallPage });
 const CallPage = lazy(loadCall);
 
@@ -58,9 +57,7 @@ function OpenMeeting({ link, meeting, call, openElsewhere }: OpenMeetingProps): 
         </Suspense>
       );
     case "ended":
-      return (
-        <EndView reason={phase.reason} onRejoin={() => call.rejoin()} />
-      );
+      return <EndView reason={phase.reason} onRejoin={() => call.rejoin()} />;
   }
 }
 

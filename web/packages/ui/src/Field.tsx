@@ -2,6 +2,9 @@ import { Check, ChevronDown, CircleAlert } from "lucide-react";
 import type { JSX, ReactNode, Ref } from "react";
 import {
   Button as AriaButton,
+  Select as AriaSelect,
+  TextField as AriaTextField,
+  type TextFieldProps as AriaTextFieldProps,
   FieldError,
   Input,
   type InputProps,
@@ -12,11 +15,8 @@ import {
   Popover,
   Radio,
   RadioGroup,
-  Select as AriaSelect,
   SelectValue,
   Text,
-  TextField as AriaTextField,
-  type TextFieldProps as AriaTextFieldProps,
 } from "react-aria-components";
 import { classes } from "./classes";
 import styles from "./Field.module.css";
@@ -26,7 +26,10 @@ const c = classes(styles);
 const m = classes(menu);
 
 export interface TextFieldProps
-  extends Omit<AriaTextFieldProps, "className" | "style" | "children" | "isInvalid" | "enterKeyHint"> {
+  extends Omit<
+    AriaTextFieldProps,
+    "className" | "style" | "children" | "isInvalid" | "enterKeyHint"
+  > {
   readonly label: string;
   readonly hint?: ReactNode;
   /** What is wrong and what to do; the field counts as invalid while it is there. */
@@ -116,7 +119,7 @@ export function Select({
       </Label>
       <AriaButton className={c("box", "select")}>
         <SelectValue className={c("value")}>
-          {({ selectedText, defaultChildren }) => selectedText ?? defaultChildren}
+          {({ selectedText, isPlaceholder }) => (isPlaceholder ? placeholder : selectedText)}
         </SelectValue>
         <ChevronDown size={18} aria-hidden />
       </AriaButton>

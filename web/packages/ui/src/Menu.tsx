@@ -4,11 +4,11 @@ import {
   Dialog as AriaDialog,
   Menu as AriaMenu,
   MenuItem as AriaMenuItem,
+  type MenuProps as AriaMenuProps,
   MenuSection as AriaMenuSection,
   Popover as AriaPopover,
   Header,
   type Key,
-  type MenuProps as AriaMenuProps,
   type PopoverProps,
 } from "react-aria-components";
 import { classes } from "./classes";
@@ -42,7 +42,12 @@ export interface MenuSectionProps {
 }
 
 /** A titled group of items; with `onSelect`, one of them is the chosen one. */
-export function MenuSection({ title, selected, onSelect, children }: MenuSectionProps): JSX.Element {
+export function MenuSection({
+  title,
+  selected,
+  onSelect,
+  children,
+}: MenuSectionProps): JSX.Element {
   const choice =
     onSelect === undefined
       ? {}
@@ -115,7 +120,11 @@ export interface PopoverCardProps {
 }
 
 /** A few words beside a button; goes into a `DialogTrigger` after it. */
-export function PopoverCard({ label, placement = "bottom", children }: PopoverCardProps): JSX.Element {
+export function PopoverCard({
+  label,
+  placement = "bottom",
+  children,
+}: PopoverCardProps): JSX.Element {
   return (
     <AriaPopover className={c("popover")} placement={placement} offset={10} containerPadding={12}>
       <AriaDialog className={c("padded")} aria-label={label}>

@@ -19,7 +19,7 @@ export function toneOf(name: string): string {
   return TONES[hash % TONES.length] ?? TONES[0];
 }
 
-/** Scripts that are written without spaces: one character is initial enough. */
+/** Scripts that are written without spaces: the first character is the family name. */
 const IDEOGRAPH = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Hangul}]/u;
 
 /** One or two letters for a name; empty for an empty name. */
@@ -30,7 +30,7 @@ export function initialsOf(name: string): string {
     .filter((word) => /[\p{L}\p{N}]/u.test(word));
   const first = words[0];
   if (first === undefined) return "";
-  if (IDEOGRAPH.test(first)) return [...first].slice(-1).join("");
+  if (IDEOGRAPH.test(first)) return [...first][0] ?? "";
   const last = words.length > 1 ? words.at(-1) : undefined;
   return (letterOf(first) + (last === undefined ? "" : letterOf(last))).toUpperCase();
 }

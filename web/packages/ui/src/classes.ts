@@ -6,7 +6,9 @@ export type ClassPart = string | false | undefined;
  *
  * A name that the module does not have is a mistake of ours, and throws.
  */
-export function classes(module: Readonly<Record<string, string>>): (...parts: ClassPart[]) => string {
+export function classes(
+  module: Readonly<Record<string, string>>,
+): (...parts: ClassPart[]) => string {
   return (...parts) => {
     const names: string[] = [];
     for (const part of parts) {

@@ -7,7 +7,13 @@
 export { type Announce, Announcer, useAnnounce } from "./Announcer";
 export { Avatar, type AvatarProps } from "./Avatar";
 export { initialsOf, toneOf } from "./avatarFace";
-export { Button, type ButtonProps, type ButtonVariant, IconButton, type IconButtonProps } from "./Button";
+export {
+  Button,
+  type ButtonProps,
+  type ButtonVariant,
+  IconButton,
+  type IconButtonProps,
+} from "./Button";
 export { Callout, type CalloutProps, type CalloutTone } from "./Callout";
 export {
   ControlBadge,

@@ -2,7 +2,7 @@ import type { CallCommands, ParticipantSnapshot, Tile, VideoSnapshot } from "@co
 import { Avatar, classes, IconButton, toneOf } from "@conclave/ui";
 import type { ParticipantId } from "@conclave/wire";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { AudioLines, MicOff, MonitorUp, Pin, PinOff } from "lucide-react";
+import { AudioLines, CirclePause, MicOff, MonitorUp, Pin, PinOff } from "lucide-react";
 import { type CSSProperties, type JSX, memo, type ReactNode } from "react";
 import { Picture } from "../../devices/Picture";
 import { useNameOf } from "../../person/names";
@@ -80,6 +80,7 @@ function CameraTile({ person, style, tools }: PersonTileProps): JSX.Element {
         muted={person.muted}
         speaking={person.speaking}
         quality={person.connected ? person.quality : "lost"}
+        paused={camera?.state === "paused"}
       />
       {tools}
     </article>
@@ -178,9 +179,10 @@ interface PlateProps {
   readonly muted: boolean;
   readonly speaking: boolean;
   readonly quality: ParticipantSnapshot["quality"];
+  readonly paused?: boolean;
 }
 
-function Plate({ name, muted, speaking, quality }: PlateProps): JSX.Element {
+function Plate({ name, muted, speaking, quality, paused = false }: PlateProps): JSX.Element {
   const { t } = useLingui();
   return (
     <span className={c("plate")}>
@@ -190,6 +192,7 @@ function Plate({ name, muted, speaking, quality }: PlateProps): JSX.Element {
         <AudioLines className={c("speech")} size={16} role="img" aria-label={t`Speaking`} />
       ) : null}
       <span className={c("name")}>{name}</span>
+      {paused ? <CirclePause size={16} role="img" aria-label={t`Picture paused`} /> : null}
       {quality === "good" ? null : <QualityMark quality={quality} />}
     </span>
   );

@@ -76,7 +76,7 @@ function PlainChip({ notice }: { readonly notice: ReactNode }): JSX.Element {
   const label = t`Not yet end-to-end encrypted`;
   return (
     <DialogTrigger>
-      <Button variant="quiet" icon={<LockOpen size={18} aria-hidden />} aria-label={label}>
+      <Button variant="quiet" icon={<LockOpen size={18} aria-hidden />}>
         {narrow ? t`Not end-to-end` : label}
       </Button>
       <PopoverCard label={label} placement="bottom end">
@@ -96,7 +96,7 @@ function ReconnectBanner({ call }: { readonly call: CallCommands }): JSX.Element
     <div className={c("banner", "reconnecting")}>
       <RefreshCw className={c("turning")} size={20} aria-hidden />
       <span className={c("bannerText")}>
-        <Trans>The connection is interrupted. You will be back by yourself.</Trans>
+        <Trans>The connection is interrupted. It will be restored by itself.</Trans>
       </span>
     </div>
   );

@@ -178,20 +178,23 @@ function LayoutControl({ layout, onMode, onUnpin }: ControlBarProps): JSX.Elemen
         keys="L"
         icon={<Icon size={22} aria-hidden />}
       />
-      <Menu label={t`Layout`}>{layoutSection({ t, layout, onMode, onUnpin })}</Menu>
+      <Menu label={t`Layout`}>
+        {layoutSection({ t, title: t`Layout`, layout, onMode, onUnpin })}
+      </Menu>
     </MenuTrigger>
   );
 }
 
 interface LayoutSectionProps extends Pick<Surroundings, "layout" | "onMode" | "onUnpin"> {
+  readonly title: string;
   readonly t: ReturnType<typeof useLingui>["t"];
 }
 
 /** A function, not a component: React Aria looks at a menu's children themselves. */
-function layoutSection({ t, layout, onMode, onUnpin }: LayoutSectionProps): JSX.Element {
+function layoutSection({ t, title, layout, onMode, onUnpin }: LayoutSectionProps): JSX.Element {
   return (
     <MenuSection
-      title={t`Layout`}
+      title={title}
       selected={layout.pin === undefined ? layout.mode : undefined}
       onSelect={(key) => {
         const mode = LAYOUT_MODES.find((one) => one === key);
@@ -244,21 +247,12 @@ function MoreControl(props: MoreControlProps): JSX.Element {
   const screen = useSnapshot(call, (snapshot) => snapshot.self.screen.kind);
   return (
     <MenuTrigger>
-      <ControlButton
-        label={t`More`}
-        caption={t`More`}
-        icon={<Ellipsis size={22} aria-hidden />}
-      />
+      <ControlButton label={t`More`} caption={t`More`} icon={<Ellipsis size={22} aria-hidden />} />
       <Menu label={t`More`}>
-        {withAll ? layoutSection({ t, ...props }) : null}
+        {withAll ? layoutSection({ t, title: t`Layout`, ...props }) : null}
         <MenuSection title={t`This call`}>
           {layout.pin === undefined ? null : (
-            <MenuItem
-              id="unpin"
-              text={t`Unpin`}
-              icon={<PinOff size={18} />}
-              onAction={onUnpin}
-            />
+            <MenuItem id="unpin" text={t`Unpin`} icon={<PinOff size={18} />} onAction={onUnpin} />
           )}
           {withAll && screen !== "unsupported" ? (
             <MenuItem

@@ -67,6 +67,8 @@ export function Stage({ call, layout, page, onPage, onPin, whenAlone }: StagePro
   const swipe = useSwipe(turn);
 
   const byKey = new Map(tiles.map((tile) => [tile.key, tile]));
+  // A lone face on a phone fills it, edge to edge.
+  const isLone = boxes.length === 1 && size !== undefined && size.width < PHONE_PX;
   const draw = (box: TileBox): JSX.Element | null => {
     const tile = byKey.get(box.key);
     if (tile === undefined) return null;
@@ -75,7 +77,7 @@ export function Stage({ call, layout, page, onPage, onPin, whenAlone }: StagePro
         key={tile.key}
         call={call}
         tile={tile}
-        style={styleOf(box)}
+        style={isLone ? FILL : styleOf(box)}
         isPinned={tile.participant === layout.pin}
         onPin={onPin}
       />

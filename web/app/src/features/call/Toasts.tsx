@@ -23,7 +23,9 @@ export function Toasts({ call }: { readonly call: CallCommands }): JSX.Element {
     // Coming and going makes room first.
     const surplus = notices.length - MOST;
     if (surplus <= 0) return;
-    const byCare = notices.toSorted((a, b) => Number(wantsCare(a.kind)) - Number(wantsCare(b.kind)));
+    const byCare = notices.toSorted(
+      (a, b) => Number(wantsCare(a.kind)) - Number(wantsCare(b.kind)),
+    );
     for (const { id } of byCare.slice(0, surplus)) call.dismiss(id);
   }, [call, notices]);
 

@@ -16,7 +16,7 @@ export const LAYOUT_WORDS: Readonly<
 > = {
   auto: {
     name: msg`Automatic`,
-    detail: msg`Everyone alike; a shared screen large`,
+    detail: msg`Everyone the same size; a shared screen large`,
     Icon: LayoutDashboard,
   },
   grid: {

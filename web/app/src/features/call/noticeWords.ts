@@ -32,7 +32,12 @@ export function noticeWords(kind: NoticeKind, name: string): MessageDescriptor {
 
 /** Whether something wants care, rather than to be known. */
 export function wantsCare(kind: NoticeKind): boolean {
-  return !(kind === "joined" || kind === "left" || kind === "reconnected" || kind === "screenStopped");
+  return !(
+    kind === "joined" ||
+    kind === "left" ||
+    kind === "reconnected" ||
+    kind === "screenStopped"
+  );
 }
 
 /** How long a notice stays, in ms; nothing for one that stays until it is answered. */

@@ -49,9 +49,11 @@ function run(
   const { microphone, camera, screen } = call.snapshot().self;
   switch (action) {
     case "microphone":
-      return call.setMicrophone(microphone.state.kind !== "on");
+      call.setMicrophone(microphone.state.kind !== "on");
+      return;
     case "camera":
-      return call.setCamera(camera.state.kind !== "on");
+      call.setCamera(camera.state.kind !== "on");
+      return;
     case "share":
       if (screen.kind === "on") call.stopScreen();
       else if (screen.kind === "off") call.startScreen();

@@ -4,7 +4,20 @@ import styles from "./HomeView.module.css";
 
 const c = classes(styles);
 
-const SEATS = ["seat", "seatC", "seatB", "seat", "seatSeal", "seatC", "seat", "seatB", "seat", "seatC", "seat", "seatB"] as const;
+const SEATS = [
+  "seat",
+  "seatC",
+  "seatB",
+  "seat",
+  "seatSeal",
+  "seatC",
+  "seat",
+  "seatB",
+  "seat",
+  "seatC",
+  "seat",
+  "seatB",
+] as const;
 const STEP = 360 / SEATS.length;
 
 /** A closed circle of seats around a table whose middle is a keyhole. Decoration. */

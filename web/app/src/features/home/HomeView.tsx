@@ -1,10 +1,10 @@
 import {
-  type MeetingFault,
+  type LinkPart,
   MAX_TITLE_CHARS,
   MeetingError,
+  type MeetingFault,
   type MeetingLink,
   ParseLinkError,
-  type LinkPart,
   parseLink,
 } from "@conclave/client";
 import { Button, Callout, classes, TextField } from "@conclave/ui";

@@ -41,7 +41,6 @@ export function JoinView({
         <div className={c("looks")}>
           <Preview call={call} name={name} />
           <DeviceProblems call={call} />
-          <DeviceSelects call={call} arrange="row" />
         </div>
         <div className={c("form")}>
           <div className={c("titleBlock")}>
@@ -64,7 +63,10 @@ export function JoinView({
             </Callout>
           ) : null}
           <NameForm call={call} name={name} onName={setName} />
-          <div className={c("notice")}>{notice}</div>
+          {notice}
+        </div>
+        <div className={c("devices")}>
+          <DeviceSelects call={call} arrange="row" />
         </div>
       </main>
     </div>
@@ -130,7 +132,10 @@ function DeviceProblems({ call }: { readonly call: CallCommands }): JSX.Element 
     microphone.kind === "blocked" ? MICROPHONE_PROBLEMS[microphone.why] : undefined,
     camera.kind === "blocked" ? CAMERA_PROBLEMS[camera.why] : undefined,
   ];
-  const icons = [<MicOff key="m" size={20} aria-hidden />, <VideoOff key="v" size={20} aria-hidden />];
+  const icons = [
+    <MicOff key="m" size={20} aria-hidden />,
+    <VideoOff key="v" size={20} aria-hidden />,
+  ];
   return (
     <>
       {problems.map((words, at) =>

@@ -21,7 +21,13 @@ export interface PeoplePanelProps {
 }
 
 /** Who is in the call, how each is heard and connected, and the way to invite others. */
-export function PeoplePanel({ call, pinned, onPin, onClose, invite }: PeoplePanelProps): JSX.Element {
+export function PeoplePanel({
+  call,
+  pinned,
+  onPin,
+  onClose,
+  invite,
+}: PeoplePanelProps): JSX.Element {
   const { t } = useLingui();
   const others = useSnapshot(call, (snapshot) => snapshot.others);
   const count = others.length + 1;
