@@ -376,6 +376,13 @@ describe("who speaks", () => {
     expect(shot().others.map(({ speaking }) => speaking)).toEqual([false, true]);
     await world.say({ type: "speakers", active: 7, speaking: [7] });
     expect(shot().activeSpeaker).toBe(2);
+    await world.say({ type: "speakers", active: 7, speaking: [7, 1, 2] });
+    expect(shot().activeSpeaker).toBe(2);
+    await world.say({ type: "speakers", active: 7, speaking: [7, 1] });
+    expect(shot().activeSpeaker).toBe(1);
+    await world.say({ type: "speakers", active: null, speaking: [] });
+    expect(shot().activeSpeaker).toBe(1);
+    await world.say({ type: "speakers", active: 2, speaking: [1, 2] });
     await world.say({ type: "roster", present: [], left: [[2, "left"]] });
     expect(shot().activeSpeaker).toBeUndefined();
   });

@@ -68,9 +68,10 @@ export class Roster {
     self: ParticipantId | undefined,
   ): void {
     this.#speaking = new Set(speaking);
-    if (active !== null && active !== self && this.#others.has(active)) {
-      this.#activeSpeaker = active;
-    }
+    // While one speaks oneself, the server features oneself: then it is the loudest other.
+    const others = [active ?? self, ...speaking].filter((id) => id !== self && this.#isHere(id));
+    const keeps = active === self && speaking.includes(this.#activeSpeaker ?? -1);
+    if (!keeps) this.#activeSpeaker = others[0] ?? this.#activeSpeaker;
   }
 
   quality(changes: readonly ParticipantQuality[]): void {
@@ -129,6 +130,10 @@ export class Roster {
       screen: video("screen"),
       screenAudio: publication("screenAudio") !== undefined,
     };
+  }
+
+  #isHere(id: ParticipantId | undefined): boolean {
+    return id !== undefined && this.#others.has(id);
   }
 
   #nameOf(info: ParticipantInfo): string {
