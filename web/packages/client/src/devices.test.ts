@@ -72,8 +72,11 @@ class FakeMedia extends EventTarget {
   #choose(kind: "audio" | "video", wish: boolean | MediaTrackConstraints | undefined): string {
     const fitting = this.plugged.filter((id) => id.startsWith(kind === "audio" ? "mic" : "cam"));
     const { deviceId } = typeof wish === "object" ? wish : {};
-    const ideal = typeof deviceId === "object" && "ideal" in deviceId ? deviceId.ideal : undefined;
-    return fitting.find((id) => id === ideal) ?? fitting[0] ?? "";
+    const exact = typeof deviceId === "object" && "exact" in deviceId ? deviceId.exact : undefined;
+    if (exact === undefined) return fitting[0] ?? "";
+    const found = fitting.find((id) => id === exact);
+    if (found === undefined) throw new DOMException("deviceId", "OverconstrainedError");
+    return found;
   }
 }
 

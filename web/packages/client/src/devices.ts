@@ -86,8 +86,8 @@ export class LocalDevices {
     let stream: MediaStream | undefined;
     try {
       stream = await this.env.media.getUserMedia({
-        audio: this.#constraints("microphone", "preferred"),
-        video: this.#constraints("camera", "preferred"),
+        audio: this.#constraints("microphone", "chosen"),
+        video: this.#constraints("camera", "chosen"),
       });
     } catch {
       // One of them may still work: a denied camera does not silence a microphone.
@@ -170,10 +170,11 @@ export class LocalDevices {
     return device.wish;
   }
 
-  /** From the wished device to any: what is remembered may be unplugged, or too strict. */
+  /** From the chosen device to any: what is remembered may be unplugged, or too strict. */
   async #acquire(kind: DeviceKind, ticket: number): Promise<void> {
     let why: DeviceBlock = "failed";
-    for (const strictness of ["preferred", "any"] as const) {
+    for (const strictness of ["chosen", "preferred", "any"] as const) {
+      if (strictness === "chosen" && this.#devices[kind].selected === undefined) continue;
       const constraints = this.#constraints(kind, strictness);
       try {
         const stream = await this.env.media.getUserMedia(
@@ -186,7 +187,9 @@ export class LocalDevices {
         return;
       } catch (error) {
         why = blockOf(error);
-        if (why === "noPermission" || why === "noDevice") break;
+        if (why === "noPermission") break;
+        // Some browsers say so of a chosen device that is unplugged, though there are others.
+        if (why === "noDevice" && strictness !== "chosen") break;
       }
     }
     const device = this.#devices[kind];
@@ -230,10 +233,15 @@ export class LocalDevices {
     device.track = undefined;
   }
 
-  #constraints(kind: DeviceKind, strictness: "preferred" | "any"): MediaTrackConstraints | true {
+  #constraints(
+    kind: DeviceKind,
+    strictness: "chosen" | "preferred" | "any",
+  ): MediaTrackConstraints | true {
     if (strictness === "any") return true;
     const { selected } = this.#devices[kind];
-    const device = selected === undefined ? {} : { deviceId: { ideal: selected } };
+    // A browser may take another device than an `ideal` one; what was chosen must be it.
+    const device =
+      strictness === "preferred" || selected === undefined ? {} : { deviceId: { exact: selected } };
     return kind === "camera"
       ? {
           ...device,
