@@ -174,8 +174,8 @@ impl Server {
     async fn stop(self) {
         self.handle.graceful_shutdown(Some(DRAIN_WITHIN));
         if tokio::time::timeout(DRAIN_WITHIN, self.calls.drain()).await.is_err() {
-            let left = self.calls.connections();
-            tracing::warn!(left, "connections did not close in time");
+            let left = self.calls.remaining();
+            tracing::warn!(left, "connections or calls did not end in time");
         }
         let ended = tokio::task::spawn_blocking(|| self.shard.join()).await;
         if !ended.is_ok_and(|orderly| orderly) {

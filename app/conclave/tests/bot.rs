@@ -51,6 +51,19 @@ fn a_bot_that_only_listens_is_not_seen() {
 }
 
 #[test]
+fn a_bot_that_is_interrupted_says_goodbye() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let mut staying = Bots::start(&link, 1, &["--listen-only"]);
+    let mut leaving = Bots::start(&link, 1, &["--listen-only"]);
+    staying.wait_until(PATIENCE, |report| report.others == 1);
+    leaving.interrupt(PATIENCE);
+    // One that vanishes has some seconds to come back, and stays in the list for so long.
+    staying.wait_until(Duration::from_secs(3), |report| report.others == 0);
+    staying.interrupt(PATIENCE);
+}
+
+#[test]
 fn after_the_server_is_killed_and_started_again_media_is_back_within_five_seconds() {
     let mut server = Server::start();
     let link = server.create_meeting();

@@ -78,6 +78,7 @@ pub(crate) async fn run(task: CallTask) {
     let (keep_sender, keep_queue) = mpsc::unbounded_channel();
     let (persisted_sender, mut persisted) = mpsc::unbounded_channel();
     tokio::spawn(keep(meeting, store, keep_queue, persisted_sender));
+    let mut draining = calls.subscribe_draining();
     let mut shell = Shell { connections: HashMap::new(), keeper: keep_sender, media };
     tracing::info!(call = %id, "call started");
 
@@ -85,13 +86,21 @@ pub(crate) async fn run(task: CallTask) {
         let deadline = match shell.drain(&mut call).await {
             Next::Wait(deadline) => deadline,
             Next::End => {
-                shell.forget_all().await;
+                shell.keep_all(Keep::End).await;
                 if calls.end(meeting, id, &commands) {
                     break;
                 }
                 None
             }
         };
+        let stopping = *draining.borrow_and_update();
+        if stopping && shell.connections.is_empty() {
+            // Those who were in come back to the next process: their sessions stay.
+            shell.keep_all(Keep::Flush).await;
+            if calls.end(meeting, id, &commands) {
+                break;
+            }
+        }
         participants.store(count(call.participants()), Ordering::Relaxed);
 
         let input = tokio::select! {
@@ -100,6 +109,7 @@ pub(crate) async fn run(task: CallTask) {
             Some(SessionRecord { participant, token, .. }) = persisted.recv() => {
                 Input::Persisted { participant, token }
             }
+            Ok(()) = draining.changed() => Input::Timeout,
             () = sleep_until(deadline) => Input::Timeout,
         };
         call.handle_input(Instant::now(), input);
@@ -202,10 +212,10 @@ impl Shell {
         }
     }
 
-    /// Waits until the store holds no session of this call.
-    async fn forget_all(&self) {
-        let (ended, done) = oneshot::channel();
-        self.keep(Keep::End(ended));
+    /// Asks the keeper for something and waits until it is done.
+    async fn keep_all(&self, request: impl FnOnce(oneshot::Sender<()>) -> Keep) {
+        let (sender, done) = oneshot::channel();
+        self.keep(request(sender));
         // An error means that the keeper is gone, which has been said.
         let _ = done.await;
     }

@@ -32,7 +32,8 @@ struct Inner {
     running: Mutex<Running>,
     next_call: AtomicU64,
     next_connection: AtomicU64,
-    /// True once the server shuts down. Each connection holds a receiver as long as it lives.
+    /// True once the server shuts down. Each connection and each call holds a receiver as long
+    /// as it lives.
     draining: watch::Sender<bool>,
 }
 
@@ -115,15 +116,15 @@ impl Calls {
         }
     }
 
-    /// Tells all clients to come back in a moment, and waits until their connections are closed.
-    /// Sessions are kept for the next start.
+    /// Tells all clients to come back in a moment, and waits until their connections are closed
+    /// and the store has what it must have. Sessions are kept for the next start.
     pub async fn drain(&self) {
         self.inner.draining.send_replace(true);
         self.inner.draining.closed().await;
     }
 
-    /// How many signalling connections are open.
-    pub fn connections(&self) -> usize {
+    /// How many connections and calls [`drain`](Self::drain) still waits for.
+    pub fn remaining(&self) -> usize {
         self.inner.draining.receiver_count()
     }
 

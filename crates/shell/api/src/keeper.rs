@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 pub(crate) enum Keep {
     /// Forget the call's sessions, then say so.
     End(oneshot::Sender<()>),
+    /// Say when all that was asked before is done.
+    Flush(oneshot::Sender<()>),
     /// Forget one session.
     Forget(ParticipantId),
     /// Keep a session.
@@ -39,6 +41,11 @@ pub(crate) async fn keep(
                     save(meeting, &*store, &mut saves, &persisted).await;
                     let done = store.forget_session(meeting, participant).await;
                     report("forget a session", done);
+                }
+                Keep::Flush(done) => {
+                    save(meeting, &*store, &mut saves, &persisted).await;
+                    // The call may be gone with the process.
+                    let _ = done.send(());
                 }
                 Keep::End(ended) => {
                     save(meeting, &*store, &mut saves, &persisted).await;
