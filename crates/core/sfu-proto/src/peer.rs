@@ -46,8 +46,12 @@ struct SlotMap {
 /// What an audio slot in use takes: Opus at 32 kbit/s and its headers.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(48);
 
-/// What the node wants to know of a path at least: room for one more picture.
-const MIN_DESIRED: Bitrate = Bitrate::kbps(300);
+/// What the node wants to know of a path at least while it carries a picture: enough for a large
+/// one, so that enlarging a tile need not wait for the estimate to grow.
+const MIN_DESIRED: Bitrate = Bitrate::kbps(3000);
+
+/// The same while it carries none.
+const MIN_DESIRED_IDLE: Bitrate = Bitrate::kbps(300);
 
 impl Peer {
     pub(crate) const fn new(id: PeerId) -> Self {
@@ -241,7 +245,8 @@ impl Peer {
         });
         let needed = video.sum::<u64>() + audio.as_bps();
         // The allocator asks for 15 % of headroom; encoders overshoot for moments.
-        let desired = Bitrate::bps(needed + needed / 4).max(MIN_DESIRED);
+        let least = if demands.is_empty() { MIN_DESIRED_IDLE } else { MIN_DESIRED };
+        let desired = Bitrate::bps(needed + needed / 4).max(least);
         let (now, then) = (desired.as_bps(), self.desired.as_bps());
         if now.abs_diff(then) * 10 > then
             && let Some(session) = &mut self.session

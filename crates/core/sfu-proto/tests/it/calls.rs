@@ -290,3 +290,74 @@ fn a_publisher_is_asked_for_a_key_frame_once_however_many_wait() {
     let asked: usize = world.clients[b].asked.values().sum();
     assert!((1..=2).contains(&asked), "asked {asked} times");
 }
+
+#[test]
+fn a_narrow_link_gets_less_and_a_wide_one_more_again() {
+    let mut world = World::new();
+    let viewer = Setup { sends: Vec::new(), ..Setup::new() };
+    let a = world.join(viewer);
+    let (b, c) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 1280, 720), (c, CAMERA, 1280, 720)]);
+    world.until("both come large", |w| {
+        [b, c].iter().all(|from| {
+            w.clients[a].video_from(*from, w.now - SECOND).last().is_some_and(|r| r.layer == 2)
+        })
+    });
+    let rate = |world: &World| {
+        let since = world.now - 2 * SECOND;
+        [b, c].map(|from| world.clients[a].video_from(from, since).len() as u64 * 850 * 8 / 2)
+    };
+
+    world.limit = Some(600_000);
+    world.run(15 * SECOND);
+    let [from_b, from_c] = rate(&world);
+    assert!(from_b + from_c < 560_000, "{from_b} + {from_c} bit/s");
+    assert!(from_b > 80_000, "the first picture goes on: {from_b} bit/s");
+    let heard = world.clients[a].audio_from(b, world.now - 2 * SECOND).len();
+    assert!(heard > 90, "sound comes first: {heard} packets in two seconds");
+
+    world.limit = None;
+    world.until("both come large again", |w| {
+        [b, c].iter().all(|from| {
+            w.clients[a].video_from(*from, w.now - SECOND).last().is_some_and(|r| r.layer == 2)
+        })
+    });
+}
+
+#[test]
+fn what_does_not_fit_is_told_to_be_paused() {
+    let mut world = World::new();
+    world.limit = Some(150_000);
+    let a = world.join(Setup { sends: Vec::new(), ..Setup::new() });
+    let (b, c) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180), (c, CAMERA, 320, 180)]);
+    let paused = |event: &MediaEvent| match event {
+        MediaEvent::Slots { peer: p, video, .. } if *p == peer(a) => {
+            Some(video.iter().map(|slot| slot.paused).collect::<Vec<_>>())
+        }
+        _ => None,
+    };
+    world.until("one of two is paused", |w| {
+        w.events.iter().rev().find_map(paused) == Some(vec![false, true])
+    });
+}
+
+#[test]
+fn who_changes_the_network_goes_on_after_a_restart_of_ice() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.view(b, &[(a, CAMERA, 320, 180)]);
+    world.run(2 * SECOND);
+    world.clients[a].roam("10.99.0.1:6000".parse().unwrap());
+    world.offer(a, 1);
+    let since = world.now;
+    world.run(4 * SECOND);
+    assert!(world.clients[a].video_from(b, since).len() > 50, "it receives");
+    assert!(world.clients[b].video_from(a, since).len() > 50, "it is seen");
+    assert_eq!(world.stats().sessions, 2);
+    let packets = world.clients[a].video_from(b, since);
+    let seqs: BTreeSet<u64> = packets.iter().map(|r| r.seq).collect();
+    let span = seqs.last().unwrap() - seqs.first().unwrap() + 1;
+    assert_eq!(seqs.len() as u64, span, "what went to the old address is sent again");
+}

@@ -56,6 +56,8 @@ pub(crate) struct Client {
     pub(crate) asked: BTreeMap<String, usize>,
     pub(crate) offers: usize,
     pub(crate) silent: bool,
+    /// The next offer restarts ICE.
+    pub(crate) restart_ice: bool,
     /// Layers that are not sent.
     pub(crate) off: Vec<&'static str>,
 }
@@ -117,6 +119,7 @@ impl Client {
             asked: BTreeMap::new(),
             offers: 0,
             silent: false,
+            restart_ice: false,
             off: Vec::new(),
         }
     }
@@ -132,6 +135,9 @@ impl Client {
     /// Offers what is missing of the setup.
     pub(crate) fn offer(&mut self) -> String {
         let mut api = self.rtc.sdp_api();
+        if std::mem::take(&mut self.restart_ice) {
+            api.ice_restart(true);
+        }
         for source in &self.setup.sends {
             if self.sending.iter().any(|(known, _)| known == source) {
                 continue;
@@ -168,6 +174,13 @@ impl Client {
 
     pub(crate) fn grow(&mut self, video_slots: usize) {
         self.setup.video_slots = video_slots;
+    }
+
+    /// Goes to another network.
+    pub(crate) fn roam(&mut self, address: SocketAddr) {
+        self.address = address;
+        self.rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        self.restart_ice = true;
     }
 
     pub(crate) fn set_level(&mut self, level: i8) {

@@ -18,6 +18,10 @@ pub(crate) struct World {
     pub(crate) events: Vec<MediaEvent>,
     /// Drops every n-th datagram to a client, if set.
     pub(crate) lose_every: Option<u64>,
+    /// What the link to each client carries, in bits per second, if it is limited.
+    pub(crate) limit: Option<u64>,
+    /// When the link to each client has sent all that waits.
+    link_free_at: BTreeMap<usize, Instant>,
     node_timeout: Instant,
     network: BTreeMap<(Instant, u64), Flight>,
     sent: u64,
@@ -54,6 +58,8 @@ impl World {
             clients: Vec::new(),
             events: Vec::new(),
             lose_every: None,
+            limit: None,
+            link_free_at: BTreeMap::new(),
             node_timeout: now,
             network: BTreeMap::new(),
             sent: 0,
@@ -223,8 +229,11 @@ impl World {
                     let client =
                         self.clients.iter().position(|c| c.address() == transmit.destination);
                     if let Some(client) = client.filter(|_| !lost) {
+                        let Some(wait) = self.pass_link(client, transmit.bytes.len()) else {
+                            continue;
+                        };
                         let (from, bytes) = (transmit.source, transmit.bytes);
-                        self.fly(Flight::ToClient { client, from, bytes });
+                        self.fly(wait, Flight::ToClient { client, from, bytes });
                     }
                 }
             }
@@ -234,13 +243,25 @@ impl World {
     fn drain_client(&mut self, i: usize) {
         for (to, bytes) in self.clients[i].drain(self.now) {
             let from = self.clients[i].address();
-            self.fly(Flight::ToNode { from, to, bytes });
+            self.fly(Duration::ZERO, Flight::ToNode { from, to, bytes });
         }
     }
 
-    fn fly(&mut self, flight: Flight) {
+    fn fly(&mut self, wait: Duration, flight: Flight) {
         self.sent += 1;
-        self.network.insert((self.now + self.delay, self.sent), flight);
+        self.network.insert((self.now + wait + self.delay, self.sent), flight);
+    }
+
+    /// How long a datagram waits for the link to a client; `None` if the queue is full.
+    fn pass_link(&mut self, client: usize, bytes: usize) -> Option<Duration> {
+        let Some(limit) = self.limit else { return Some(Duration::ZERO) };
+        let free_at = self.link_free_at.entry(client).or_insert(self.now);
+        let start = (*free_at).max(self.now);
+        if start - self.now > Duration::from_millis(300) {
+            return None;
+        }
+        *free_at = start + Duration::from_micros(bytes as u64 * 8 * 1_000_000 / limit);
+        Some(*free_at - self.now)
     }
 
     /// What the slots of a client carry, as it was last told: audio, then video.
