@@ -185,6 +185,9 @@ test("a network that comes back is tried at once", () => {
   const tries = sockets.length;
   page?.("online");
   expect(sockets).toHaveLength(tries + 1);
+  page?.("online");
+  expect(sockets).toHaveLength(tries + 2);
+  expect(sockets.filter(({ closed }) => !closed)).toHaveLength(1);
 });
 
 test("after a sign of change a dead socket is found faster", () => {

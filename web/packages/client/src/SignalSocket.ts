@@ -157,7 +157,9 @@ export class SignalSocket {
   }
 
   #onPage(change: PageChange): void {
-    if (this.#state.kind === "waiting" && change === "online") {
+    const isTrying = this.#state.kind === "waiting" || this.#state.kind === "connecting";
+    if (isTrying && change === "online") {
+      // What was begun without a network waits for retransmissions that come ever later.
       this.#connect();
     } else if (this.#state.kind === "up") {
       this.#ping(PROBE_MS);
