@@ -20,32 +20,44 @@ export function SoundMenu({ call }: { readonly call: CallCommands }): JSX.Elemen
       <Menu label={label}>
         <MenuSection
           title={t`Microphone`}
-          selected={selected}
-          onSelect={(id) => call.selectMicrophone(String(id))}
+          selected={selected === undefined ? undefined : keyOf("in", selected)}
+          onSelect={(key) => call.selectMicrophone(idOf(String(key)))}
         >
           {devices.length === 0 ? (
             <MenuItem id="none" text={t`No microphone`} isDisabled />
           ) : (
-            choices(devices).map(({ id, text }) => <MenuItem key={id} id={id} text={text} />)
+            choices(devices).map(({ id, text }) => (
+              <MenuItem key={id} id={keyOf("in", id)} text={text} />
+            ))
           )}
         </MenuSection>
         {speakers.length === 0 ? null : (
           <MenuSection
             title={t`Loudspeaker`}
-            selected={speaker ?? speakers[0]?.deviceId}
-            onSelect={(id) => {
-              setSpeaker(String(id));
-              call.selectSpeaker(String(id));
+            selected={keyOf("out", speaker ?? speakers[0]?.deviceId ?? "")}
+            onSelect={(key) => {
+              const id = idOf(String(key));
+              setSpeaker(id);
+              call.selectSpeaker(id);
             }}
           >
             {choices(speakers).map(({ id, text }) => (
-              <MenuItem key={id} id={id} text={text} />
+              <MenuItem key={id} id={keyOf("out", id)} text={text} />
             ))}
           </MenuSection>
         )}
       </Menu>
     </MenuTrigger>
   );
+}
+
+/** A microphone and a loudspeaker may have the same id, such as `default`; keys of a menu may not. */
+function keyOf(direction: "in" | "out", deviceId: string): string {
+  return `${direction}:${deviceId}`;
+}
+
+function idOf(key: string): string {
+  return key.slice(key.indexOf(":") + 1);
 }
 
 /** Beside the camera: which one. */
