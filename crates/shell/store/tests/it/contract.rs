@@ -1,1 +1,181 @@
+//! What every store keeps to. A store is closed and opened again within the tests, so that what
+//! is checked has been on disk.
 
+use std::path::PathBuf;
+
+use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
+use conclave_store::{
+    CreateMeetingError, Meeting, Session, Sessions, SqliteStore, Store, UnixMillis,
+};
+use tempfile::TempDir;
+
+/// A store on a real file that can be shut and opened again.
+struct Fixture {
+    _folder: TempDir,
+    path: PathBuf,
+    store: SqliteStore,
+}
+
+impl Fixture {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("conclave.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        Self { _folder: folder, path, store }
+    }
+
+    async fn reopen(&mut self) {
+        self.store.close().await;
+        self.store = SqliteStore::open(&self.path).await.unwrap();
+    }
+}
+
+fn meeting(n: u8) -> Meeting {
+    Meeting {
+        id: id(n),
+        token_hash: hash(n),
+        sealed_title: SealedBlob::new(vec![n; 40]).unwrap(),
+        policy: format!("{{\"n\":{n}}}"),
+        created: UnixMillis(1_000),
+    }
+}
+
+const fn id(n: u8) -> MeetingId {
+    MeetingId::from_bytes([n; 16])
+}
+
+const fn hash(n: u8) -> TokenHash {
+    TokenHash::from_bytes([n; 32])
+}
+
+const fn session(participant: u32, token: u8, proven: Option<u8>) -> Session {
+    let proven = match proven {
+        None => None,
+        Some(n) => Some(hash(n)),
+    };
+    Session { participant: ParticipantId(participant), token: hash(token), proven }
+}
+
+#[tokio::test]
+async fn a_meeting_is_found_again_as_it_was_created() {
+    let mut fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+
+    fixture.reopen().await;
+
+    assert_eq!(fixture.store.meeting(id(1)).await.unwrap(), Some(meeting(1)));
+    assert_eq!(fixture.store.meeting(id(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_second_meeting_of_the_same_id_is_refused_and_changes_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+
+    let second = fixture.store.create_meeting(Meeting { id: id(1), ..meeting(2) }).await;
+
+    assert!(matches!(second, Err(CreateMeetingError::Exists)), "{second:?}");
+    assert_eq!(fixture.store.meeting(id(1)).await.unwrap(), Some(meeting(1)));
+}
+
+#[tokio::test]
+async fn sessions_are_found_again_and_their_ids_stay_taken() {
+    let mut fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+    let sessions = vec![session(1, 10, None), session(2, 20, Some(21)), session(3, 30, None)];
+    fixture.store.save_sessions(id(1), sessions, UnixMillis(5)).await.unwrap();
+    fixture.store.save_sessions(id(1), vec![session(2, 22, Some(20))], UnixMillis(6)).await.unwrap();
+    fixture.store.forget_session(id(1), ParticipantId(3)).await.unwrap();
+
+    fixture.reopen().await;
+
+    let expected = Sessions {
+        sessions: vec![session(1, 10, None), session(2, 22, Some(20))],
+        next_participant: ParticipantId(4),
+    };
+    assert_eq!(fixture.store.sessions(id(1)).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_call_that_ended_leaves_no_trace_but_its_meeting() {
+    let fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+    fixture.store.create_meeting(meeting(2)).await.unwrap();
+    for n in [1, 2] {
+        let sessions = vec![session(7, 10, None)];
+        fixture.store.save_sessions(id(n), sessions, UnixMillis(5)).await.unwrap();
+    }
+
+    fixture.store.end_call(id(1)).await.unwrap();
+
+    let none = Sessions { sessions: Vec::new(), next_participant: ParticipantId(1) };
+    assert_eq!(fixture.store.sessions(id(1)).await.unwrap(), none);
+    assert_eq!(fixture.store.sessions(id(2)).await.unwrap().sessions.len(), 1);
+    assert!(fixture.store.meeting(id(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn only_sessions_that_were_not_seen_expire() {
+    let fixture = Fixture::new().await;
+    for n in [1, 2] {
+        fixture.store.create_meeting(meeting(n)).await.unwrap();
+        let sessions = vec![session(1, n, None)];
+        fixture.store.save_sessions(id(n), sessions, UnixMillis(100)).await.unwrap();
+    }
+    fixture.store.touch_sessions(vec![id(2)], UnixMillis(200)).await.unwrap();
+
+    let expired = fixture.store.expire_sessions(UnixMillis(150)).await.unwrap();
+
+    assert_eq!(expired, 1);
+    let gone = fixture.store.sessions(id(1)).await.unwrap();
+    assert_eq!((gone.sessions.len(), gone.next_participant), (0, ParticipantId(1)));
+    let kept = fixture.store.sessions(id(2)).await.unwrap();
+    assert_eq!((kept.sessions.len(), kept.next_participant), (1, ParticipantId(2)));
+}
+
+#[tokio::test]
+async fn sessions_need_a_meeting() {
+    let fixture = Fixture::new().await;
+
+    let saved = fixture.store.save_sessions(id(9), vec![session(1, 1, None)], UnixMillis(1)).await;
+
+    assert!(saved.is_err());
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_kept() {
+    let fixture = Fixture::new().await;
+    let tasks: Vec<_> = (0..50)
+        .map(|n| {
+            let store = fixture.store.clone();
+            tokio::spawn(async move { store.create_meeting(meeting(n)).await })
+        })
+        .collect();
+
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+
+    for n in 0..50 {
+        assert!(fixture.store.meeting(id(n)).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
+async fn a_store_answers_whether_it_works() {
+    let fixture = Fixture::new().await;
+    fixture.store.check().await.unwrap();
+
+    fixture.store.close().await;
+
+    assert!(fixture.store.check().await.is_err());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conclave.db");
+    std::fs::write(&path, "this is a letter, not a database, and it is quite long".repeat(50)).unwrap();
+
+    assert!(SqliteStore::open(&path).await.is_err());
+}

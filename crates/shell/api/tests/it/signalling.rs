@@ -1,0 +1,371 @@
+use std::time::Duration;
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_model::ParticipantId;
+use conclave_wire::{ClientMessage, ErrorCode, LIMITS, Offer, Presence, ServerMessage};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::client::{Client, join, offer, resume};
+use crate::server::{Server, soon, token};
+
+#[tokio::test]
+async fn two_who_join_learn_of_each_other() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut first = Client::greet(address).await;
+    let joined = first.join(1).await;
+    assert_eq!(joined.answer.unwrap().sdp, "answer to offer");
+
+    let mut second = Client::greet(address).await;
+    let joined = second.join(1).await;
+
+    assert_eq!(joined.others.len(), 1);
+    let newcomer = first
+        .hear_until(|message| match message {
+            ServerMessage::Roster { present, .. } => present.first().map(|info| info.id),
+            _ => None,
+        })
+        .await;
+    assert_eq!(newcomer, joined.participant);
+}
+
+#[tokio::test]
+async fn the_media_plane_hears_and_is_heard() {
+    let mut server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut client = Client::greet(address).await;
+    client.join(1).await;
+
+    let MediaRequest::Offer { peer, .. } = soon(server.asked.recv()).await.unwrap() else {
+        panic!("the offer comes first")
+    };
+    let event = MediaEvent::Speakers {
+        call: peer.call,
+        active: Some(peer.participant),
+        speaking: vec![peer.participant],
+    };
+    server.report.send(event).await.unwrap();
+
+    let active = client
+        .hear_until(|message| match message {
+            ServerMessage::Speakers { active, .. } => Some(*active),
+            _ => None,
+        })
+        .await;
+    assert_eq!(active, Some(peer.participant));
+}
+
+#[tokio::test]
+async fn a_lost_socket_resumes_as_the_same_participant() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut first = Client::greet(address).await;
+    let before = first.join(1).await;
+    first.vanish();
+
+    let mut again = Client::greet(address).await;
+    again.say(&resume(1, &before.resume_token, None)).await;
+    let after = again.hear_joined().await;
+
+    assert_eq!(after.participant, before.participant);
+    assert!(after.media_alive);
+    assert_ne!(after.resume_token, before.resume_token);
+}
+
+#[tokio::test]
+async fn a_session_resumes_on_a_server_that_restarted() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+    let before = client.join(1).await;
+    let folder = server.folder.clone();
+    // No drain, no goodbye: the process is gone.
+    drop(server);
+
+    let server = Server::open(folder, 3).await;
+    let address = server.listen().await;
+    let mut again = Client::greet(address).await;
+    again.say(&resume(1, &before.resume_token, Some(offer(2)))).await;
+    let after = again.hear_joined().await;
+    let mut newcomer = Client::greet(address).await;
+    let other = newcomer.join(1).await;
+
+    assert_eq!(after.participant, before.participant);
+    assert_eq!(after.answer.unwrap().generation, 2);
+    assert_eq!(other.participant, ParticipantId(before.participant.0 + 1));
+}
+
+#[tokio::test]
+async fn an_unknown_token_is_refused_and_the_socket_may_join_anew() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+
+    client.say(&resume(1, &token(99), None)).await;
+    assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
+    client.say(&resume(77, &token(99), None)).await;
+    assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
+
+    client.join(1).await;
+}
+
+#[tokio::test]
+async fn an_unknown_meeting_and_a_wrong_token_get_the_same_answer() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+    let ClientMessage::Join { meeting, profile, presence, offer, .. } = join(1) else {
+        unreachable!()
+    };
+
+    client.say(&join(2)).await;
+    let unknown = client.hear().await;
+    let token = token(2);
+    client.say(&ClientMessage::Join { meeting, token, profile, presence, offer }).await;
+    let wrong = client.hear().await;
+
+    assert_eq!(unknown, wrong);
+    let ServerMessage::Error { code, fatal, .. } = unknown else { panic!("{unknown:?}") };
+    assert_eq!((code, fatal), (ErrorCode::UnknownMeeting, false));
+}
+
+#[tokio::test]
+async fn a_full_meeting_says_so() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut inside = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::greet(address).await;
+        client.join(1).await;
+        inside.push(client);
+    }
+
+    let mut late = Client::greet(address).await;
+    late.say(&join(1)).await;
+    assert_eq!(late.hear_error().await, (ErrorCode::MeetingFull, false));
+
+    inside[0].say(&ClientMessage::Leave).await;
+    assert_eq!(inside[0].hear_until_end().await, None);
+    late.join(1).await;
+}
+
+#[tokio::test]
+async fn an_offer_that_cannot_be_used_is_refused_and_another_is_taken() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+    client.join(1).await;
+
+    let bad = Offer { sdp: "bad".to_owned(), ..offer(2) };
+    client.say(&ClientMessage::Offer { offer: bad }).await;
+    assert_eq!(client.hear_error().await, (ErrorCode::BadOffer, false));
+    client.say(&ClientMessage::Offer { offer: offer(2) }).await;
+
+    let generation = client
+        .hear_until(|message| match message {
+            ServerMessage::Answer { answer } => Some(answer.generation),
+            _ => None,
+        })
+        .await;
+    assert_eq!(generation, 2);
+}
+
+#[tokio::test]
+async fn malformed_frames_get_an_error_and_nobody_else_notices() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut good = Client::greet(address).await;
+    good.join(1).await;
+    let mut bad = Client::greet(address).await;
+
+    for text in ["", "{", "[]", "{\"type\":\"fly\"}", "{\"type\":\"hello\",\"version\":1}"] {
+        bad.say_text(text.to_owned()).await;
+        assert_eq!(bad.hear_error().await, (ErrorCode::BadMessage, false), "{text}");
+    }
+    bad.say_frame(Message::binary(vec![0; 10])).await;
+    assert_eq!(bad.hear_error().await, (ErrorCode::BadMessage, false));
+    bad.join(1).await;
+
+    good.say(&ClientMessage::Ping).await;
+    good.hear_until(|message| (*message == ServerMessage::Pong).then_some(())).await;
+}
+
+#[tokio::test]
+async fn an_oversize_frame_ends_its_own_session_alone() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut good = Client::greet(address).await;
+    good.join(1).await;
+    let mut bad = Client::greet(address).await;
+
+    bad.say_text("x".repeat(LIMITS.frame_bytes + 1)).await;
+
+    assert_eq!(bad.hear_error().await, (ErrorCode::BadMessage, true));
+    assert_eq!(bad.hear_or_end().await, None);
+    good.say(&ClientMessage::Ping).await;
+    good.hear_until(|message| (*message == ServerMessage::Pong).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_with_nonsense_is_hung_up_on() {
+    let server = Server::new().await;
+    let mut client = Client::greet(server.listen().await).await;
+
+    for _ in 0..21 {
+        client.say_text("nonsense".to_owned()).await;
+    }
+
+    for _ in 0..20 {
+        assert_eq!(client.hear_error().await, (ErrorCode::BadMessage, false));
+    }
+    assert_eq!(client.hear_error().await, (ErrorCode::BadMessage, true));
+    assert_eq!(client.hear_or_end().await, None);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_too_much_is_told_and_then_hung_up_on() {
+    let server = Server::new().await;
+    let mut client = Client::greet(server.listen().await).await;
+
+    for _ in 0..2_000 {
+        let ping = serde_json::to_string(&ClientMessage::Ping).unwrap();
+        if client.try_say(ping).await.is_err() {
+            break;
+        }
+    }
+
+    assert_eq!(client.hear_error().await, (ErrorCode::RateLimited, false));
+    while let Some(message) = client.hear_or_end().await {
+        if let ServerMessage::Error { fatal: true, code, .. } = message {
+            assert_eq!(code, ErrorCode::RateLimited);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn hello_comes_first_and_in_the_servers_version() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+
+    let mut hasty = Client::connect(address).await;
+    hasty.say(&join(1)).await;
+    assert_eq!(hasty.hear_error().await, (ErrorCode::BadMessage, true));
+
+    let mut newer = Client::connect(address).await;
+    newer.say(&ClientMessage::Hello { version: 99 }).await;
+    assert_eq!(newer.hear_error().await, (ErrorCode::UnsupportedVersion, true));
+    assert_eq!(newer.hear_or_end().await, None);
+}
+
+#[tokio::test]
+async fn what_is_said_before_joining_is_refused() {
+    let server = Server::new().await;
+    let mut client = Client::greet(server.listen().await).await;
+
+    client.say(&ClientMessage::Presence { presence: Presence { muted: true } }).await;
+
+    assert_eq!(client.hear_error().await, (ErrorCode::BadMessage, false));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_may_not_signal() {
+    let server = Server::new().await;
+    let address = server.listen().await;
+    let mut request = format!("ws://{address}/api/v1/signal").into_client_request().unwrap();
+    request.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
+
+    let refused = connect_async(request).await;
+
+    let Err(Error::Http(response)) = refused else { panic!("it was let in") };
+    assert_eq!(response.status(), 403);
+}
+
+#[tokio::test]
+async fn a_drain_tells_everybody_and_keeps_their_sessions() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut inside = Client::greet(address).await;
+    let before = inside.join(1).await;
+    let mut outside = Client::greet(address).await;
+
+    let calls = server.calls.clone();
+    let drained = tokio::spawn(async move { calls.drain().await });
+    for client in [&mut inside, &mut outside] {
+        assert_eq!(client.hear_error().await, (ErrorCode::Draining, true));
+        assert_eq!(client.hear_or_end().await, None);
+    }
+    soon(drained).await.unwrap();
+    let folder = server.folder.clone();
+    drop(server);
+
+    let server = Server::open(folder, 3).await;
+    let mut again = Client::greet(server.listen().await).await;
+    again.say(&resume(1, &before.resume_token, Some(offer(2)))).await;
+    assert_eq!(again.hear_joined().await.participant, before.participant);
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_does_not_fill_the_memory() {
+    let mut server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut slow = Client::greet(address).await;
+    slow.join(1).await;
+    let mut good = Client::greet(address).await;
+    good.join(1).await;
+    let MediaRequest::Offer { peer, .. } = soon(server.asked.recv()).await.unwrap() else {
+        panic!("the offer comes first")
+    };
+
+    // Nobody reads `slow`: its socket fills up, then its queue, then it is cut.
+    let speaking = vec![peer.participant; 5_000];
+    let mut gone = false;
+    while !gone {
+        let event =
+            MediaEvent::Speakers { call: peer.call, active: None, speaking: speaking.clone() };
+        server.report.send(event).await.unwrap();
+        loop {
+            match good.hear().await {
+                ServerMessage::Roster { present, .. } => {
+                    gone |= present.iter().any(|info| !info.connected);
+                }
+                ServerMessage::Speakers { .. } => break,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_ended_leaves_no_session_in_the_store() {
+    let server = Server::new().await;
+    let meeting = server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+    client.join(1).await;
+
+    client.say(&ClientMessage::Leave).await;
+    assert_eq!(client.hear_until_end().await, None);
+
+    soon(async {
+        use conclave_store::Store as _;
+        loop {
+            let left = server.store.sessions(meeting).await.unwrap();
+            if left.sessions.is_empty() && left.next_participant == ParticipantId(1) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
