@@ -1,1 +1,37 @@
 //! One target per parser of foreign bytes.
+//!
+//! A target is a plain function that takes any bytes and must neither panic nor break its own
+//! assertions. Its seeds are the files in `corpus/<target>/`; the tests replay them and then
+//! mutate them for a while. A coverage-guided fuzzer can drive the same functions.
+
+mod datagram;
+mod deframe;
+mod descriptor;
+mod link;
+mod media;
+mod mutate;
+mod node;
+mod offer;
+mod signalling;
+
+pub use mutate::Mutator;
+
+/// Something to be fuzzed.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// Its name, and that of its corpus.
+    pub name: &'static str,
+    /// Feeds it.
+    pub run: fn(&[u8]),
+}
+
+/// All targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "datagram", run: datagram::target },
+    Target { name: "deframe", run: deframe::target },
+    Target { name: "descriptor", run: descriptor::target },
+    Target { name: "link", run: link::target },
+    Target { name: "media", run: media::target },
+    Target { name: "offer", run: offer::target },
+    Target { name: "signalling", run: signalling::target },
+];
