@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::TrackSource;
+use proptest::collection::vec;
+use proptest::prelude::*;
 
 use crate::client::{Client, Setup};
 use crate::world::{World, peer};
@@ -164,4 +166,80 @@ fn nobody_can_publish_under_anothers_id() {
     let seen = world.clients[0].video_from(1, since).len();
     assert!(seen > 15, "the owner is still seen: {seen}");
     assert_eq!(world.stats().publications, 3, "the camera of the thief is withdrawn");
+}
+
+/// One change to the lines of a session description.
+#[derive(Clone, Debug)]
+enum Edit {
+    Cut(usize),
+    Double(usize),
+    Drop(usize),
+    Move(usize, usize),
+    Replace(usize, String),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let line = 0..400usize;
+    let text = "(m=|a=|a=mid:|a=rid:|a=extmap:|a=fmtp:|a=ssrc:|a=candidate:|o=)?[ -~]{0,40}";
+    prop_oneof![
+        line.clone().prop_map(Edit::Cut),
+        line.clone().prop_map(Edit::Double),
+        line.clone().prop_map(Edit::Drop),
+        (line.clone(), line.clone()).prop_map(|(from, to)| Edit::Move(from, to)),
+        (line, text).prop_map(|(at, text)| Edit::Replace(at, text)),
+    ]
+}
+
+fn apply(sdp: &str, edits: &[Edit]) -> String {
+    let mut lines: Vec<String> = sdp.lines().map(str::to_owned).collect();
+    for edit in edits {
+        let Some(last) = lines.len().checked_sub(1) else { break };
+        match edit {
+            Edit::Cut(at) => lines.truncate(at % (last + 1)),
+            Edit::Double(at) => lines.insert(at % (last + 1), lines[at % (last + 1)].clone()),
+            Edit::Drop(at) => drop(lines.remove(at % (last + 1))),
+            Edit::Move(from, to) => {
+                let line = lines.remove(from % (last + 1));
+                lines.insert(to % (last + 1), line);
+            }
+            Edit::Replace(at, text) => lines[at % (last + 1)].clone_from(text),
+        }
+    }
+    lines.join("\r\n") + "\r\n"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+
+    /// Whatever a device offers, it gets one answer or one refusal, and the node goes on.
+    #[test]
+    fn every_offer_is_answered_or_refused(edits in vec(edit(), 0..6), generation in 1..3u32) {
+        let mut world = World::new();
+        let sdp = Client::new(50, Setup::new(), world.now).offer();
+        world.request(MediaRequest::Offer { peer: peer(0), generation: 1, sdp: sdp.clone() });
+        let sdp = apply(&sdp, &edits);
+        let before = world.events.len();
+        world.request(MediaRequest::Offer { peer: peer(0), generation, sdp });
+        let replies = world.events[before..].iter().filter(|event| {
+            matches!(event, MediaEvent::Answer { .. } | MediaEvent::OfferRefused { .. })
+        });
+        prop_assert_eq!(replies.count(), 1);
+        prop_assert_eq!(world.stats().sessions, 1, "the one session is still there");
+        world.leave_without_client(0);
+        prop_assert_eq!((world.stats().peers, world.stats().sessions), (0, 0));
+    }
+
+    /// Whatever comes from wherever, it is counted, and the node goes on.
+    #[test]
+    fn every_datagram_is_counted(
+        datagrams in vec((vec(any::<u8>(), 0..200), any::<u16>()), 1..50),
+    ) {
+        let mut world = World::new();
+        for (bytes, port) in &datagrams {
+            world.inject(([192, 0, 2, 1], *port).into(), bytes);
+        }
+        let stats = world.stats();
+        prop_assert_eq!(stats.datagrams_in, datagrams.len() as u64);
+        prop_assert_eq!(stats.drops.garbage + stats.drops.stranger, datagrams.len() as u64);
+    }
 }

@@ -137,6 +137,11 @@ impl World {
         self.clients[i].kill();
     }
 
+    /// Takes a participant out that never had a client here.
+    pub(crate) fn leave_without_client(&mut self, i: usize) {
+        self.request(MediaRequest::Leave { peer: peer(i) });
+    }
+
     pub(crate) fn request(&mut self, request: MediaRequest) {
         self.node.handle_input(self.now, Input::Request(request));
         self.drain_node();
