@@ -1,9 +1,8 @@
 import { keepLink } from "@conclave/client";
-import { Announcer } from "@conclave/ui";
+import { Announcer, LocaleProvider } from "@conclave/ui";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
 import { type JSX, lazy, Suspense, useEffect } from "react";
-import { I18nProvider as AriaI18nProvider } from "react-aria-components";
 import { type Engine, EngineContext } from "./engine";
 import { HomeView } from "./features/home/HomeView";
 import { activate } from "./i18n/catalogues";
@@ -26,13 +25,13 @@ export function App({ engine }: { readonly engine: Engine }): JSX.Element {
   }, [language]);
   return (
     <I18nProvider i18n={i18n}>
-      <AriaI18nProvider locale={languageInfo(language).locale}>
+      <LocaleProvider locale={languageInfo(language).locale}>
         <EngineContext value={engine}>
           <Announcer>
             <Routes />
           </Announcer>
         </EngineContext>
-      </AriaI18nProvider>
+      </LocaleProvider>
     </I18nProvider>
   );
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+/** The language in which widgets name things and format numbers and dates. */
+export { I18nProvider as LocaleProvider } from "react-aria-components";
 export { type Announce, Announcer, useAnnounce } from "./Announcer";
 export { Avatar, type AvatarProps } from "./Avatar";
 export { initialsOf, toneOf } from "./avatarFace";
