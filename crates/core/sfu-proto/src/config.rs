@@ -37,6 +37,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { peers: 4096, audio_slots: 16, video_slots: 64, publications: 8, addresses: 8 }
+        Self { peers: 4096, audio_slots: 16, video_slots: 64, publications: 8, addresses: 16 }
     }
 }

@@ -24,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// after the last check came in, so this leaves time for an ICE restart after a change of network.
 const LOST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.
+const MAX_SOURCES: usize = 64;
+
 /// One media session of one peer: str0m's `Rtc` and what the node knows about it.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -306,6 +309,9 @@ impl Session {
         let mut api = self.rtc.direct_api();
         let stream = api.stream_rx(&ssrc)?;
         let source = Source { mid: Mid::new(&stream.mid())?, rid: stream.rid() };
+        if self.sources.len() >= MAX_SOURCES {
+            self.sources.clear();
+        }
         self.sources.insert(ssrc, source);
         Some(source)
     }
