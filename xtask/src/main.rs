@@ -36,6 +36,8 @@ enum Command {
     /// Measures what the project promises; numbers on standard output.
     #[command(subcommand)]
     Bench(web::Bench),
+    /// Builds the binary that is shipped, with the web client inside.
+    Build,
     /// Checks all that needs no running: format, lints, rules, licences, types, translations.
     Check,
     /// Repairs what a tool can repair: format and lints of both languages, generated types.
@@ -68,6 +70,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     let root = root()?;
     match command {
         Command::Bench(bench) => web::bench(&root, bench).map(|()| ExitCode::SUCCESS),
+        Command::Build => run::build(&root).map(|()| ExitCode::SUCCESS),
         Command::Check => check::run(&root),
         Command::Fix => fix::run(&root).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&root, &args).map(|()| ExitCode::SUCCESS),

@@ -53,6 +53,16 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
     server.wait()
 }
 
+/// Builds what is shipped and says where it lies.
+pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
+    let node = Node::install(root)?;
+    node.install_packages(root)?;
+    web::build(root, &node)?;
+    let binary = build_server(root, Profile::Release)?;
+    println!("{}", binary.display());
+    Ok(())
+}
+
 /// Builds the server and returns where its binary lies.
 pub(crate) fn build_server(root: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
     println!("building the server (the first time takes some minutes)");
