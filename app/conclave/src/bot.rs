@@ -25,7 +25,8 @@ const AUDIO_SLOTS: usize = 3;
 /// Arguments of `conclave bot`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The meeting's link.
+    /// The meeting's link, or `-` to read it from standard input, where no other user of this
+    /// machine sees it.
     link: String,
     /// How many participants join.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
@@ -79,7 +80,7 @@ pub(crate) enum Colour {
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let level = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned());
     init_log(&LogConfig { format: LogFormat::Text, level })?;
-    let link: MeetingLink = args.link.parse().context("this is not a meeting's link")?;
+    let link = read_link(&args.link)?;
     let endpoint = args.trust.endpoint(link.origin.clone())?;
     let keys = LinkKeys::of(&link);
     let addresses = bind_addresses(&link.origin).context("no network address")?;
@@ -123,6 +124,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     anyhow::ensure!(failed == 0, "{failed} of {} participants were not let in", args.count);
     Ok(())
+}
+
+fn read_link(text: &str) -> anyhow::Result<MeetingLink> {
+    let mut line = String::new();
+    let text = match text {
+        "-" => {
+            std::io::stdin().read_line(&mut line).context("no link on standard input")?;
+            &line
+        }
+        text => text,
+    };
+    text.parse().context("this is not a meeting's link")
 }
 
 /// One participant and how it is reported on.

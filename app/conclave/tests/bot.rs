@@ -1,5 +1,7 @@
 //! Native participants and a real server, over real sockets on this machine.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as loudly as tests")]
+
 #[path = "bot/process.rs"]
 mod process;
 
@@ -64,6 +66,7 @@ fn a_bot_that_is_interrupted_says_goodbye() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "figures to look at, with --nocapture")]
 fn after_the_server_is_killed_and_started_again_media_is_back_within_five_seconds() {
     let mut server = Server::start();
     let link = server.create_meeting();
@@ -78,7 +81,7 @@ fn after_the_server_is_killed_and_started_again_media_is_back_within_five_second
 
     for (name, report) in &reports {
         let outages = &report.outages_ms;
-        println!(
+        eprintln!(
             "{name}: outages {outages:?} ms, resumed {}, rejoined {}",
             report.resumed, report.rejoined
         );

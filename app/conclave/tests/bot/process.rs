@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use conclave_client_proto::Report;
@@ -59,7 +59,7 @@ impl Server {
 
 fn serve(data: &TempDir, listen: &str, udp_port: &str) -> (Process, Ready) {
     let data = data.path().to_str().unwrap();
-    let mut process = Process::start(&[
+    let process = Process::start(&[
         "serve",
         "--json",
         "--data",
@@ -161,11 +161,8 @@ impl Process {
     }
 
     /// The next line of standard output; `None` at its end or at the deadline.
-    fn line(&mut self, deadline: Instant) -> Option<String> {
-        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => Some(line),
-            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => None,
-        }
+    fn line(&self, deadline: Instant) -> Option<String> {
+        self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
     }
 
     /// Ends the process and returns what it wrote to standard error.

@@ -59,6 +59,7 @@ impl Drive {
             udp,
             endpoint: self.endpoint,
             socket: None,
+            closing: None,
             sockets_opened: 0,
             events,
             end: None,
@@ -69,6 +70,9 @@ impl Drive {
             let deadline = running.drain();
             if let Some(reason) = running.end {
                 let report = running.participant.report();
+                if let Some(socket) = running.closing {
+                    socket.close().await;
+                }
                 return match reason {
                     EndReason::Left => Ok(report),
                     EndReason::NoMedia(_) | EndReason::Refused(_) => {
@@ -97,6 +101,8 @@ struct Running {
     udp: UdpSockets,
     endpoint: Endpoint,
     socket: Option<SignalSocket>,
+    /// The last one that was closed on purpose: it may have last words to say.
+    closing: Option<SignalSocket>,
     sockets_opened: u64,
     events: mpsc::Sender<(u64, SocketEvent)>,
     end: Option<EndReason>,
@@ -118,7 +124,7 @@ impl Running {
                     let socket = SignalSocket::open(endpoint, self.sockets_opened, events);
                     self.socket = Some(socket);
                 }
-                Output::Disconnect => self.socket = None,
+                Output::Disconnect => self.closing = self.socket.take(),
                 Output::Event(event) => self.event(event),
                 Output::Signal(message) => {
                     let said = self.socket.as_ref().is_some_and(|socket| socket.say(message));

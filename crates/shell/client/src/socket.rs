@@ -4,6 +4,7 @@ use conclave_wire::{ClientMessage, LIMITS, ServerMessage};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -30,6 +31,7 @@ pub(crate) enum SocketEvent {
 #[derive(Debug)]
 pub(crate) struct SignalSocket {
     outgoing: mpsc::Sender<ClientMessage>,
+    task: JoinHandle<()>,
     /// Tells its events from those of the sockets before it.
     pub(crate) number: u64,
 }
@@ -42,18 +44,25 @@ impl SignalSocket {
         events: mpsc::Sender<(u64, SocketEvent)>,
     ) -> Self {
         let (outgoing, queue) = mpsc::channel(QUEUE);
-        tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             let reason = run(&endpoint, number, queue, &events).await;
             tracing::debug!(?reason, "signalling socket closed");
             // Nobody listens once the driver has gone.
             let _ = events.send((number, SocketEvent::Lost)).await;
         });
-        Self { outgoing, number }
+        Self { outgoing, task, number }
     }
 
     /// Sends a message. False if the socket is stuck or gone.
     pub(crate) fn say(&self, message: ClientMessage) -> bool {
         self.outgoing.try_send(message).is_ok()
+    }
+
+    /// Closes it, once what was said is sent.
+    pub(crate) async fn close(self) {
+        drop(self.outgoing);
+        // A socket that is stuck is left to the operating system.
+        let _ = tokio::time::timeout(2 * CLOSE_LIMIT, self.task).await;
     }
 }
 

@@ -102,7 +102,7 @@ impl EchoServer {
         }
     }
 
-    fn joined(&mut self, answer: Option<Answer>) -> Vec<ServerMessage> {
+    fn joined(&self, answer: Option<Answer>) -> Vec<ServerMessage> {
         let joined = Joined {
             participant: ParticipantId(1),
             resume_token: "r".repeat(43),
