@@ -223,7 +223,7 @@ function PeopleControl({ call, isPeopleOpen, onPeople }: ControlBarProps): JSX.E
   const count = useSnapshot(call, ({ others }) => others.length + 1);
   return (
     <ControlToggle
-      label={t`People, ${count} in the call`}
+      label={t`People (${count})`}
       caption={t`People`}
       hint={t`People`}
       keys="P"

@@ -1,0 +1,91 @@
+import { act } from "react";
+import { beforeEach, expect, test, vi } from "vitest";
+import { DemoCall, type Scenario } from "../../demo/DemoCall";
+import { setPreferences } from "../../preferences";
+import { byRole, render, submit, type } from "../../testing/render";
+import { JoinView } from "./JoinView";
+
+vi.mock("../../demo/scene", () => ({ paintPerson: () => undefined, paintScreen: () => undefined }));
+
+const SCENARIO: Scenario = {
+  people: 1,
+  phase: "preparing",
+  end: { kind: "left" },
+  title: "Budget",
+  name: "",
+  sharing: false,
+  selfSharing: false,
+  longNames: false,
+  notices: [],
+  cameraBlock: undefined,
+  microphoneBlock: undefined,
+  microphoneOn: true,
+  cameraOn: false,
+};
+
+async function drawJoin(scenario: Partial<Scenario> = {}, participants = 0): Promise<DemoCall> {
+  const call = new DemoCall({ ...SCENARIO, ...scenario });
+  await render(
+    <JoinView
+      call={call}
+      meeting={{ title: "Budget", participants }}
+      openElsewhere={false}
+      header={null}
+      notice={null}
+    />,
+  );
+  return call;
+}
+
+beforeEach(() => setPreferences({ name: "" }));
+
+test("nobody joins without a name, and is told so", async () => {
+  const call = await drawJoin();
+  const field = byRole("textbox", "Your name");
+  await type(field, "   ");
+  await submit(field);
+  expect(call.snapshot().phase.kind).toBe("preparing");
+  expect(document.body.textContent).toContain("Enter the name that the others shall see.");
+});
+
+test("the name goes to the call and is remembered for the next meeting", async () => {
+  const call = await drawJoin();
+  const field = byRole("textbox", "Your name");
+  await type(field, " Elena ");
+  await submit(field);
+  expect(call.snapshot().self.name).toBe("Elena");
+  expect(call.snapshot().phase.kind).toBe("joining");
+  expect(localStorage.getItem("conclave.preferences")).toContain('"name":"Elena"');
+});
+
+test.each([
+  ["noPermission", "The browser may not use your camera."],
+  ["noDevice", "No camera was found."],
+  ["inUse", "Another program is using the camera."],
+  ["failed", "The camera did not start."],
+] as const)("a camera that is blocked (%s) says why", async (cameraBlock, words) => {
+  await drawJoin({ cameraBlock });
+  expect(document.body.textContent).toContain(words);
+});
+
+test("with neither camera nor microphone one joins to watch and listen", async () => {
+  await drawJoin({ cameraBlock: "noDevice", microphoneBlock: "noDevice" });
+  expect(byRole("button", "Join to watch and listen")).toBeDefined();
+});
+
+test("a microphone that is switched off counts as off", async () => {
+  const call = await drawJoin();
+  const toggle = byRole("button", "Microphone");
+  expect(toggle.getAttribute("aria-pressed")).toBe("true");
+  await act(async () => call.setMicrophone(false));
+  expect(toggle.getAttribute("aria-pressed")).toBe("false");
+});
+
+test.each([
+  [0, "Nobody is here yet"],
+  [1, "1 person is in the call"],
+  [7, "7 people are in the call"],
+])("%i in the call reads %j", async (participants, words) => {
+  await drawJoin({}, participants);
+  expect(document.body.textContent).toContain(words);
+});
