@@ -1,8 +1,9 @@
 import type { CallCommands } from "@conclave/client";
 import { Button, classes, DialogTrigger, LogoMark, PopoverCard, useAnnounce } from "@conclave/ui";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { LockOpen, RefreshCw, ScreenShare } from "lucide-react";
+import { LockOpen, RefreshCw } from "lucide-react";
 import { type JSX, type ReactNode, useEffect, useRef } from "react";
+import { Picture } from "../../devices/Picture";
 import { useDocumentTitle } from "../../useDocumentTitle";
 import { useNarrow } from "../../useNarrow";
 import { useSnapshot } from "../../useSnapshot";
@@ -103,11 +104,25 @@ function ReconnectBanner({ call }: { readonly call: CallCommands }): JSX.Element
 }
 
 function SharingBanner({ call }: { readonly call: CallCommands }): JSX.Element | null {
+  const { t } = useLingui();
   const screen = useSnapshot(call, ({ self }) => self.screen);
   if (screen.kind !== "on") return null;
   return (
     <div className={c("banner", "sharing")}>
-      <ScreenShare size={20} aria-hidden />
+      <article
+        className={c("ownScreen")}
+        aria-label={t`Your own screen`}
+        data-testid="tile"
+        data-participant="self"
+        data-kind="screen"
+        data-state="live"
+      >
+        <Picture
+          stream={screen.stream}
+          className={c("ownPicture")}
+          label={t`What the others see of your screen`}
+        />
+      </article>
       <span className={c("bannerText")}>
         {screen.withAudio ? (
           <Trans>Everyone sees your screen and hears its sound.</Trans>

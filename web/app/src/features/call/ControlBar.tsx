@@ -106,7 +106,7 @@ function MicrophoneControl({ call, onBlocked, withMenu }: DeviceControlProps): J
       }}
       tone={on ? "neutral" : "off"}
       icon={on ? <Mic size={22} aria-hidden /> : <MicOff size={22} aria-hidden />}
-      badge={isBlocked ? <ControlBadge alert>!</ControlBadge> : undefined}
+      badge={isBlocked ? <ControlBadge alert text="!" /> : undefined}
     />
   );
   if (!withMenu) return toggle;
@@ -136,7 +136,7 @@ function CameraControl({ call, onBlocked, withMenu }: DeviceControlProps): JSX.E
       }}
       tone={on ? "neutral" : "off"}
       icon={on ? <Video size={22} aria-hidden /> : <VideoOff size={22} aria-hidden />}
-      badge={isBlocked ? <ControlBadge alert>!</ControlBadge> : undefined}
+      badge={isBlocked ? <ControlBadge alert text="!" /> : undefined}
     />
   );
   if (!withMenu) return toggle;
@@ -223,7 +223,7 @@ function PeopleControl({ call, isPeopleOpen, onPeople }: ControlBarProps): JSX.E
   const count = useSnapshot(call, ({ others }) => others.length + 1);
   return (
     <ControlToggle
-      label={t`People (${count})`}
+      label={t`People, ${count} in the call`}
       caption={t`People`}
       hint={t`People`}
       keys="P"
@@ -231,7 +231,7 @@ function PeopleControl({ call, isPeopleOpen, onPeople }: ControlBarProps): JSX.E
       onChange={onPeople}
       tone={isPeopleOpen ? "active" : "neutral"}
       icon={<UsersRound size={22} aria-hidden />}
-      badge={<ControlBadge>{count}</ControlBadge>}
+      badge={<ControlBadge text={String(count)} />}
     />
   );
 }
