@@ -1,5 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::MonotonicClock;
 use governor::middleware::NoOpMiddleware;
@@ -12,35 +14,45 @@ use governor::{Quota, RateLimiter};
 /// and if that does not help, newcomers share one allowance.
 #[derive(Debug)]
 pub(crate) struct SourceLimit {
-    limiter: RateLimiter<
-        IpAddr,
-        HashMapStateStore<IpAddr>,
-        MonotonicClock,
-        NoOpMiddleware<std::time::Instant>,
-    >,
+    /// When quiet sources were last forgotten.
+    swept: Mutex<Option<Instant>>,
+    limiter:
+        RateLimiter<IpAddr, HashMapStateStore<IpAddr>, MonotonicClock, NoOpMiddleware<Instant>>,
 }
 
 /// Sources to remember at once.
 const MAX_SOURCES: usize = 16_384;
+
+/// How often a full table is swept at most.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 impl SourceLimit {
     /// Allows `per_minute` to each source, all at once or spread.
     pub(crate) fn new(per_minute: NonZeroU32) -> Self {
         let quota = Quota::per_minute(per_minute);
         let state = HashMapStateStore::default();
-        Self { limiter: RateLimiter::new(quota, state, MonotonicClock) }
+        Self { swept: Mutex::new(None), limiter: RateLimiter::new(quota, state, MonotonicClock) }
     }
 
     /// Whether this source may go on.
     pub(crate) fn allows(&self, source: IpAddr) -> bool {
         let mut key = network_of(source);
         if self.limiter.len() >= MAX_SOURCES {
-            self.limiter.retain_recent();
+            self.sweep();
             if self.limiter.len() >= MAX_SOURCES {
                 key = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
             }
         }
         self.limiter.check_key(&key).is_ok()
+    }
+
+    /// Forgets quiet sources. It costs a walk through the table, so it is done once in a while.
+    fn sweep(&self) {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            self.limiter.retain_recent();
+            *swept = Some(Instant::now());
+        }
     }
 }
 

@@ -59,10 +59,7 @@ impl Client {
     }
 
     /// The next message that is wanted.
-    pub(crate) async fn hear_until<T>(
-        &mut self,
-        want: impl Fn(&ServerMessage) -> Option<T>,
-    ) -> T {
+    pub(crate) async fn hear_until<T>(&mut self, want: impl Fn(&ServerMessage) -> Option<T>) -> T {
         loop {
             if let Some(found) = want(&self.hear().await) {
                 return found;

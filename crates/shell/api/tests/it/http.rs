@@ -36,7 +36,7 @@ fn new_meeting() -> Value {
     json!({
         "id": "AAECAwQFBgcICQoLDA0ODw",
         // SHA-256 of 32 bytes of value 1.
-        "tokenHash": "cs1uhCLEB_ttCYaQ8RMLfe1-wvfXX14dML3Z3SPqBys",
+        "tokenHash": "cs1uhCLEB_ttCYaQ8RMLfe1-wvf14dML2dUh8BU2N5M",
         "sealedTitle": "AQID",
         "policy": "{\"version\":1}",
     })
@@ -213,7 +213,9 @@ async fn the_page_is_served_for_each_view_and_asked_for_again_each_time() {
 async fn no_path_leads_out_of_the_web_client() {
     let server = Server::new().await;
 
-    for path in ["/../package.json", "/..%2fpackage.json", "//etc/passwd", "/assets/../../package.json"] {
+    for path in
+        ["/../package.json", "/..%2fpackage.json", "//etc/passwd", "/assets/../../package.json"]
+    {
         assert_ne!(server.get(path).await.0, StatusCode::OK, "{path}");
     }
 }

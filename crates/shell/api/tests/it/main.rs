@@ -1,5 +1,12 @@
 //! Tests of the API: over the router, and over real sockets.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may fail loudly"
+)]
+
 mod client;
 mod http;
 mod server;

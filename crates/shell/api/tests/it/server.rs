@@ -39,8 +39,7 @@ impl Server {
         let (requests, mut requests_in) = mpsc::channel(100);
         let (report, events) = mpsc::channel(100);
         let (asked_out, asked) = mpsc::unbounded_channel();
-        let calls =
-            Calls::new(CallsConfig { max_participants }, Arc::new(store.clone()), requests);
+        let calls = Calls::new(CallsConfig { max_participants }, Arc::new(store.clone()), requests);
         let routing = calls.clone();
         tokio::spawn(async move { routing.route_media(events).await });
         let answers = report.clone();
@@ -60,7 +59,8 @@ impl Server {
                 let _ = asked_out.send(request);
             }
         });
-        let config = ApiConfig { hsts: false, meetings_per_minute: n(5), lookups_per_minute: n(300) };
+        let config =
+            ApiConfig { hsts: false, meetings_per_minute: n(5), lookups_per_minute: n(300) };
         let router = router(config, calls.clone());
         Self { folder, store, calls, router, asked, report }
     }

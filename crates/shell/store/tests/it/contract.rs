@@ -84,7 +84,11 @@ async fn sessions_are_found_again_and_their_ids_stay_taken() {
     fixture.store.create_meeting(meeting(1)).await.unwrap();
     let sessions = vec![session(1, 10, None), session(2, 20, Some(21)), session(3, 30, None)];
     fixture.store.save_sessions(id(1), sessions, UnixMillis(5)).await.unwrap();
-    fixture.store.save_sessions(id(1), vec![session(2, 22, Some(20))], UnixMillis(6)).await.unwrap();
+    fixture
+        .store
+        .save_sessions(id(1), vec![session(2, 22, Some(20))], UnixMillis(6))
+        .await
+        .unwrap();
     fixture.store.forget_session(id(1), ParticipantId(3)).await.unwrap();
 
     fixture.reopen().await;
@@ -175,7 +179,8 @@ async fn a_store_answers_whether_it_works() {
 async fn a_file_that_is_no_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("conclave.db");
-    std::fs::write(&path, "this is a letter, not a database, and it is quite long".repeat(50)).unwrap();
+    std::fs::write(&path, "this is a letter, not a database, and it is quite long".repeat(50))
+        .unwrap();
 
     assert!(SqliteStore::open(&path).await.is_err());
 }

@@ -1,0 +1,6 @@
+//! Tests of the binary: real processes on free ports.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod process;
+mod serve;
