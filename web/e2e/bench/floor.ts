@@ -40,7 +40,7 @@ declare global {
 async function openCamera(): Promise<void> {
   globalThis.floorCamera = await navigator.mediaDevices.getUserMedia({
     audio: true,
-    video: { width: 1280, height: 720 },
+    video: { width: 320, height: 180 },
   });
 }
 

@@ -7,6 +7,7 @@ import type { AxeResults } from "axe-core";
 import engine from "axe-core";
 
 import type { Tab } from "./tab.ts";
+import { until } from "./until.ts";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
 
@@ -17,6 +18,7 @@ interface Engine {
 
 /** Every violation in the page, one line for each element. */
 export async function violations(tab: Tab): Promise<string[]> {
+  await announcementsEnd(tab);
   await tab.inject(engine.source);
   const results = await tab.evaluate(
     (tags) =>
@@ -31,5 +33,15 @@ export async function violations(tab: Tab): Promise<string[]> {
       const why = (failureSummary ?? "").split("\n").slice(1).join(" ").trim();
       return `${id}: ${help}: ${html.slice(0, 160)} ${why}`;
     }),
+  );
+}
+
+/**
+ * What React Aria said of a button that is gone names it still, and is taken away after seven
+ * seconds.
+ */
+async function announcementsEnd(tab: Tab): Promise<void> {
+  await until("what was announced to end", () =>
+    tab.evaluate(() => document.querySelector("[data-live-announcer] [role=img]") === null),
   );
 }

@@ -52,7 +52,8 @@ export class Chromium {
       args: [
         ...FLAGS,
         denyPermissions ? "--deny-permission-prompts" : "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream=device-count=2,fps=15",
+        // The second one films depth, which no encoder takes: there is a third.
+        "--use-fake-device-for-media-stream=device-count=3,fps=15",
         ...(cameraClip === undefined ? [] : [`--use-file-for-fake-video-capture=${cameraClip}`]),
       ],
     });
@@ -153,7 +154,8 @@ export class ChromiumTab implements Tab {
 
   async isEnabled(role: Role, name: string): Promise<boolean> {
     const found = this.page.getByRole(role, { name, exact: true }).first();
-    return (await found.isVisible()) && (await found.isEnabled());
+    // It may go between the two questions.
+    return (await found.isVisible()) && found.isEnabled({ timeout: 500 }).catch(() => false);
   }
 
   async resize(width: number, height: number): Promise<void> {

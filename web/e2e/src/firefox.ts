@@ -86,6 +86,11 @@ export class FirefoxTab implements Tab {
     });
     page.on("pageerror", (error) => {
       const text = error instanceof Error ? error.message : String(error);
+      // Firefox reports a socket that was lost the way it reports an exception.
+      if (/^(The connection to|Firefox can’t establish a connection)/.test(text)) {
+        this.log.push(text);
+        return;
+      }
       this.log.push(`uncaught: ${text}`);
       this.failures.push(`uncaught: ${text}`);
     });

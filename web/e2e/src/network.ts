@@ -40,16 +40,6 @@ export class Network {
     return new Network();
   }
 
-  /** Why this machine cannot lay one, if so. */
-  static obstacle(): string | undefined {
-    try {
-      Network.lay().remove();
-      return undefined;
-    } catch (error) {
-      return `no network namespace here: ${String(error).split("\n")[0]}`;
-    }
-  }
-
   /** Nothing passes, and neither end is told. */
   cut(): void {
     this.#shape("rate", "8bit", "burst", "1", "limit", "1");

@@ -36,7 +36,7 @@ export interface Tile {
   /** Its accessible name. */
   readonly label: string;
   readonly width: number;
-  /** Frames that its picture has shown so far; `undefined` without a picture. */
+  /** Frames that its picture has shown since it was first looked at; `undefined` without one. */
   readonly frames: number | undefined;
   readonly colour: Colour | undefined;
 }
@@ -124,13 +124,13 @@ export class Person {
 
   /** After a reload: into the call again, with one click at most. */
   async comesBack(): Promise<void> {
+    let clicks = 0;
     await until(`${this.name} to come back`, async () => {
       if (await this.tab.shows("button", this.#say("Leave the meeting"))) return true;
       const door = this.#say("Join the meeting");
-      if (await this.tab.shows("button", door)) {
+      if (clicks === 0 && (await this.tab.isEnabled("button", door))) {
+        clicks += 1;
         await this.tab.click("button", door);
-        await this.isInCall();
-        return true;
       }
       return false;
     });
@@ -195,7 +195,11 @@ export class Person {
 
   /** Waits until the person is told that the connection is interrupted. */
   async isToldOfReconnecting(patience?: Patience): Promise<void> {
-    await this.reads("The connection is interrupted. You will be back by yourself.", patience);
+    await until(
+      `${this.name} to be told that the connection is interrupted`,
+      async () => (await visibleText(this.tab)).includes("The connection is interrupted."),
+      patience,
+    );
   }
 
   /** Waits until an English message stands in the page. */
@@ -219,7 +223,7 @@ export class Person {
           label: tile.getAttribute("aria-label") ?? "",
           muted: tile.querySelector('[role="img"].lucide-mic-off') !== null,
           width: tile.getBoundingClientRect().width,
-          frames: video === null ? undefined : video.getVideoPlaybackQuality().totalVideoFrames,
+          frames: video === null ? undefined : conclaveProbe.framesOf(video),
           rgb: video === null ? undefined : conclaveProbe.colourOf(video),
         };
       }),

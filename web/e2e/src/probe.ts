@@ -46,6 +46,8 @@ export interface Probe {
   /** The page's sockets. */
   readonly sockets: WebSocket[];
   stats(): Promise<MediaStats>;
+  /** Frames that a `<video>` has shown since it was first asked for. */
+  framesOf(video: HTMLVideoElement): number;
   /** The mean colour along the upper edge of a `<video>`; `undefined` before its first frame. */
   colourOf(video: HTMLVideoElement): Rgb | undefined;
 }
@@ -122,6 +124,20 @@ export function installProbe(options: ProbeOptions): void {
     return { video, framesDecoded, audioEnergy, audioSamples, sent, audioSent, slots };
   };
 
+  // Firefox counts nothing in `getVideoPlaybackQuality` of a live stream.
+  const frames = new WeakMap<HTMLVideoElement, number>();
+  const framesOf = (video: HTMLVideoElement): number => {
+    const shown = frames.get(video);
+    if (shown !== undefined) return shown;
+    frames.set(video, 0);
+    const count = () => {
+      frames.set(video, (frames.get(video) ?? 0) + 1);
+      video.requestVideoFrameCallback(count);
+    };
+    video.requestVideoFrameCallback(count);
+    return 0;
+  };
+
   let canvas: HTMLCanvasElement | undefined;
   const colourOf = (video: HTMLVideoElement): Rgb | undefined => {
     if (video.videoWidth === 0 || video.readyState < 2) return undefined;
@@ -146,6 +162,7 @@ export function installProbe(options: ProbeOptions): void {
     growths: 0,
     sockets,
     stats,
+    framesOf,
     colourOf,
   };
   globalThis.conclaveProbe = probe;

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { Bot, type BotOptions } from "./bot.ts";
 import type { ChromiumOptions, ChromiumTab } from "./chromium.ts";
 import { COLOURS, type Colour } from "./colour.ts";
+import type { Network } from "./network.ts";
 import { Server, type ServerOptions } from "./server.ts";
 import type { BrowserName, Tab, TabOptions } from "./tab.ts";
 import type { World } from "./world.ts";
@@ -60,6 +61,14 @@ export class Stage {
     this.#servers.push(server);
     this.#origins.add(new URL(server.url).host);
     return server;
+  }
+
+  /** A server of this test's own, behind a network that can be cut and narrowed. */
+  async serverBehindNetwork(): Promise<{ readonly server: Server; readonly network: Network }> {
+    const { network } = this.world;
+    if (typeof network === "string") throw new Error(network);
+    this.after(() => network.mend());
+    return { server: await this.ownServer({ network }), network };
   }
 
   /** Opens a window of its own in a browser. */

@@ -67,7 +67,7 @@ test("another camera and another microphone are taken during the call", async (s
   const before = await negotiations(ada.tab);
 
   const choices = [
-    ["video", "Choose a camera", "fake_device_1"],
+    ["video", "Choose a camera", "fake_device_2"],
     ["audio", "Microphone and loudspeaker", "Fake Audio Input 2"],
   ] as const;
   for (const [kind, menu, device] of choices) {

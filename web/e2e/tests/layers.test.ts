@@ -1,5 +1,4 @@
 import { createMeeting } from "../src/meeting.ts";
-import { Network } from "../src/network.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
 import { negotiations, stats } from "../src/tab.ts";
@@ -55,9 +54,7 @@ test("a large tile gets the large picture, a small one a smaller", async (stage)
 test(
   "when the network narrows, the picture shrinks and goes on; when it widens, it grows again",
   async (stage) => {
-    const network = Network.lay();
-    stage.after(() => network.remove());
-    const server = await stage.ownServer({ network });
+    const { server, network } = await stage.serverBehindNetwork();
     const link = await createMeeting(server);
     stage.bot(link);
     const ada = await Person.enter(stage, "chromium", link, {
@@ -72,5 +69,8 @@ test(
     network.mend();
     await settlesAt(ada, "after the limit: 1280x720 again", (width) => width === 1280, 60_000);
   },
-  { skip: () => Network.obstacle(), timeoutMs: 180_000 },
+  {
+    skip: ({ network }) => (typeof network === "string" ? network : undefined),
+    timeoutMs: 180_000,
+  },
 );
