@@ -123,6 +123,11 @@ impl Rewriter {
         };
         let seq = match segment.place(packet.seq, packet.payload_len == 0) {
             Ok(seq) => seq,
+            Err(DropReason::TooOld) if segment.is_left_behind() => {
+                self.segment = None;
+                self.seen.remove(&packet.layer);
+                return Verdict::Drop(DropReason::TooOld);
+            }
             Err(reason) => return Verdict::Drop(reason),
         };
         let out = PacketOut {
@@ -262,6 +267,10 @@ const WINDOW: u64 = 1024;
 /// jump for a loss of as many packets, and beyond 2^15 could not decrypt.
 const MAX_JUMP: u64 = 4096;
 
+/// So many packets in a row that are too old are no late ones: the publisher has begun anew, a
+/// little below where it was.
+const LEFT_BEHIND: u32 = 16;
+
 /// A run of packets of one layer that go out with the same offsets.
 #[derive(Debug)]
 struct Segment {
@@ -275,6 +284,8 @@ struct Segment {
     closed: VecDeque<u64>,
     /// How many were closed before those in `closed`.
     closed_before: u64,
+    /// How many packets in a row were too old.
+    too_old: u32,
     timestamp_offset: u32,
     picture_id_offset: u16,
     tl0_pic_idx_offset: u8,
@@ -295,6 +306,7 @@ impl Segment {
             came: [0; (WINDOW / 64) as usize],
             closed: VecDeque::new(),
             closed_before: 0,
+            too_old: 0,
             timestamp_offset: out.timestamp.wrapping_sub(first.timestamp),
             picture_id_offset: picture_id(ids_out).wrapping_sub(picture_id(ids_in)),
             tl0_pic_idx_offset: tl0_pic_idx(ids_out).wrapping_sub(tl0_pic_idx(ids_in)),
@@ -309,12 +321,18 @@ impl Segment {
         seq.abs_diff(self.highest_in) > MAX_JUMP
     }
 
+    /// Whether the publisher goes on elsewhere.
+    const fn is_left_behind(&self) -> bool {
+        self.too_old >= LEFT_BEHIND
+    }
+
     /// The outgoing sequence number of the packet numbered `seq`.
     fn place(&mut self, seq: u64, padding: bool) -> Result<u64, DropReason> {
         if seq < self.first_in {
             return Err(DropReason::BeforeSwitch);
         }
         if seq > self.highest_in {
+            self.too_old = 0;
             for skipped in self.highest_in + 1..=seq {
                 self.unmark(skipped);
             }
@@ -328,6 +346,7 @@ impl Segment {
             return Ok(self.out(seq));
         }
         if self.highest_in - seq >= WINDOW {
+            self.too_old += 1;
             return Err(DropReason::TooOld);
         }
         if self.has_come(seq) {

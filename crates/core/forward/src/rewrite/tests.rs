@@ -291,11 +291,26 @@ fn padding_of_long_ago_stays_closed() {
     let now = origin();
     let mut rewriter = begun(now);
 
-    let mut expected = 8;
-    for seq in (101..101 + 4 * WINDOW).step_by(2) {
+    for (expected, seq) in (8..).zip((101..101 + 4 * WINDOW).step_by(2)) {
         rewriter.rewrite(&padding(delta(now, LOW, seq, 0)));
         let out = forwarded(rewriter.rewrite(&delta(now, LOW, seq + 1, 0)));
         assert_eq!(out.seq, expected);
-        expected += 1;
     }
+}
+
+#[test]
+fn a_publisher_that_begins_anew_a_little_lower_is_followed() {
+    let now = origin();
+    let mut rewriter = begun(now);
+    forwarded(rewriter.rewrite(&delta(now, LOW, 4000, 0)));
+
+    let seqs = 101..101 + u64::from(LEFT_BEHIND);
+    for seq in seqs {
+        let verdict = rewriter.rewrite(&delta(now, LOW, seq, 0));
+        assert_eq!(verdict, Verdict::Drop(DropReason::TooOld));
+    }
+
+    assert_eq!(rewriter.wants_keyframe(), Some(LOW));
+    let out = forwarded(rewriter.rewrite(&key(now, LOW, 200, 0)));
+    assert_eq!((out.seq, out.switched), (3908, true));
 }
