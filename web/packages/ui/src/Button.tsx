@@ -9,21 +9,30 @@ const c = classes(styles);
 
 export type ButtonVariant = "primary" | "secondary" | "outline" | "quiet" | "danger";
 
-export interface ButtonProps extends Omit<AriaButtonProps, "className" | "style" | "children"> {
+export interface ButtonProps
+  extends Omit<AriaButtonProps, "className" | "style" | "children" | "isPending"> {
   readonly variant?: ButtonVariant;
   readonly size?: "medium" | "large";
   /** Takes the whole width of its place. */
   readonly wide?: boolean;
   readonly icon?: ReactNode;
+  /** What it was pressed for is under way. */
+  readonly isPending?: boolean;
   readonly children: ReactNode;
 }
 
-/** A button with words. While `isPending` it keeps its focus and its place. */
+/**
+ * A button with words. While `isPending` it keeps its focus and its place.
+ *
+ * React Aria's own `isPending` speaks through a live region of its own, which for some seconds
+ * refers to a button that may be gone; whoever waits is told through ours.
+ */
 export function Button({
   variant = "secondary",
   size = "medium",
   wide = false,
   icon,
+  isPending = false,
   children,
   ...props
 }: ButtonProps): JSX.Element {
@@ -37,11 +46,7 @@ export function Button({
         wide && "wide",
       )}
     >
-      {props.isPending === true ? (
-        <LoaderCircle className={c("spin")} size={20} aria-hidden />
-      ) : (
-        icon
-      )}
+      {isPending ? <LoaderCircle className={c("spin")} size={20} aria-hidden /> : icon}
       <span>{children}</span>
     </AriaButton>
   );

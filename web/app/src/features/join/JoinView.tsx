@@ -1,5 +1,13 @@
 import { type CallCommands, MAX_NAME_CHARS, type Meeting } from "@conclave/client";
-import { Avatar, Button, Callout, ControlToggle, classes, TextField } from "@conclave/ui";
+import {
+  Avatar,
+  Button,
+  Callout,
+  ControlToggle,
+  classes,
+  TextField,
+  useAnnounce,
+} from "@conclave/ui";
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
 import { Mic, MicOff, Users, Video, VideoOff } from "lucide-react";
 import { type FormEvent, type JSX, type ReactNode, useEffect, useRef, useState } from "react";
@@ -163,6 +171,7 @@ interface NameFormProps {
 
 function NameForm({ call, name, onName }: NameFormProps): JSX.Element {
   const { t } = useLingui();
+  const announce = useAnnounce();
   const [missing, setMissing] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const joining = useSnapshot(call, (snapshot) => snapshot.phase.kind === "joining");
@@ -188,6 +197,7 @@ function NameForm({ call, name, onName }: NameFormProps): JSX.Element {
       return;
     }
     setPreferences({ name: trimmed });
+    announce(t`Joining the meeting…`);
     call.setName(trimmed);
     call.join();
   };
