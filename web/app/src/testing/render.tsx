@@ -3,11 +3,10 @@
  * @module
  */
 
-import { Announcer } from "@conclave/ui";
+import { Announcer, LocaleProvider } from "@conclave/ui";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
 import { act, type ReactNode } from "react";
-import { I18nProvider as AriaI18nProvider } from "react-aria-components";
 import { createRoot, type Root } from "react-dom/client";
 import { type Engine, EngineContext } from "../engine";
 import { messages } from "../i18n/locales/en.po";
@@ -38,11 +37,11 @@ export async function render(children: ReactNode, engine: Engine = IDLE_ENGINE):
   await act(async () =>
     root.render(
       <I18nProvider i18n={i18n}>
-        <AriaI18nProvider locale="en-GB">
+        <LocaleProvider locale="en-GB">
           <EngineContext value={engine}>
             <Announcer>{children}</Announcer>
           </EngineContext>
-        </AriaI18nProvider>
+        </LocaleProvider>
       </I18nProvider>,
     ),
   );
