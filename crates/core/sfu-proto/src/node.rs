@@ -81,6 +81,11 @@ impl Node {
         stats
     }
 
+    /// Whether datagrams from this address are some session's: one that passed an ICE check.
+    pub fn knows(&self, transport: Transport, source: SocketAddr) -> bool {
+        self.shared.demux.peer_at(transport, source).is_some()
+    }
+
     fn handle_datagram(
         &mut self,
         transport: Transport,

@@ -80,10 +80,16 @@ impl Worker {
             let now = Instant::now();
             match wake {
                 Wake::Event => self.pass_events_on(),
-                Wake::Meter => self.tell_figures(),
+                Wake::Meter => {
+                    let node = &self.node;
+                    self.tcp.close_strangers(now, |source| node.knows(Transport::Tcp, source));
+                    self.tell_figures();
+                }
                 Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
                 Wake::Stop => break,
-                Wake::Tcp(TcpTurn::Accepted(stream, source)) => self.tcp.accepted(stream, source),
+                Wake::Tcp(TcpTurn::Accepted(stream, source)) => {
+                    self.tcp.accepted(now, stream, source);
+                }
                 Wake::Tcp(TcpTurn::Event(event)) => self.handle_tcp(now, event),
                 Wake::Timeout => self.node.handle_input(now, Input::Timeout),
                 Wake::Udp => self.receive(now),
@@ -137,9 +143,10 @@ impl Worker {
 
     fn handle_tcp(&mut self, now: Instant, event: TcpEvent) {
         match event {
-            TcpEvent::Closed { source } => {
-                self.tcp.closed(source);
-                self.node.handle_input(now, Input::TcpClosed { source });
+            TcpEvent::Closed { source, number } => {
+                if self.tcp.closed(source, number) {
+                    self.node.handle_input(now, Input::TcpClosed { source });
+                }
             }
             TcpEvent::Datagrams { source, destination, datagrams } => {
                 for bytes in &datagrams {
