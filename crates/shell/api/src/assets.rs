@@ -47,7 +47,7 @@ fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = HeaderValue::from_str(&content_type(&file)).map_err(|_| Problem::Internal)?;
-        ([(CONTENT_TYPE, kind)], Body::from(file.data.into_owned())).into_response()
+        ([(CONTENT_TYPE, kind)], Body::from(file.data)).into_response()
     };
     response.headers_mut().insert(CACHE_CONTROL, cache);
     response.headers_mut().insert(ETAG, tag);

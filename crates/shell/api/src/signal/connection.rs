@@ -26,6 +26,9 @@ const SILENCE: Duration = Duration::from_secs(25);
 /// How long a client may take to say hello.
 const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long a client may take nothing of what is sent to it.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long the server waits for the client's side of a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -35,6 +38,9 @@ const RATE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// Messages that it may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
+
+/// An offer counts as so many messages: the media node takes it apart and sets up a session.
+const OFFER_WEIGHT: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Frames that are malformed, not allowed or too many, before the server hangs up.
 const STRIKES: u32 = 20;
@@ -127,10 +133,10 @@ impl Connection {
                 _ = pings.tick() => {
                     let silent = heard.elapsed() > SILENCE;
                     let late = matches!(self.stage, Stage::Fresh) && opened.elapsed() > HELLO_WITHIN;
-                    if silent || late || socket.send(Message::Ping(Vec::new().into())).await.is_err() {
+                    if silent || late {
                         return;
                     }
-                    Step::Quiet
+                    send_frame(socket, Message::Ping(Vec::new().into())).await
                 }
             };
             let step = match step {
@@ -170,6 +176,9 @@ impl Connection {
                     return self.strike(ErrorCode::RateLimited, "too many messages");
                 }
                 match decode_client_message(&text) {
+                    Ok(ClientMessage::Offer { .. }) if !self.may_offer() => {
+                        self.strike(ErrorCode::RateLimited, "too many offers")
+                    }
                     Ok(message) => self.handle(message).await,
                     Err(error) => self.strike(ErrorCode::BadMessage, &error.to_string()),
                 }
@@ -229,6 +238,11 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Takes an offer's weight from the allowance of messages.
+    fn may_offer(&self) -> bool {
+        matches!(self.limiter.check_n(OFFER_WEIGHT), Ok(Ok(())))
     }
 
     fn hello(&mut self, version: u16) -> Step {
@@ -303,9 +317,14 @@ impl Connection {
 }
 
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {
-    match socket.send(Message::Text(text)).await {
-        Ok(()) => Step::Quiet,
-        Err(_) => Step::Gone,
+    send_frame(socket, Message::Text(text)).await
+}
+
+/// Sends a frame. A client that takes nothing is gone: nothing else is done for it meanwhile.
+async fn send_frame(socket: &mut WebSocket, frame: Message) -> Step {
+    match tokio::time::timeout(SEND_WITHIN, socket.send(frame)).await {
+        Ok(Ok(())) => Step::Quiet,
+        Ok(Err(_)) | Err(_) => Step::Gone,
     }
 }
 

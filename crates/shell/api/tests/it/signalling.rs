@@ -252,6 +252,24 @@ async fn a_client_that_sends_too_much_is_told_and_then_hung_up_on() {
 }
 
 #[tokio::test]
+async fn offers_are_fewer_than_other_messages() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+    client.join(1).await;
+
+    for _ in 0..40 {
+        client.say(&ClientMessage::Offer { offer: offer(1) }).await;
+    }
+
+    let limited = client.hear_until(|message| match message {
+        ServerMessage::Error { code: ErrorCode::RateLimited, fatal, .. } => Some(*fatal),
+        _ => None,
+    });
+    assert!(!soon(limited).await);
+}
+
+#[tokio::test]
 async fn hello_comes_first_and_in_the_servers_version() {
     let server = Server::new().await;
     server.meeting(1).await;
