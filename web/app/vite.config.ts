@@ -1,9 +1,30 @@
+import { gzipSync } from "node:zlib";
 import { lingui } from "@lingui/vite-plugin";
 import babel from "@rolldown/plugin-babel";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const SERVER = "https://localhost:8443";
+
+/** What all scripts of the app may weigh, compressed: a guest's first visit on a slow line. */
+const MOST_SCRIPT_BYTES = 350_000;
+
+/** Fails a build whose scripts outgrow the budget. */
+function budget(): Plugin {
+  return {
+    name: "conclave-budget",
+    apply: "build",
+    generateBundle(_options, bundle) {
+      let bytes = 0;
+      for (const output of Object.values(bundle)) {
+        if (output.type === "chunk") bytes += gzipSync(output.code).length;
+      }
+      if (bytes > MOST_SCRIPT_BYTES) {
+        this.error(`the scripts weigh ${bytes} bytes compressed, more than ${MOST_SCRIPT_BYTES}`);
+      }
+    },
+  };
+}
 
 /**
  * `vite` serves the app before a running `conclave serve`; `vite --mode demo` serves `demo.html`,
@@ -11,7 +32,7 @@ const SERVER = "https://localhost:8443";
  * the shipped bundle.
  */
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), lingui()],
+  plugins: [react(), babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), lingui(), budget()],
   css: { modules: { localsConvention: "camelCaseOnly" as const } },
   server: {
     proxy: { "/api": { target: SERVER, secure: false, ws: true, changeOrigin: true } },

@@ -9,6 +9,7 @@ import { PeoplePanel } from "../features/people/PeoplePanel";
 import { SettingsDialog } from "../features/settings/SettingsDialog";
 import { CopyLink } from "../invite/CopyLink";
 import { NoticeWords } from "../layout/PlainNotice";
+import { useWakeLock } from "./useWakeLock";
 
 export interface CallPageProps {
   readonly call: CallCommands;
@@ -36,6 +37,7 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
     setPage(0);
   }, []);
 
+  useWakeLock();
   useShortcuts(call, {
     people: () => setPeopleOpen((open) => !open),
     layout: () => {

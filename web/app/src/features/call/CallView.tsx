@@ -36,16 +36,18 @@ export function CallView(props: CallViewProps): JSX.Element {
   const count = useSnapshot(call, ({ others }) => others.length + 1);
   useDocumentTitle(`(${count}) ${title} – Conclave`);
   useAnnounced(call);
+  // On a phone the panel lies over everything else, which is then out of reach.
+  const isCovered = useNarrow() && side !== undefined;
   return (
     <div className={c("call")}>
-      <header className={c("top")}>
+      <header className={c("top")} inert={isCovered}>
         <LogoMark size={26} />
         <h1 className={c("title")} title={title}>
           {title}
         </h1>
         <PlainChip notice={notice} />
       </header>
-      <main className={c("main")}>
+      <main className={c("main")} inert={isCovered}>
         <Toasts call={call} />
         <div className={c("body")}>
           <div className={c("banners")}>
@@ -63,7 +65,7 @@ export function CallView(props: CallViewProps): JSX.Element {
         </div>
       </main>
       {side === undefined ? null : <aside className={c("side")}>{side}</aside>}
-      <div className={c("bar")}>
+      <div className={c("bar")} inert={isCovered}>
         <ControlBar {...props} />
       </div>
     </div>

@@ -3,7 +3,7 @@ import { Avatar, classes, IconButton } from "@conclave/ui";
 import type { ParticipantId } from "@conclave/wire";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { AudioLines, Mic, MicOff, Pin, PinOff, X } from "lucide-react";
-import { type JSX, memo, type ReactNode } from "react";
+import { type JSX, memo, type ReactNode, useEffect, useRef } from "react";
 import { useNameOf } from "../../person/names";
 import { QualityMark } from "../../person/QualityMark";
 import { useSnapshot } from "../../useSnapshot";
@@ -31,8 +31,15 @@ export function PeoplePanel({
   const { t } = useLingui();
   const others = useSnapshot(call, (snapshot) => snapshot.others);
   const count = others.length + 1;
+  useFocusReturn();
   return (
-    <section className={c("panel")} aria-labelledby="people-title">
+    <section
+      className={c("panel")}
+      aria-labelledby="people-title"
+      onKeyDown={(event) => {
+        if (event.key === "Escape") onClose();
+      }}
+    >
       <div className={c("head")}>
         <h2 className={c("title")} id="people-title">
           <Trans>People ({count})</Trans>
@@ -54,6 +61,20 @@ export function PeoplePanel({
         {invite}
       </div>
     </section>
+  );
+}
+
+/** Gives the focus back to where it was before the panel took it. */
+function useFocusReturn(): void {
+  const before = useRef<Element | null>(null);
+  // While it is first drawn: its button takes the focus right after.
+  if (before.current === null) before.current = document.activeElement;
+  useEffect(
+    () => () => {
+      const element = before.current;
+      if (element instanceof HTMLElement && element.isConnected) element.focus();
+    },
+    [],
   );
 }
 
