@@ -52,7 +52,7 @@ impl fmt::Display for LossFigures {
         writeln!(f, "5 % loss, 100 ms, each way on both lines, for {:?}", self.span)?;
         writeln!(
             f,
-            "sound:   {} of {} frames, longest gap {:?}, longest stretch missing {:?}",
+            "sound:   {} of {} frames, longest gap {:?}, longest silence heard {:?}",
             self.audio.frames, self.audio_sent, self.audio.longest_gap, self.audio.longest_hole
         )?;
         writeln!(

@@ -15,8 +15,8 @@ pub struct Observed {
     pub bytes: u64,
     /// The longest time without a usable frame, up to now.
     pub longest_gap: Duration,
-    /// For sound: the longest stretch that is missing. Unlike the gap, it does not count what a
-    /// receiver holds back to put packets into order and a jitter buffer evens out.
+    /// For sound: the longest silence that is heard, behind a jitter buffer of 120 ms. The gap is
+    /// longer: a receiver holds packets back to put them into order.
     pub longest_hole: Duration,
     /// Width of the picture now.
     pub width: u16,
@@ -38,6 +38,8 @@ struct Track {
     changed_at: Instant,
     longest_gap: Duration,
     longest_hole: Duration,
+    /// Sound that has come and is not played yet.
+    buffered: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -50,6 +52,9 @@ struct Counts {
 
 /// How much sound is in a packet.
 const AUDIO_FRAME: Duration = Duration::from_millis(20);
+
+/// How much sound a receiver keeps ahead.
+const JITTER_BUFFER: Duration = Duration::from_millis(120);
 
 impl Watch {
     pub(crate) fn sample(&mut self, now: Instant, received: &[ReceivedReport]) {
@@ -70,6 +75,7 @@ impl Watch {
                 changed_at: now,
                 longest_gap: Duration::ZERO,
                 longest_hole: Duration::ZERO,
+                buffered: Duration::ZERO,
             });
             if counts.frames > track.now.frames {
                 track.note_gap(now, counts.frames - track.now.frames);
@@ -114,8 +120,9 @@ impl Track {
     /// `frames` came at once, after a pause.
     fn note_gap(&mut self, now: Instant, frames: u64) {
         let gap = now - self.changed_at;
-        let sound = AUDIO_FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
         self.longest_gap = self.longest_gap.max(gap);
-        self.longest_hole = self.longest_hole.max(gap.saturating_sub(sound));
+        self.longest_hole = self.longest_hole.max(gap.saturating_sub(self.buffered));
+        let sound = AUDIO_FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
+        self.buffered = (self.buffered.saturating_sub(gap) + sound).min(JITTER_BUFFER);
     }
 }
