@@ -128,9 +128,8 @@ try {
 
 const difference = median(ours) - median(floor);
 const holds = difference <= LIMIT_MS;
-process.stdout.write(
-  `${JSON.stringify({ runs, limitMs: LIMIT_MS, oursMs: ours, floorMs: floor })}\n`,
-);
+const report = { runs, limitMs: LIMIT_MS, oursMs: ours, floorMs: floor, firstWidths: [...widths] };
+process.stdout.write(`${JSON.stringify(report)}\n`);
 process.stdout.write(
   `join-to-first-frame median ${median(ours)} ms, floor ${median(floor)} ms, ` +
     `difference ${difference} ms (limit ${LIMIT_MS} ms)\n`,

@@ -4,6 +4,7 @@
  */
 
 import { execFileSync } from "node:child_process";
+import { randomInt } from "node:crypto";
 
 let made = 0;
 
@@ -19,12 +20,15 @@ export class Network {
     made += 1;
     this.name = `conclave-e2e-${process.pid}-${made}`;
     this.#cable = `cv${process.pid % 100_000}n${made}`;
-    this.address = `10.213.${made}.2`;
+    // Others on this machine may test at the same time: one of many networks, by chance.
+    const subnet = `10.213.${randomInt(256)}`;
+    const first = 4 * randomInt(64);
+    this.address = `${subnet}.${first + 2}`;
     const far = `${this.#cable}b`;
     ip("netns", "add", this.name);
     try {
       ip("link", "add", this.#cable, "type", "veth", "peer", "name", far, "netns", this.name);
-      ip("addr", "add", `10.213.${made}.1/30`, "dev", this.#cable);
+      ip("addr", "add", `${subnet}.${first + 1}/30`, "dev", this.#cable);
       ip("link", "set", this.#cable, "up");
       ip("-n", this.name, "addr", "add", `${this.address}/30`, "dev", far);
       ip("-n", this.name, "link", "set", far, "up");

@@ -122,18 +122,14 @@ export class Person {
     await appears(this.tab, "button", this.#say("Join again"), patience);
   }
 
-  /** After a reload: into the call again, with one click at most. */
+  /** After a reload: into the call again, by itself or with one click. */
   async comesBack(): Promise<void> {
-    let clicks = 0;
-    await until(`${this.name} to come back`, async () => {
-      if (await this.tab.shows("button", this.#say("Leave the meeting"))) return true;
-      const door = this.#say("Join the meeting");
-      if (clicks === 0 && (await this.tab.isEnabled("button", door))) {
-        clicks += 1;
-        await this.tab.click("button", door);
-      }
-      return false;
-    });
+    try {
+      await this.isInCall({ timeoutMs: 5000 });
+    } catch {
+      await this.tab.click("button", this.#say("Join the meeting"));
+      await this.isInCall();
+    }
   }
 
   /** Presses the button of this English name. */
