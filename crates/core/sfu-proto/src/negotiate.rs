@@ -24,6 +24,13 @@ const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// The id with which the Dependency Descriptor would be offered; the client's offer decides.
 const DESCRIPTOR_ID: u8 = 12;
 
+/// Candidates in one offer. The node waits for the client's checks and needs none; a machine with
+/// many interfaces states some dozens.
+const MAX_CANDIDATES: usize = 128;
+
+/// Lines about SSRCs in one offer. A browser writes four for each of a track's two streams.
+const MAX_SSRC_LINES: usize = 512;
+
 /// How every session of a node is set up.
 pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
     let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
@@ -60,6 +67,10 @@ struct Section {
 impl OfferSummary {
     /// Reads what the node looks at. Says nothing about whether the rest is well-formed.
     pub(crate) fn read(sdp: &str, limits: &Limits) -> Result<Self, OfferError> {
+        let lines = |start: &str| sdp.lines().filter(|line| line.starts_with(start)).count();
+        if lines("a=candidate:") > MAX_CANDIDATES || lines("a=ssrc:") > MAX_SSRC_LINES {
+            return Err(OfferError::TooManyLines);
+        }
         let mut summary = Self::default();
         for line in sdp.lines() {
             if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
@@ -207,6 +218,9 @@ pub(crate) enum OfferError {
     /// The session has failed; offer a new generation.
     #[error("the session is no more: use a new generation")]
     SessionGone,
+    /// It has more candidates or SSRCs than any client of ours: each costs memory, or time.
+    #[error("more candidates or SSRCs than are allowed")]
+    TooManyLines,
     /// It has more sections than the node allows.
     #[error("{sections} media sections are more than are allowed")]
     TooManySections {

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::PublicationTrack;
 use conclave_forward::{
@@ -25,6 +25,8 @@ pub(crate) struct Publication {
     tracker: LayerTracker,
     structures: BTreeMap<LayerId, TemplateStructure>,
     throttle: KeyframeThrottle,
+    /// Until when the sound that came has used up what it may take.
+    sound_paid_until: Instant,
     /// The slots that carry it: whose, and which.
     pub(crate) outlets: Vec<(ParticipantId, Mid)>,
 }
@@ -52,6 +54,7 @@ impl Publication {
             tracker: LayerTracker::new(),
             structures: BTreeMap::new(),
             throttle: KeyframeThrottle::new(now),
+            sound_paid_until: now,
             outlets: Vec::new(),
         }
     }
@@ -86,6 +89,18 @@ impl Publication {
         self.structures.clear();
         self.throttle = KeyframeThrottle::new(now);
         true
+    }
+
+    /// Whether a packet of sound with a payload of so many bytes may go out: sound takes no part
+    /// in the allocation of bandwidth, so one that floods would take it from everybody's pictures.
+    pub(crate) fn admits_sound(&mut self, now: Instant, payload: usize) -> bool {
+        let bytes = u32::try_from(payload + PACKET_OVERHEAD).unwrap_or(u32::MAX);
+        let paid_until = self.sound_paid_until.max(now) + SOUND_BYTE * bytes;
+        let admitted = paid_until.saturating_duration_since(now) <= SOUND_BURST;
+        if admitted {
+            self.sound_paid_until = paid_until;
+        }
+        admitted
     }
 
     /// Reads a video packet and takes note of it.
@@ -176,6 +191,16 @@ impl Publication {
     }
 }
 
+/// How long a byte of sound takes of what a publication may send: 512 kbit/s, which is more than
+/// Opus ever uses (RFC 6716 section 2.1.1).
+const SOUND_BYTE: Duration = Duration::from_nanos(15_625);
+
+/// How far sound may be ahead of that, after a network held it up.
+const SOUND_BURST: Duration = Duration::from_secs(1);
+
+/// What each packet takes besides its payload: about the headers of RTP, UDP and IP.
+const PACKET_OVERHEAD: usize = 40;
+
 /// Sorts rids from the smallest picture to the largest. Clients name them `q`, `h`, `f` (quarter,
 /// half, full) or count them; other names are taken in the order of the offer.
 fn lowest_first(mut rids: Vec<Rid>) -> Vec<Rid> {
@@ -189,4 +214,32 @@ fn lowest_first(mut rids: Vec<Rid>) -> Vec<Rid> {
         rids.sort_by_key(known);
     }
     rids
+}
+
+#[cfg(test)]
+mod tests {
+    use conclave_model::{PublicationId, TrackSource};
+
+    use super::*;
+
+    #[test]
+    fn sound_that_floods_is_cut_to_what_a_microphone_may_send() {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let start = Instant::now();
+        let mid = Mid::new("0").unwrap();
+        let source = TrackSource::Microphone;
+        let track = PublicationTrack { publication: PublicationId(5), source, mid };
+
+        // Ten seconds of the best Opus, then as many of packets as large as can be.
+        let mut publication = Publication::new(ParticipantId(1), track, start);
+        let at = |n: u32| start + Duration::from_millis(20) * n;
+        assert!((0..500).all(|n| publication.admits_sound(at(n), 1200)));
+        let flood = (500_000..1_000_000).step_by(50);
+        let admitted = flood
+            .filter(|n| publication.admits_sound(start + Duration::from_micros(20) * *n, 1200))
+            .count();
+
+        let per_second = 64_000 / 1240;
+        assert!((10 * per_second..=12 * per_second).contains(&admitted), "{admitted}");
+    }
 }

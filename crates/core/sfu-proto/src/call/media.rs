@@ -91,6 +91,13 @@ impl Call {
         };
         match track.source.kind() {
             MediaKind::Audio => {
+                let Some(publication) = self.publications.get_mut(&track.publication) else {
+                    return;
+                };
+                if !publication.admits_sound(now, packet.payload.len()) {
+                    shared.stats.drops.excess += 1;
+                    return;
+                }
                 if track.source == TrackSource::Microphone {
                     self.note_level(now, participant, packet);
                 }

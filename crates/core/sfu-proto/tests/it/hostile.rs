@@ -120,6 +120,22 @@ fn an_offer_of_too_many_slots_is_refused() {
 }
 
 #[test]
+fn an_offer_of_endless_candidates_or_ssrcs_is_refused() {
+    let mut world = running();
+    let candidate = |n| format!("a=candidate:1 1 udp 1 192.0.2.1 {n} typ host\r\n");
+    let ssrc = |n| format!("a=ssrc:{n} cname:x\r\n");
+    let endless: [String; 2] = [(1..1000).map(candidate).collect(), (1..1000).map(ssrc).collect()];
+    for lines in endless {
+        let sdp = Client::new(50, Setup::new(), world.now).offer() + &lines;
+        world.request(MediaRequest::Offer { peer: peer(0), generation: 2, sdp });
+    }
+
+    let refused = refusals(&world);
+    assert_eq!(refused, ["more candidates or SSRCs than are allowed"; 2]);
+    assert_still_runs(&mut world);
+}
+
+#[test]
 fn a_late_offer_of_an_older_generation_is_dropped() {
     let mut world = running();
     world.replace(0, Setup::new(), 3);
