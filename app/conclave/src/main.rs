@@ -4,6 +4,7 @@ mod admin;
 #[cfg(feature = "participant")]
 mod bot;
 mod certificate;
+mod door;
 mod media;
 #[cfg(feature = "participant")]
 mod meeting;

@@ -1,29 +1,34 @@
 //! `conclave serve`: the server. Everything meets here, and nowhere else.
 
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use conclave_api::{ApiConfig, Calls, CallsConfig};
 use conclave_sfu::{Running, ShardHandle};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log};
+use hyper_util::rt::TokioTimer;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, AdminState};
+use crate::door::Door;
 use crate::settings::{Flag, Format, Settings, ValueKind};
 use crate::{certificate, media};
 
 /// How long clients get to say goodbye when the server stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a client may take for the head of a request.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
 
 /// How often metrics are folded.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
@@ -120,6 +125,7 @@ impl Server {
         let folder = &settings.store.path;
         make_folder(folder)?;
         let database = folder.join("conclave.db");
+        make_file(&database)?;
         let store = SqliteStore::open(&database)
             .await
             .with_context(|| format!("cannot use {}", database.display()))?;
@@ -160,10 +166,14 @@ impl Server {
             .into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(Arc::new(tls));
-        let serving =
-            axum_server::from_tcp_rustls(http_listener, tls)?.handle(handle.clone()).serve(service);
+        let acceptor = RustlsAcceptor::new(tls).acceptor(Door::new());
+        let mut https =
+            axum_server::from_tcp(http_listener)?.acceptor(acceptor).handle(handle.clone());
+        // Without a timer, no limit of time holds.
+        https.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
+        https.http_builder().http2().timer(TokioTimer::new());
         tokio::spawn(async move {
-            if let Err(error) = serving.await {
+            if let Err(error) = https.serve(service).await {
                 tracing::error!(%error, "the HTTP server stopped");
             }
         });
@@ -266,6 +276,18 @@ fn make_folder(folder: &Path) -> anyhow::Result<()> {
         .mode(0o700)
         .create(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))
+}
+
+/// Makes the database's file, unless it is there. The folder may have been there with any mode;
+/// SQLite gives the files beside this one the same.
+fn make_file(path: &Path) -> anyhow::Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// This machine's addresses, for the names in its own certificate.

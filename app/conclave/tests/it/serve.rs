@@ -1,5 +1,7 @@
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -39,6 +41,19 @@ fn health_and_metrics_are_on_the_admin_port_alone() {
     assert!(server.ask_admin("/readyz").starts_with("HTTP/1.1 200"));
     assert!(server.ask_admin("/metrics").contains("conclave_build_info"));
     assert!(server.ask_admin("/api/v1/server").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn other_accounts_cannot_read_the_data() {
+    let site = Site::new();
+    let _server = site.start();
+
+    for entry in fs::read_dir(site.path("data")).unwrap().map(Result::unwrap) {
+        let name = entry.file_name();
+        let is_public = name == "self-signed.pem";
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert!(is_public || mode & 0o077 == 0, "{name:?} has mode {mode:o}");
+    }
 }
 
 #[test]
