@@ -5,7 +5,7 @@ export interface LanguageInfo {
   readonly id: Language;
   /** In itself: who looks for a language can read it. */
   readonly name: string;
-  /** What React Aria and `Intl` go by. React Aria has no Indonesian: see `ariaStrings.ts`. */
+  /** What React Aria and `Intl` go by. React Aria has no Indonesian of its own: `@conclave/ui` adds it. */
   readonly locale: string;
 }
 

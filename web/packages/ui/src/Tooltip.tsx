@@ -1,5 +1,9 @@
-import type { JSX, ReactElement } from "react";
-import { Tooltip as AriaTooltip, TooltipTrigger } from "react-aria-components";
+import { type JSX, type ReactElement, useContext } from "react";
+import {
+  Tooltip as AriaTooltip,
+  RootMenuTriggerStateContext,
+  TooltipTrigger,
+} from "react-aria-components";
 import { classes } from "./classes";
 import styles from "./Tooltip.module.css";
 
@@ -15,8 +19,10 @@ export interface TooltipProps {
 
 /** Names its child on hover and on focus. */
 export function Tooltip({ text, keys, children }: TooltipProps): JSX.Element {
+  // Beside an open menu it would take the Escape that is meant for the menu.
+  const isMenuOpen = useContext(RootMenuTriggerStateContext)?.isOpen === true;
   return (
-    <TooltipTrigger delay={500} closeDelay={80}>
+    <TooltipTrigger delay={500} closeDelay={80} isDisabled={isMenuOpen}>
       {children}
       <AriaTooltip className={c("tooltip")} offset={8}>
         {text}

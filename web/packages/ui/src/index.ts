@@ -4,8 +4,6 @@
  * @module
  */
 
-/** The language in which widgets name things and format numbers and dates. */
-export { I18nProvider as LocaleProvider } from "react-aria-components";
 export { type Announce, Announcer, useAnnounce } from "./Announcer";
 export { Avatar, type AvatarProps } from "./Avatar";
 export { initialsOf, toneOf } from "./avatarFace";
@@ -38,6 +36,7 @@ export {
   type TextFieldProps,
 } from "./Field";
 export { LevelMeter, type LevelMeterProps } from "./LevelMeter";
+export { LocaleProvider, type LocaleProviderProps } from "./LocaleProvider";
 export { Logo, LogoMark } from "./Logo";
 export {
   DialogTrigger,
