@@ -135,6 +135,11 @@ impl Calls {
         entry.map_or(0, |entry| entry.participants.load(Ordering::Relaxed))
     }
 
+    /// Whether a meeting's call runs.
+    pub(crate) fn runs(&self, meeting: MeetingId) -> bool {
+        self.running().by_meeting.contains_key(&meeting)
+    }
+
     pub(crate) fn max_participants(&self) -> u32 {
         self.inner.config.max_participants
     }

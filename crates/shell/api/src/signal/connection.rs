@@ -269,14 +269,22 @@ impl Connection {
         Err(Step::Reply(error(ErrorCode::UnknownMeeting, detail, false)))
     }
 
-    /// Finds the digest of a resume token; the call checks it. A meeting that does not exist has
-    /// no call to ask.
+    /// Finds the digest of a resume token. A call that runs checks it; none is started for a token
+    /// of which the store knows nothing, be there such a meeting or not.
     async fn check_resume(&self, meeting: MeetingId, token: &str) -> Result<TokenHash, Step> {
         self.check_rate()?;
-        let known = self.api.calls.store().meeting(meeting).await.map_err(|e| failed(&e))?;
-        token::hash_token(token).filter(|_| known.is_some()).ok_or_else(|| {
-            Step::Reply(error(ErrorCode::ResumeRefused, "no session has this token", false))
-        })
+        let kept = self.api.calls.store().sessions(meeting).await.map_err(|e| failed(&e))?;
+        let is_kept = |presented: &TokenHash| {
+            kept.sessions.iter().any(|session| {
+                let proven = session.proven.is_some_and(|proven| token::same(presented, &proven));
+                proven | token::same(presented, &session.token)
+            })
+        };
+        token::hash_token(token)
+            .filter(|presented| is_kept(presented) || self.api.calls.runs(meeting))
+            .ok_or_else(|| {
+                Step::Reply(error(ErrorCode::ResumeRefused, "no session has this token", false))
+            })
     }
 
     /// Whether the client's source may ask for meetings: guessing is slow.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_model::ParticipantId;
+use conclave_model::{CallId, ParticipantId};
 use conclave_wire::{ClientMessage, ErrorCode, LIMITS, Offer, Presence, ServerMessage};
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -112,6 +112,21 @@ async fn an_unknown_token_is_refused_and_the_socket_may_join_anew() {
     assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
 
     client.join(1).await;
+}
+
+#[tokio::test]
+async fn a_wrong_resume_token_starts_no_call() {
+    let mut server = Server::new().await;
+    server.meeting(1).await;
+    let mut client = Client::greet(server.listen().await).await;
+
+    client.say(&resume(1, &token(99), None)).await;
+    assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
+    client.join(1).await;
+
+    let first = soon(server.asked.recv()).await;
+    let Some(MediaRequest::Offer { peer, .. }) = first else { panic!("{first:?}") };
+    assert_eq!(peer.call, CallId(1), "the first call of this process");
 }
 
 #[tokio::test]
