@@ -272,7 +272,8 @@ impl Call {
         }
         let Offer { generation, sdp, tracks } = offer;
         let tracks = publication_tracks(id, &tracks);
-        participant.offers.push_back(PendingOffer { generation, tracks });
+        let connection = participant.connection();
+        participant.offers.push_back(PendingOffer { generation, connection, tracks });
         self.ask_media(MediaRequest::Offer { peer, generation, sdp });
         Ok(())
     }

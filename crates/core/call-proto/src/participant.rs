@@ -56,6 +56,8 @@ pub(crate) struct Entering {
 #[derive(Debug)]
 pub(crate) struct PendingOffer {
     pub(crate) generation: u32,
+    /// The connection that it came on, which alone can use the answer.
+    pub(crate) connection: Option<ConnectionId>,
     /// What to publish once it is answered.
     pub(crate) tracks: Vec<PublicationTrack>,
 }

@@ -15,7 +15,7 @@ impl Call {
             Some(media) if media.generation == generation => media.alive = true,
             media => *media = Some(Media { generation, alive: true, slots: None }),
         }
-        let wants = participant.wants.clone();
+        let (wants, asked_on) = (participant.wants.clone(), offer.connection);
         // The shard knows the media sections from here on: what they carry follows the answer.
         self.set_tracks(id, offer.tracks);
         if !wants.is_empty() {
@@ -24,6 +24,9 @@ impl Call {
 
         let answer = Answer { generation, sdp };
         let Some(participant) = self.participants.get_mut(&id) else { return };
+        if participant.connection() != asked_on {
+            return;
+        }
         match &mut participant.link {
             Link::Entering(entering) => {
                 if entering.offer == Some(generation) {
@@ -40,8 +43,11 @@ impl Call {
     }
 
     pub(super) fn offer_refused(&mut self, peer: PeerId, generation: u32, detail: &str) {
-        let Some((id, _)) = self.take_offer(peer, generation) else { return };
+        let Some((id, offer)) = self.take_offer(peer, generation) else { return };
         let Some(participant) = self.participants.get(&id) else { return };
+        if participant.connection() != offer.connection {
+            return;
+        }
         let newcomer = !participant.shown && participant.session.proven.is_none();
         match &participant.link {
             Link::Entering(entering) => {

@@ -411,6 +411,26 @@ fn a_device_that_missed_the_answer_to_its_resume_can_resume_again() {
 }
 
 #[test]
+fn an_answer_to_a_lost_sockets_offer_is_not_taken_for_that_to_the_next() {
+    let mut world = World::new();
+    world.join(1, &[]);
+    let known = world.joined(1).resume_token.clone();
+    let peer = PeerId { call: CALL, participant: ParticipantId(1) };
+    let answer =
+        |sdp: &str| Input::Media(MediaEvent::Answer { peer, generation: 1, sdp: sdp.to_owned() });
+    world.answers = false;
+    world.feed(Input::Offer { connection: ConnectionId(1), offer: offer(1, &[]) });
+    world.lose(1);
+    world.resume(2, &known, Some(1));
+
+    world.feed(answer("to the first"));
+    assert!(world.sent(2).is_empty());
+    world.feed(answer("to the second"));
+
+    assert_eq!(world.joined(2).answer.as_ref().unwrap().sdp, "to the second");
+}
+
+#[test]
 fn after_a_restart_a_known_token_is_the_same_participant_again() {
     let session = |participant, n| SessionRecord {
         participant: ParticipantId(participant),

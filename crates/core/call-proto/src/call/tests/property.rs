@@ -167,6 +167,10 @@ impl Model {
     /// What each connected device believes is what is so.
     fn check(&mut self) -> Result<(), TestCaseError> {
         self.world.settle();
+        // A grace period may have ended at this very moment, and its end is not told yet.
+        while self.world.call.roster.due().is_some() {
+            self.world.settle();
+        }
         for i in 0..DEVICES {
             self.read(i);
         }
