@@ -178,6 +178,20 @@ describe("around one", () => {
     expect(upright[1]?.y).toBe(upright[2]?.y);
   });
 
+  test("lays a screen across an upright stage and a grid of the others below", () => {
+    const tiles = [...cameras(4), screen(3)];
+    const { boxes } = arrange(request({ ...PHONE, layout: "speaker", tiles }));
+    const [shared, ...others] = boxes;
+    expect(shared).toMatchObject({ key: "screen:3", x: 0, y: 0, width: PHONE.width });
+    expect(shared?.height).toBe(Math.floor(PHONE.width * 0.75));
+    expect(others[0]?.key).toBe("camera:3");
+    expect(new Set(others.map(({ y }) => y)).size).toBe(2);
+    for (const { y, height } of others) {
+      expect(y).toBeGreaterThan(shared?.height ?? 0);
+      expect(y + height).toBeLessThanOrEqual(PHONE.height);
+    }
+  });
+
   test("gives the featured one most of the room", () => {
     const { boxes } = arrange(request({ layout: "speaker", tiles: cameras(8) }));
     const area = (box: TileBox | undefined): number => (box?.width ?? 0) * (box?.height ?? 0);

@@ -88,6 +88,8 @@ const RULES: Readonly<Record<DeviceClass, DeviceRules>> = {
 /** Width of a tile in the strip beside or below the featured one, as a share of the stage's. */
 const BESIDE_SHARE = 0.18;
 const BELOW_SHARE = 0.3;
+/** Hardly a screen is taller than this, as width to height; one that is keeps dark edges. */
+const TALLEST_SCREEN = 4 / 3;
 const STRIP_MIN = 120;
 const STRIP_MAX = 260;
 
@@ -271,6 +273,10 @@ function arrangeAround(request: LayoutRequest, featured: Tile): Placed {
       Number(a.participant === featured.participant),
   );
   const isBeside = width / height > 4 / 3;
+  const screenHeight = Math.floor(width / TALLEST_SCREEN);
+  if (!isBeside && featured.source === "screen" && height - screenHeight >= screenHeight / 2) {
+    return arrangeBelow(request, featured, strip, screenHeight);
+  }
   const wished = width * (isBeside ? BESIDE_SHARE : BELOW_SHARE);
   const thumbWidth = Math.floor(Math.min(STRIP_MAX, width, Math.max(STRIP_MIN, wished)));
   const thumbHeight = Math.floor(thumbWidth / WIDE);
@@ -289,6 +295,23 @@ function arrangeAround(request: LayoutRequest, featured: Tile): Placed {
     return { key, x, y, width: thumbWidth, height: thumbHeight, priority: "thumbnail" };
   });
   return { page, pages, boxes: [place(request, featured, stage), ...thumbs] };
+}
+
+/** On an upright stage: the screen across, as tall as it needs, and a grid of the others below. */
+function arrangeBelow(
+  request: LayoutRequest,
+  screen: Tile,
+  others: readonly Tile[],
+  screenHeight: number,
+): Placed {
+  const { width, gap } = request;
+  const top = screenHeight + gap;
+  const grid = arrangeGrid({ ...request, tiles: others, height: request.height - top });
+  const area = { x: 0, y: 0, width, height: screenHeight };
+  return {
+    ...grid,
+    boxes: [place(request, screen, area), ...grid.boxes.map((box) => ({ ...box, y: box.y + top }))],
+  };
 }
 
 interface Area {
