@@ -235,34 +235,26 @@ export class Person {
     return (await this.tiles()).filter(({ kind }) => kind === "camera");
   }
 
-  /** Waits until the faces of so many others are in view, each with a picture. */
-  async seesOthers(count: number, patience?: Patience): Promise<void> {
-    await until(
-      `${this.name} to see ${count} others`,
-      async () => {
-        const tiles = await this.othersInView();
-        return tiles.length === count && tiles.every(({ frames }) => (frames ?? 0) > 0);
-      },
-      patience,
-    );
-  }
-
-  /** Waits until the pictures of so many others have moved since this was called. */
+  /**
+   * Waits until the pictures of so many others, and no more, are in view and each has moved since
+   * this was called. Not all at one moment: a server on a busy machine may rest one for a while.
+   */
   async hasMediaOf(count: number, patience?: Patience): Promise<void> {
     const start = new Map<string, number>();
+    const moved = new Set<string>();
     await until(
       `${this.name} to have moving pictures of ${count} others`,
       async () => {
         const tiles = await this.othersInView();
-        const moved = tiles.filter(({ participant, frames }) => {
-          if (frames === undefined) return false;
+        for (const { participant, frames } of tiles) {
+          if (frames === undefined) continue;
           const first = start.get(participant);
           if (first === undefined || frames < first) start.set(participant, frames);
-          return first !== undefined && frames >= first + 2;
-        });
-        return moved.length === count;
+          else if (frames >= first + 2) moved.add(participant);
+        }
+        return tiles.length === count && tiles.every(({ participant }) => moved.has(participant));
       },
-      { everyMs: 50, timeoutMs: 30_000, ...patience },
+      { everyMs: 50, timeoutMs: 40_000, ...patience },
     );
   }
 
@@ -298,9 +290,9 @@ export class Person {
   }
 
   /** Waits until every picture in view has moved. */
-  async seesAllMove(patience?: Patience): Promise<void> {
+  async seesAllMove(): Promise<void> {
     const count = (await this.othersInView()).length;
-    if (count > 0) await this.hasMediaOf(count, patience);
+    if (count > 0) await this.hasMediaOf(count);
   }
 
   /** Turns the page; `false` if there is no other. */

@@ -91,7 +91,7 @@ async function takeReadmePicture(): Promise<void> {
         ...camera,
       });
     }
-    await viewer.seesOthers(CAST.length);
+    await viewer.hasMediaOf(CAST.length);
     await viewer.seesAllMove();
     // What came and went is said for some seconds.
     await pause(7000);

@@ -73,10 +73,10 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   await ada.join();
   await visit("call-alone", tab);
   const bot = stage.bot(link);
-  await ada.seesOthers(1);
+  await ada.hasMediaOf(1);
   await visit("call-two", tab);
   const bots = stage.bot(link, { count: 4 });
-  await ada.seesOthers(5);
+  await ada.hasMediaOf(5);
   await visit("call-six", tab);
   if (options.large === true) {
     const crowd = stage.bot(link, { count: 14 });

@@ -19,7 +19,7 @@ async function enterAmong(stage: Stage, bots: number): Promise<{ person: Person;
   const person = await Person.enter(stage, "chromium", link, {
     name: "Ada",
     colour: "red",
-    size: [1280, 800],
+    size: [800, 600],
   });
   await person.countsPeople(bots + 1);
   return { person, link };
@@ -29,13 +29,13 @@ test(
   "among twenty, each page shows moving pictures, and neither paging nor coming nor going negotiates",
   async (stage) => {
     const few = await enterAmong(stage, 4);
-    await few.person.seesAllMove({ timeoutMs: 40_000 });
+    await few.person.seesAllMove();
     const forFive = await plainNegotiations(few.person);
     await few.person.leave();
     await stage.dismissBots();
 
     const { person, link } = await enterAmong(stage, 20);
-    await person.seesAllMove({ timeoutMs: 40_000 });
+    await person.seesAllMove();
     const forTwentyOne = await plainNegotiations(person);
     if (forTwentyOne !== forFive) {
       throw new Error(`${forTwentyOne} negotiations for 21 people, ${forFive} for 5`);
@@ -44,7 +44,7 @@ test(
     const settled = await negotiations(person.tab);
     const seen = new Set<string>();
     for (;;) {
-      await person.seesAllMove({ timeoutMs: 40_000 });
+      await person.seesAllMove();
       for (const { participant } of await person.othersInView()) seen.add(participant);
       if (!(await person.turnPage("Next page"))) break;
     }
@@ -54,7 +54,7 @@ test(
     await person.countsPeople(23);
     await late.leave();
     await person.countsPeople(21);
-    while (await person.turnPage("Previous page")) await person.seesAllMove({ timeoutMs: 40_000 });
+    while (await person.turnPage("Previous page")) await person.seesAllMove();
     const after = await negotiations(person.tab);
     if (after !== settled) {
       throw new Error(`${after - settled} negotiations for paging, coming and going`);

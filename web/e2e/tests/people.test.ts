@@ -10,7 +10,7 @@ test("three to six people come one after the other, and all see each other", asy
   const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "magenta" });
   stage.bot(link);
   for (const people of [3, 4, 5, 6]) {
-    for (const person of [ada, ben]) await hasLiveTiles(person, people - 1);
+    for (const person of [ada, ben]) await person.hasMediaOf(people - 1);
     if (people < 6) stage.bot(link);
   }
   await ada.sees("Ben", "magenta");
@@ -32,7 +32,7 @@ test("who leaves is gone for the others, and may come back", async (stage) => {
   await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
 
   const bot = stage.bot(link);
-  await hasLiveTiles(ada, 2);
+  await ada.hasMediaOf(2);
   await bot.leave();
   await until("the bot's tile to go", async () => (await ada.othersInView()).length === 1);
 });
@@ -48,10 +48,3 @@ test("a reload comes back with at most one click, and only once", async (stage) 
   await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
   await until("one Ben only", async () => (await ada.othersInView()).length === 1);
 });
-
-async function hasLiveTiles(person: Person, count: number): Promise<void> {
-  await until(`${person.name} to have ${count} live tiles`, async () => {
-    const tiles = await person.othersInView();
-    return tiles.length === count && tiles.every(({ frames }) => (frames ?? 0) > 0);
-  });
-}

@@ -12,7 +12,7 @@ test("after the server is killed and restarted, all are back with media in five 
   const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
   const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
   const bot = stage.bot(link);
-  await Promise.all([ada.seesOthers(2), ben.seesOthers(2), bot.receives()]);
+  await Promise.all([ada.hasMediaOf(2), ben.hasMediaOf(2), bot.receives()]);
   await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
 
   await server.kill();
