@@ -31,7 +31,7 @@ const CONTENT_SECURITY: &str = "default-src 'self'; \
 
 const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self), \
     speaker-selection=(self), fullscreen=(self), autoplay=(self), screen-wake-lock=(self), \
-    geolocation=(), payment=(), usb=(), serial=(), bluetooth=()";
+    geolocation=(), payment=(), usb=(), serial=()";
 
 /// Puts the security headers on every answer.
 pub(crate) fn secure(router: Router, hsts: bool) -> Router {
