@@ -4,7 +4,7 @@ use std::time::Instant;
 use conclave_call_proto::media::{
     AudioSlot, MediaEvent, PeerId, PublicationTrack, TilePriority, VideoSlot, Want,
 };
-use conclave_forward::{Demand, PixelSize, Rank, SlotChange, SlotTable, allocate};
+use conclave_forward::{Allocation, Demand, PixelSize, Rank, SlotChange, SlotTable, allocate};
 use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 
 use crate::negotiate::INITIAL_ESTIMATE;
@@ -33,6 +33,7 @@ pub(crate) struct Peer {
     video: SlotTable<Mid>,
     estimate: Bitrate,
     desired: Bitrate,
+    sustained: Bitrate,
     told: SlotMap,
 }
 
@@ -53,6 +54,23 @@ const MIN_DESIRED: Bitrate = Bitrate::kbps(3000);
 /// The same while it carries none.
 const MIN_DESIRED_IDLE: Bitrate = Bitrate::kbps(300);
 
+/// What the chosen layers take together, in bits per second.
+fn video_rate(allocations: &[Allocation], demands: &[Demand]) -> u64 {
+    let layers = allocations.iter().zip(demands).filter_map(|(allocation, demand)| {
+        demand.layers.iter().find(|layer| Some(layer.layer) == allocation.target)
+    });
+    layers.map(|layer| layer.bitrate.as_bps()).sum()
+}
+
+/// What the cheapest of the paused pictures would take, in bits per second.
+fn next_picture(allocations: &[Allocation], demands: &[Demand]) -> Option<u64> {
+    let paused =
+        allocations.iter().zip(demands).filter(|(allocation, _)| allocation.target.is_none());
+    let smallest = paused
+        .filter_map(|(_, demand)| demand.layers.iter().map(|layer| layer.bitrate.as_bps()).min());
+    smallest.min()
+}
+
 impl Peer {
     pub(crate) const fn new(id: PeerId) -> Self {
         Self {
@@ -68,6 +86,7 @@ impl Peer {
             video: SlotTable::new(),
             estimate: INITIAL_ESTIMATE,
             desired: Bitrate::ZERO,
+            sustained: Bitrate::ZERO,
             told: SlotMap { audio: Vec::new(), video: Vec::new() },
         }
     }
@@ -151,6 +170,7 @@ impl Peer {
         self.told = SlotMap::default();
         self.estimate = INITIAL_ESTIMATE;
         self.desired = Bitrate::ZERO;
+        self.sustained = Bitrate::ZERO;
         session
     }
 
@@ -232,27 +252,32 @@ impl Peer {
                 outlet.starved = allocation.target.is_none() && !demand.layers.is_empty();
             }
         }
-        self.desire(audio, &demands);
+        self.desire(audio, &demands, &allocations);
     }
 
-    /// Tells the bandwidth estimation what would be sent if everything fitted.
-    fn desire(&mut self, audio: Bitrate, demands: &[Demand]) {
+    /// Tells the bandwidth estimation what would be sent if everything fitted, and how much it
+    /// shall put on the wire meanwhile.
+    fn desire(&mut self, audio: Bitrate, demands: &[Demand], allocations: &[Allocation]) {
         // An unlimited budget gives each publication the best layer that its tile can use.
-        let best = allocate(Bitrate::bps(u64::MAX / 4), demands);
-        let video = best.iter().zip(demands).filter_map(|(allocation, demand)| {
-            let layer = demand.layers.iter().find(|l| Some(l.layer) == allocation.target)?;
-            Some(layer.bitrate.as_bps())
-        });
-        let needed = video.sum::<u64>() + audio.as_bps();
+        let best = video_rate(&allocate(Bitrate::bps(u64::MAX / 4), demands), demands);
+        let sent = video_rate(allocations, demands);
+        let needed = best + audio.as_bps();
         // The allocator asks for 15 % of headroom; encoders overshoot for moments.
         let least = if demands.is_empty() { MIN_DESIRED_IDLE } else { MIN_DESIRED };
         let desired = Bitrate::bps(needed + needed / 4).max(least);
-        let (now, then) = (desired.as_bps(), self.desired.as_bps());
-        if now.abs_diff(then) * 10 > then
+        // An estimate grows only with what is sent. Where a picture had to be paused, padding
+        // stands in for its smallest layer: without it, what was paused stays so.
+        let sustained = next_picture(allocations, demands).map_or(Bitrate::ZERO, |next| {
+            Bitrate::bps(sent + next + next / 4 + audio.as_bps()).min(desired)
+        });
+        let has_changed =
+            |now: Bitrate, then: Bitrate| now.as_bps().abs_diff(then.as_bps()) * 10 > then.as_bps();
+        if (has_changed(desired, self.desired) || has_changed(sustained, self.sustained))
             && let Some(session) = &mut self.session
         {
             self.desired = desired;
-            session.set_desired_bitrate(desired);
+            self.sustained = sustained;
+            session.set_desired_bitrate(sustained, desired);
         }
     }
 

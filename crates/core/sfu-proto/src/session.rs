@@ -335,9 +335,9 @@ impl Session {
     }
 
     /// Tells the bandwidth estimation what the node sends at least, and what it would like to.
-    pub(crate) fn set_desired_bitrate(&mut self, desired: Bitrate) {
-        let desired = str0m::bwe::Bitrate::bps(desired.as_bps());
-        self.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::ZERO, desired);
+    pub(crate) fn set_desired_bitrate(&mut self, sustained: Bitrate, desired: Bitrate) {
+        let rate = |rate: Bitrate| str0m::bwe::Bitrate::bps(rate.as_bps());
+        self.rtc.bwe().set_bitrate(rate(sustained), rate(desired));
     }
 }
 
