@@ -47,6 +47,11 @@ struct SlotMap {
 /// What an audio slot in use takes: Opus at 32 kbit/s and its headers.
 const AUDIO_RATE: Bitrate = Bitrate::kbps(48);
 
+/// What pictures may take on a path that shows neither loss nor delay, whatever the estimate: a
+/// busy machine at the far end makes arrivals so uneven that the estimate falls to what little is
+/// sent, and with nothing sent it could never rise.
+const VIDEO_FLOOR: Bitrate = Bitrate::kbps(200);
+
 /// What the node wants to know of a path at least while it carries a picture: enough for a large
 /// one, so that enlarging a tile need not wait for the estimate to grow.
 const MIN_DESIRED: Bitrate = Bitrate::kbps(3000);
@@ -243,7 +248,8 @@ impl Peer {
 
         let sounding = self.audio.iter().filter(|(_, carried)| carried.is_some()).count() as u64;
         let audio = Bitrate::bps(AUDIO_RATE.as_bps() * sounding);
-        let allocations = allocate(self.estimate - audio, &demands);
+        let floor = if self.quality.is_congested(now) { Bitrate::ZERO } else { VIDEO_FLOOR };
+        let allocations = allocate((self.estimate - audio).max(floor), &demands);
         for ((allocation, demand), mid) in allocations.iter().zip(&demands).zip(slots) {
             if let Some(outlet) = self.outlets.get_mut(&mid) {
                 if outlet.rewriter.target() != allocation.target {

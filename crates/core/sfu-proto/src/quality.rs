@@ -14,6 +14,8 @@ pub(crate) struct QualityMeter {
     told_at: Option<Instant>,
     /// A better judgement, and since when it holds.
     better: Option<(ConnectionQuality, Instant)>,
+    /// When the path last lost much or held packets back for long.
+    congested_at: Option<Instant>,
 }
 
 /// Two reports are at least this far apart.
@@ -22,9 +24,19 @@ const MIN_SPACING: Duration = Duration::from_secs(2);
 /// A better judgement is told after it has held for this long.
 const PATIENCE: Duration = Duration::from_secs(6);
 
+/// A path that lost much counts as congested for this long: a picture that was stopped for it is
+/// not sent again after each report.
+const CONGESTION_HOLD: Duration = Duration::from_secs(10);
+
+/// More loss than this breaks up speech.
+const MUCH_LOSS: f32 = 0.08;
+
+/// A longer round trip than this breaks a conversation.
+const LONG_ROUND_TRIP: Duration = Duration::from_millis(700);
+
 impl QualityMeter {
     pub(crate) const fn new() -> Self {
-        Self { told: None, told_at: None, better: None }
+        Self { told: None, told_at: None, better: None, congested_at: None }
     }
 
     /// Takes a report; returns the quality if others should be told.
@@ -37,7 +49,17 @@ impl QualityMeter {
         let loss = |fraction: Option<f32>| fraction.unwrap_or_default().clamp(0.0, 1.0);
         let loss = loss(stats.egress_loss_fraction).max(loss(stats.ingress_loss_fraction));
         let estimate = stats.bwe_tx.map(|estimate| Bitrate::bps(estimate.as_u64()));
-        self.judge(now, assess(loss, stats.rtt.unwrap_or_default(), estimate, starved))
+        let rtt = stats.rtt.unwrap_or_default();
+        if stats.egress_loss_fraction.is_some_and(|l| l > MUCH_LOSS) || rtt > LONG_ROUND_TRIP {
+            self.congested_at = Some(now);
+        }
+        self.judge(now, assess(loss, rtt, estimate, starved))
+    }
+
+    /// Whether the path to the peer shows, by loss or delay, that it carries too much. The
+    /// bandwidth estimate alone proves little where little is sent.
+    pub(crate) fn is_congested(&self, now: Instant) -> bool {
+        self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < CONGESTION_HOLD)
     }
 
     /// The session is gone.
@@ -82,7 +104,7 @@ impl QualityMeter {
 /// round trip, and breaks at 700. Below 80 kbit/s hardly more than sound gets through.
 fn assess(loss: f32, rtt: Duration, estimate: Option<Bitrate>, starved: bool) -> ConnectionQuality {
     let below = |bar: Bitrate| estimate.is_some_and(|estimate| estimate < bar);
-    if loss > 0.08 || rtt > Duration::from_millis(700) || below(Bitrate::kbps(80)) {
+    if loss > MUCH_LOSS || rtt > LONG_ROUND_TRIP || below(Bitrate::kbps(80)) {
         ConnectionQuality::Poor
     } else if loss > 0.02 || rtt > Duration::from_millis(300) || starved {
         ConnectionQuality::Fair
