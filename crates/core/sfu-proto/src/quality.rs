@@ -50,9 +50,7 @@ impl QualityMeter {
         let loss = loss(stats.egress_loss_fraction).max(loss(stats.ingress_loss_fraction));
         let estimate = stats.bwe_tx.map(|estimate| Bitrate::bps(estimate.as_u64()));
         let rtt = stats.rtt.unwrap_or_default();
-        if stats.egress_loss_fraction.is_some_and(|l| l > MUCH_LOSS) || rtt > LONG_ROUND_TRIP {
-            self.congested_at = Some(now);
-        }
+        self.note_congestion(now, stats.egress_loss_fraction.unwrap_or_default(), rtt);
         self.judge(now, assess(loss, rtt, estimate, starved))
     }
 
@@ -60,6 +58,12 @@ impl QualityMeter {
     /// bandwidth estimate alone proves little where little is sent.
     pub(crate) fn is_congested(&self, now: Instant) -> bool {
         self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < CONGESTION_HOLD)
+    }
+
+    fn note_congestion(&mut self, now: Instant, loss: f32, rtt: Duration) {
+        if loss > MUCH_LOSS || rtt > LONG_ROUND_TRIP {
+            self.congested_at = Some(now);
+        }
     }
 
     /// The session is gone.
@@ -132,6 +136,19 @@ mod tests {
         assert_eq!(meter.judge(at(4), ConnectionQuality::Good), None);
         assert_eq!(meter.judge(at(8), ConnectionQuality::Good), None);
         assert_eq!(meter.judge(at(10), ConnectionQuality::Good), Some(ConnectionQuality::Good));
+    }
+
+    #[test]
+    fn a_path_that_lost_much_or_took_long_counts_as_congested_for_a_while() {
+        let (start, mut meter) = (origin(), QualityMeter::new());
+        let at = |s: u64| start + Duration::from_secs(s);
+        meter.note_congestion(at(0), 0.07, Duration::from_millis(300));
+        assert!(!meter.is_congested(at(0)));
+        meter.note_congestion(at(1), 0.1, Duration::ZERO);
+        assert!(meter.is_congested(at(10)));
+        assert!(!meter.is_congested(at(11)));
+        meter.note_congestion(at(20), 0.0, Duration::from_secs(1));
+        assert!(meter.is_congested(at(20)));
     }
 
     #[test]
