@@ -30,6 +30,8 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 /// How long a client may take for the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How often metrics are folded.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
@@ -134,7 +136,10 @@ impl Server {
         let shard = media::start(&settings.media)?;
         let media = media::addresses(&shard);
         let ShardHandle { requests, events, running: shard, .. } = shard;
-        let config = CallsConfig { max_participants: settings.limits.max_participants.get() };
+        let config = CallsConfig {
+            max_participants: settings.limits.max_participants.get(),
+            keep_meetings: DAY * settings.limits.meeting_days.get(),
+        };
         let calls = Calls::new(config, Arc::clone(&shared), requests);
 
         let own = settings.http.certificate.is_none();

@@ -70,6 +70,8 @@ pub(crate) struct Limits {
     pub(crate) max_participants: NonZeroU32,
     pub(crate) meetings_per_minute: NonZeroU32,
     pub(crate) lookups_per_minute: NonZeroU32,
+    /// Days without anybody in it after which a meeting is forgotten.
+    pub(crate) meeting_days: NonZeroU32,
 }
 
 /// The log on standard error.
@@ -121,6 +123,8 @@ impl Default for Limits {
             meetings_per_minute: n(60),
             // An office of hundreds behind one address comes in at the hour.
             lookups_per_minute: n(1200),
+            // A quarter: what meets less often makes a new link.
+            meeting_days: n(90),
         }
     }
 }

@@ -20,6 +20,7 @@ fn without_any_layer_the_defaults_hold() {
 
     assert_eq!(settings.http.listen.port(), 8443);
     assert_eq!(settings.media.udp_port, 10_000);
+    assert_eq!(settings.limits.meeting_days.get(), 90);
     assert!(settings.admin.listen.ip().is_loopback());
 }
 

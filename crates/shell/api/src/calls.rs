@@ -6,7 +6,7 @@ use std::time::Duration;
 use conclave_call_proto::ConnectionId;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{CallId, MeetingId};
-use conclave_store::{Store, UnixMillis};
+use conclave_store::{Store, StoreError, UnixMillis};
 use tokio::sync::{mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
@@ -17,6 +17,8 @@ use crate::keeper::unix_now;
 pub struct CallsConfig {
     /// The most participants of one call.
     pub max_participants: u32,
+    /// How long a meeting is kept that nobody enters.
+    pub keep_meetings: Duration,
 }
 
 /// The calls that run, each in a task of its own.
@@ -95,25 +97,27 @@ impl Calls {
         }
     }
 
-    /// Notes in the store that calls run, and forgets sessions nobody comes back to; for ever.
+    /// Notes in the store that calls run, and forgets sessions and meetings that nobody comes back
+    /// to; for ever.
     pub async fn keep_house(&self) {
         let mut interval = tokio::time::interval(HOUSEKEEPING);
         loop {
             interval.tick().await;
             let meetings: Vec<_> = self.running().by_meeting.keys().copied().collect();
-            let now = unix_now();
-            let touched = self.inner.store.touch_sessions(meetings, now).await;
-            let stale = i64::try_from(STALE.as_millis()).unwrap_or(i64::MAX);
-            let before = UnixMillis(now.0.saturating_sub(stale));
-            let expired = match touched {
-                Ok(()) => self.inner.store.expire_sessions(before).await.map(|_| ()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = expired {
+            if let Err(error) = self.tidy(meetings, unix_now()).await {
                 metrics::counter!("conclave_store_failures_total").increment(1);
                 tracing::error!(error = &error as &dyn std::error::Error, "the store failed");
             }
         }
+    }
+
+    async fn tidy(&self, running: Vec<MeetingId>, now: UnixMillis) -> Result<(), StoreError> {
+        let Inner { store, config, .. } = &*self.inner;
+        store.touch_sessions(running, now).await?;
+        store.expire_sessions(earlier(now, STALE)).await?;
+        let expired = store.expire_meetings(earlier(now, config.keep_meetings)).await?;
+        metrics::counter!("conclave_meetings_expired_total").increment(expired);
+        Ok(())
     }
 
     /// Tells all clients to come back in a moment, and waits until their connections are closed
@@ -240,6 +244,10 @@ impl std::fmt::Debug for Calls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Calls").field("running", &self.running().by_call.len()).finish()
     }
+}
+
+fn earlier(now: UnixMillis, by: Duration) -> UnixMillis {
+    UnixMillis(now.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
 
 const fn call_of(event: &MediaEvent) -> CallId {

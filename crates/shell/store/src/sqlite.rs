@@ -4,16 +4,27 @@ use std::time::Duration;
 use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sqlx::Row as _;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
+use sqlx::{Row as _, Sqlite, Transaction};
 
 use crate::store::{CreateMeetingError, Meeting, Session, Sessions, Store, StoreError, UnixMillis};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
+
+/// Makes participants count from one again where a call has no session left.
+const FORGET_COUNTS: &str = "UPDATE meetings SET next_participant = 1 WHERE next_participant > 1 \
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.meeting = meetings.id)";
+
+const EXPIRE_MEETINGS: &str = "DELETE FROM meetings WHERE id IN (SELECT id FROM meetings \
+     WHERE used_ms < $1 \
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.meeting = meetings.id) LIMIT $2)";
+
+/// Meetings to forget at once: nobody who enters meanwhile waits noticeably.
+const EXPIRE_AT_ONCE: i64 = 1000;
 
 /// A store in one SQLite file.
 #[derive(Clone, Debug)]
@@ -52,8 +63,8 @@ impl SqliteStore {
 
     async fn insert_meeting(&self, meeting: Meeting) -> Result<(), CreateMeetingError> {
         let done = sqlx::query(
-            "INSERT INTO meetings (id, token_hash, sealed_title, policy, created_ms) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO meetings (id, token_hash, sealed_title, policy, created_ms, used_ms) \
+             VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (id) DO NOTHING",
         )
         .bind(id_bytes(&meeting.id))
         .bind(hash_bytes(&meeting.token_hash))
@@ -128,6 +139,7 @@ impl SqliteStore {
             .execute(&mut *transaction)
             .await?;
         }
+        note_use(&mut transaction, &meeting, seen).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -156,6 +168,7 @@ impl SqliteStore {
                 .bind(seen.0)
                 .execute(&mut *transaction)
                 .await?;
+            note_use(&mut transaction, &meeting, seen).await?;
         }
         Ok(transaction.commit().await?)
     }
@@ -180,15 +193,16 @@ impl SqliteStore {
             .execute(&mut *transaction)
             .await?;
         if done.rows_affected() > 0 {
-            sqlx::query(
-                "UPDATE meetings SET next_participant = 1 WHERE next_participant > 1 \
-                 AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.meeting = meetings.id)",
-            )
-            .execute(&mut *transaction)
-            .await?;
+            sqlx::query(FORGET_COUNTS).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(done.rows_affected())
+    }
+
+    async fn delete_unused_meetings(&self, before: UnixMillis) -> Result<u64, StoreError> {
+        let done =
+            sqlx::query(EXPIRE_MEETINGS).bind(before.0).bind(EXPIRE_AT_ONCE).execute(&self.pool);
+        Ok(done.await?.rows_affected())
     }
 
     async fn select_one(&self) -> Result<(), StoreError> {
@@ -243,6 +257,10 @@ impl Store for SqliteStore {
         self.delete_stale_sessions(before).boxed()
     }
 
+    fn expire_meetings(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.delete_unused_meetings(before).boxed()
+    }
+
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.select_one().boxed()
     }
@@ -264,6 +282,20 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
+}
+
+/// Notes that a meeting is in use.
+async fn note_use(
+    transaction: &mut Transaction<'_, Sqlite>,
+    meeting: &MeetingId,
+    seen: UnixMillis,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE meetings SET used_ms = $2 WHERE id = $1 AND used_ms < $2")
+        .bind(id_bytes(meeting))
+        .bind(seen.0)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 fn meeting_of(id: MeetingId, row: &SqliteRow) -> Result<Meeting, StoreError> {
@@ -301,4 +333,30 @@ fn id_bytes(id: &MeetingId) -> &[u8] {
 
 fn hash_bytes(hash: &TokenHash) -> &[u8] {
     hash.as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn house_keeping_looks_at_no_meeting_that_it_need_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+
+        for (statement, index) in
+            [(FORGET_COUNTS, "meetings_in_call"), (EXPIRE_MEETINGS, "meetings_used")]
+        {
+            let rows = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                .bind(0)
+                .bind(0)
+                .fetch_all(&store.pool)
+                .await
+                .unwrap();
+            let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+
+            assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+            assert!(!plan.contains(&"SCAN meetings".to_owned()), "{plan:?}");
+        }
+    }
 }

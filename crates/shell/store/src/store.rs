@@ -15,7 +15,7 @@ pub trait Store: Send + Sync {
     fn sessions(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Sessions, StoreError>>;
 
     /// Keeps sessions, replacing former ones of the same participants. Ids above theirs are
-    /// free from then on, and stay so until [`end_call`](Self::end_call).
+    /// free from then on, and stay so until [`end_call`](Self::end_call). The meeting is in use.
     fn save_sessions(
         &self,
         meeting: MeetingId,
@@ -30,7 +30,7 @@ pub trait Store: Send + Sync {
         participant: ParticipantId,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Notes that the calls of these meetings still run.
+    /// Notes that the calls of these meetings still run, so that they are in use.
     fn touch_sessions(
         &self,
         meetings: Vec<MeetingId>,
@@ -43,6 +43,10 @@ pub trait Store: Send + Sync {
     /// Forgets sessions that were not seen since `before`: nobody comes back to them. Answers
     /// how many there were.
     fn expire_sessions(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>>;
+
+    /// Forgets meetings that were not in use since `before` and have no session: as many as take
+    /// no noticeable time. Answers how many it forgot.
+    fn expire_meetings(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Asks whether the store works.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;

@@ -1,12 +1,15 @@
+use std::time::Duration;
+
 use axum::body::{Body, to_bytes};
 use axum::http::header::{HeaderMap, HeaderValue};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use conclave_store::Store as _;
 use conclave_wire::{MeetingInfo, ServerInfo};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::server::{Server, token};
+use crate::server::{Server, soon, token};
 
 impl Server {
     async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
@@ -68,6 +71,24 @@ async fn a_meeting_is_created_and_found_by_who_holds_its_link() {
     assert_eq!(info.policy, "{\"version\":1}");
     assert_eq!(info.sealed_title.as_bytes(), [1, 2, 3]);
     assert_eq!(info.participants, 0);
+}
+
+#[tokio::test]
+async fn a_meeting_that_nobody_enters_is_forgotten_in_time() {
+    let server = Server::new().await;
+    let old = server.meeting(1).await;
+    server.create(new_meeting().to_string()).await;
+
+    let calls = server.calls.clone();
+    tokio::spawn(async move { calls.keep_house().await });
+    soon(async {
+        while server.store.meeting(old).await.unwrap().is_some() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+
+    assert_eq!(server.find("AAECAwQFBgcICQoLDA0ODw", &token(1)).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

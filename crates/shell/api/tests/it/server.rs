@@ -36,10 +36,11 @@ impl Server {
     /// Opens a server on the data of one before.
     pub(crate) async fn open(folder: Arc<TempDir>, max_participants: u32) -> Self {
         let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+        let config = CallsConfig { max_participants, keep_meetings: Duration::from_secs(60) };
         let (requests, mut requests_in) = mpsc::channel(100);
         let (report, events) = mpsc::channel(100);
         let (asked_out, asked) = mpsc::unbounded_channel();
-        let calls = Calls::new(CallsConfig { max_participants }, Arc::new(store.clone()), requests);
+        let calls = Calls::new(config, Arc::new(store.clone()), requests);
         let routing = calls.clone();
         tokio::spawn(async move { routing.route_media(events).await });
         let answers = report.clone();

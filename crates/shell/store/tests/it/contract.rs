@@ -138,6 +138,34 @@ async fn only_sessions_that_were_not_seen_expire() {
 }
 
 #[tokio::test]
+async fn only_meetings_that_nobody_used_expire() {
+    let mut fixture = Fixture::new().await;
+    for n in 1..=4 {
+        fixture.store.create_meeting(meeting(n)).await.unwrap();
+    }
+    // The first is never entered, the second was, the third's call runs on, and the fourth has
+    // a session to come back to.
+    for n in [2, 3, 4] {
+        let seen = UnixMillis(if n == 2 { 3_000 } else { 1_500 });
+        fixture.store.save_sessions(id(n), vec![session(1, n, None)], seen).await.unwrap();
+    }
+    fixture.store.touch_sessions(vec![id(3)], UnixMillis(3_000)).await.unwrap();
+    for n in [2, 3] {
+        fixture.store.end_call(id(n)).await.unwrap();
+    }
+    fixture.reopen().await;
+
+    let expired = fixture.store.expire_meetings(UnixMillis(2_000)).await.unwrap();
+
+    assert_eq!(expired, 1);
+    let mut left = Vec::new();
+    for n in 1..=4 {
+        left.extend(fixture.store.meeting(id(n)).await.unwrap().map(|_| n));
+    }
+    assert_eq!(left, [2, 3, 4]);
+}
+
+#[tokio::test]
 async fn sessions_need_a_meeting() {
     let fixture = Fixture::new().await;
 
