@@ -26,7 +26,8 @@ pub struct CallConfig {
     pub grace: Duration,
     /// How long a client waits for `joined` before the server admits that it failed.
     pub enter_timeout: Duration,
-    /// How long changes are collected before they are told.
+    /// How long changes are collected before they are told in a small call; in a larger one it is
+    /// longer.
     pub roster_interval: Duration,
     /// Sessions of before a restart. They keep their places for `restore_grace`.
     pub sessions: Vec<SessionRecord>,
@@ -82,6 +83,16 @@ pub struct Call {
 /// Offers of one client that may wait for the media shard at once.
 const MAX_PENDING_OFFERS: usize = 4;
 
+/// How many times longer changes are collected among so many: each is told to all, so that what a
+/// call costs grows with the square of its size.
+const fn crowd_factor(participants: usize) -> u32 {
+    match participants {
+        0..=20 => 1,
+        21..=100 => 4,
+        _ => 10,
+    }
+}
+
 /// Participant ids stay below this, so that a publication's id can hold one.
 const PARTICIPANT_IDS: u32 = 1 << 30;
 
@@ -115,6 +126,8 @@ impl Call {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = now;
         self.said_empty = false;
+        let interval = self.config.roster_interval * crowd_factor(self.participants.len());
+        self.roster.set_interval(interval);
         match input {
             Input::ConnectionLost { connection } => self.connection_lost(connection),
             Input::Join { connection, token, profile, presence, offer } => {

@@ -7,7 +7,8 @@ use conclave_wire::LeaveReason;
 /// What changed among the participants and has not been told yet.
 ///
 /// Changes are collected for an interval: a hundred people who come at once cost each device a
-/// few messages, not a hundred.
+/// few messages, not a hundred. Whoever changes again and again is told of a few times a second:
+/// what one device does must not cost all others more.
 #[derive(Debug)]
 pub(crate) struct Roster {
     interval: Duration,
@@ -17,6 +18,8 @@ pub(crate) struct Roster {
     left: BTreeMap<ParticipantId, (u64, LeaveReason)>,
     quality: BTreeSet<ParticipantId>,
     due: Option<Instant>,
+    /// When participants were last told of, those of the last [`SPACING`].
+    told: BTreeMap<ParticipantId, Instant>,
 }
 
 /// Changes to tell.
@@ -28,7 +31,12 @@ pub(crate) struct Changes {
     pub(crate) left: BTreeMap<ParticipantId, (u64, LeaveReason)>,
     /// Those whose quality changed.
     pub(crate) quality: BTreeSet<ParticipantId>,
+    /// The count of changes with these. Those that have to wait count as later ones.
+    pub(crate) last: u64,
 }
+
+/// From telling of a participant to telling of it again.
+const SPACING: Duration = Duration::from_millis(300);
 
 impl Roster {
     pub(crate) const fn new(interval: Duration) -> Self {
@@ -39,6 +47,7 @@ impl Roster {
             left: BTreeMap::new(),
             quality: BTreeSet::new(),
             due: None,
+            told: BTreeMap::new(),
         }
     }
 
@@ -52,20 +61,27 @@ impl Roster {
         self.due
     }
 
+    /// Sets how long changes are collected from here on.
+    pub(crate) const fn set_interval(&mut self, interval: Duration) {
+        self.interval = interval;
+    }
+
     pub(crate) fn changed(&mut self, now: Instant, id: ParticipantId) {
-        let change = self.count(now);
+        let spaced = self.told.get(&id).map(|told| *told + SPACING);
+        let change =
+            self.count(spaced.map_or(now + self.interval, |at| at.max(now + self.interval)));
         self.present.insert(id, change);
     }
 
     pub(crate) fn left(&mut self, now: Instant, id: ParticipantId, reason: LeaveReason) {
-        let change = self.count(now);
+        let change = self.count(now + self.interval);
         self.present.remove(&id);
         self.quality.remove(&id);
         self.left.insert(id, (change, reason));
     }
 
     pub(crate) fn quality_changed(&mut self, now: Instant, id: ParticipantId) {
-        self.due.get_or_insert(now + self.interval);
+        self.wake_by(now + self.interval);
         self.quality.insert(id);
     }
 
@@ -73,17 +89,31 @@ impl Roster {
     pub(crate) fn take_due(&mut self, now: Instant) -> Option<Changes> {
         self.due.filter(|due| *due <= now)?;
         self.due = None;
-        Some(Changes {
-            present: std::mem::take(&mut self.present),
-            left: std::mem::take(&mut self.left),
-            quality: std::mem::take(&mut self.quality),
-        })
+        self.told.retain(|_, told| *told + SPACING > now);
+        let told = &self.told;
+        let (waiting, present) = std::mem::take(&mut self.present)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(id, _)| told.contains_key(id));
+        let last = self.changes;
+        for id in waiting.into_keys() {
+            self.changed(now, id);
+        }
+        self.told.extend(present.keys().map(|id| (*id, now)));
+        let left = std::mem::take(&mut self.left);
+        for id in left.keys() {
+            self.told.remove(id);
+        }
+        Some(Changes { present, left, quality: std::mem::take(&mut self.quality), last })
     }
 
-    fn count(&mut self, now: Instant) -> u64 {
-        self.due.get_or_insert(now + self.interval);
+    fn count(&mut self, due: Instant) -> u64 {
+        self.wake_by(due);
         self.changes += 1;
         self.changes
+    }
+
+    fn wake_by(&mut self, at: Instant) {
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 }
 

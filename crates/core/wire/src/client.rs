@@ -150,11 +150,14 @@ pub fn decode_client_message(text: &str) -> Result<ClientMessage, DecodeError> {
 
 fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
     match message {
-        ClientMessage::Join { token, offer, .. } => {
-            check_token(token).and_then(|()| check_offer(offer))
+        ClientMessage::Join { token, profile, offer, .. } => {
+            check_token(token)?;
+            check_profile(profile)?;
+            check_offer(offer)
         }
-        ClientMessage::Resume { resume_token, offer, .. } => {
+        ClientMessage::Resume { resume_token, profile, offer, .. } => {
             check_token(resume_token)?;
+            check_profile(profile)?;
             offer.as_ref().map_or(Ok(()), check_offer)
         }
         ClientMessage::Offer { offer } => check_offer(offer),
@@ -173,6 +176,14 @@ fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
 fn check_token(token: &str) -> Result<(), DecodeError> {
     if token.len() != LIMITS.token_chars {
         return Err(DecodeError::Token);
+    }
+    Ok(())
+}
+
+fn check_profile(profile: &SealedBlob) -> Result<(), DecodeError> {
+    let bytes = profile.as_bytes().len();
+    if bytes > LIMITS.profile_bytes {
+        return Err(DecodeError::ProfileTooLarge { bytes });
     }
     Ok(())
 }
@@ -206,6 +217,12 @@ pub enum DecodeError {
     /// It is not JSON, or not of the protocol's form.
     #[error("not a message of this protocol: {0}")]
     Malformed(String),
+    /// The sealed profile is larger than [`LIMITS`] allows.
+    #[error("the profile has {bytes} bytes, at most {} are allowed", LIMITS.profile_bytes)]
+    ProfileTooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// Two tracks have the same source or the same mid.
     #[error("two tracks have the same source or the same mid")]
     RepeatedTrack,
@@ -224,4 +241,26 @@ pub enum DecodeError {
         /// How many it lists.
         wants: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_as_large_as_a_name_needs_and_no_larger() {
+        let resume = |bytes| {
+            let message = ClientMessage::Resume {
+                meeting: MeetingId::from_bytes([1; 16]),
+                resume_token: "x".repeat(LIMITS.token_chars),
+                profile: SealedBlob::new(vec![1; bytes]).unwrap(),
+                presence: Presence::default(),
+                offer: None,
+            };
+            decode_client_message(&serde_json::to_string(&message).unwrap())
+        };
+
+        assert!(resume(LIMITS.profile_bytes).is_ok());
+        assert_eq!(resume(1025), Err(DecodeError::ProfileTooLarge { bytes: 1025 }));
+    }
 }

@@ -8,6 +8,8 @@ pub struct Limits {
     pub frame_bytes: usize,
     /// Bytes of a session description.
     pub sdp_bytes: usize,
+    /// Bytes of a participant's sealed profile.
+    pub profile_bytes: usize,
     /// Entries of [`ClientMessage::View`](crate::ClientMessage::View).
     pub wants: usize,
     /// Bytes of a meeting's policy.
@@ -20,6 +22,9 @@ pub struct Limits {
 pub const LIMITS: Limits = Limits {
     frame_bytes: 256 * 1024,
     sdp_bytes: 200 * 1024,
+    // Twice what a name of 64 characters takes, however it is written: every change of a
+    // participant carries it to all others.
+    profile_bytes: 1024,
     wants: 64,
     policy_bytes: 8 * 1024,
     token_chars: 43,

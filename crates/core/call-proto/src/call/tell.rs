@@ -65,14 +65,13 @@ impl Call {
             .filter_map(|id| Some((*id, self.participants.get(id)?.info())))
             .collect();
         let first = changes.first();
-        let last = self.roster.changes();
 
         // Most devices get the same message; those that just came in, or changed themselves, not.
         let mut to_most = Vec::new();
         let mut sends = Vec::new();
         for (id, participant) in &mut self.participants {
             let Some(connection) = participant.online() else { continue };
-            let knows = std::mem::replace(&mut participant.knows, last);
+            let knows = std::mem::replace(&mut participant.knows, changes.last);
             if knows < first && !changes.present.contains_key(id) {
                 to_most.push(connection);
             } else {

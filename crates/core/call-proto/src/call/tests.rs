@@ -124,7 +124,7 @@ impl World {
 
     /// Lets the roster be told.
     fn settle(&mut self) {
-        self.advance(Duration::from_millis(100));
+        self.advance(Duration::from_millis(700));
     }
 
     fn token(&mut self) -> ResumeToken {
@@ -526,6 +526,64 @@ fn a_new_media_session_is_told_again_what_to_show() {
     world.feed(Input::Offer { connection, offer: offer(2, &[]) });
 
     assert!(world.media.contains(&MediaRequest::View { peer: peer(1), wants: vec![want] }));
+}
+
+#[test]
+fn one_who_changes_again_and_again_is_told_of_a_few_times_a_second() {
+    let mut world = World::new();
+    world.join(1, &[]);
+    world.join(2, &[]);
+    world.settle();
+    let before = world.rosters(1);
+
+    for n in 0..100 {
+        let (connection, presence) = (ConnectionId(2), Presence { muted: n % 2 == 0 });
+        world.feed(Input::Presence { connection, presence });
+        world.advance(Duration::from_millis(10));
+    }
+    let during = world.rosters(1) - before;
+    // Another one is told of meanwhile, and who comes meanwhile misses nothing.
+    let presence = Presence { muted: true };
+    world.feed(Input::Presence { connection: ConnectionId(2), presence });
+    world.join(3, &[]);
+    let mark = world.sent(1).len();
+    world.advance(Duration::from_millis(60));
+    let newcomer = world.sent(1).iter().skip(mark).any(|message| match message {
+        ServerMessage::Roster { present, .. } => {
+            present.iter().any(|info| info.id == ParticipantId(3))
+        }
+        _ => false,
+    });
+    world.settle();
+
+    assert!((2..=4).contains(&during), "{during}");
+    assert!(newcomer, "nobody waits for one who changes all the time");
+    let last = world.sent(1).iter().rev().find_map(|message| match message {
+        ServerMessage::Roster { present, .. } => {
+            present.iter().find(|info| info.id == ParticipantId(2)).map(|info| info.presence)
+        }
+        _ => None,
+    });
+    assert_eq!(last, Some(presence), "the last word is told");
+}
+
+#[test]
+fn the_more_are_in_the_longer_changes_are_collected() {
+    for (count, wait) in [(20, 50), (21, 200), (101, 500)] {
+        let mut world = World::with(CallConfig::new(CALL, 200));
+        for connection in 1..=count {
+            world.join(connection, &[]);
+        }
+        world.settle();
+        let before = world.rosters(1);
+
+        let presence = Presence { muted: true };
+        world.feed(Input::Presence { connection: ConnectionId(2), presence });
+        world.advance(Duration::from_millis(wait - 1));
+        assert_eq!(world.rosters(1), before, "{count}");
+        world.advance(Duration::from_millis(1));
+        assert_eq!(world.rosters(1), before + 1, "{count}");
+    }
 }
 
 #[test]
