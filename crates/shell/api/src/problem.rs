@@ -1,6 +1,6 @@
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -115,6 +115,8 @@ impl IntoResponse for Problem {
         let mut response = (status, axum::Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // What is absent or refused now may be there in a moment.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self == Self::TokenMissing {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

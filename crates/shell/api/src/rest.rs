@@ -1,5 +1,5 @@
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap, LOCATION};
@@ -83,14 +83,15 @@ pub(crate) async fn create_meeting(
 pub(crate) async fn meeting(
     State(api): State<ApiState>,
     Source(source): Source,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Json<MeetingInfo>, Problem> {
     if !api.lookups.allows(source) {
         return Err(Problem::RateLimited);
     }
     let presented = bearer(&headers).and_then(token::hash_token).ok_or(Problem::TokenMissing)?;
-    let id: MeetingId = id.parse().map_err(|_| Problem::UnknownMeeting)?;
+    let id: MeetingId =
+        id.ok().and_then(|Path(id)| id.parse().ok()).ok_or(Problem::UnknownMeeting)?;
     let meeting = api.calls.store().meeting(id).await.map_err(|error| failed(&error))?;
     let meeting = meeting
         .filter(|meeting| token::same(&presented, &meeting.token_hash))

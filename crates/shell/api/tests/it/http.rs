@@ -51,6 +51,7 @@ fn assert_problem(answer: &(StatusCode, HeaderMap, Vec<u8>), status: u16, code: 
     let body: Value = serde_json::from_slice(body).expect("JSON");
     assert_eq!(got.as_u16(), status, "{body}");
     assert_eq!(headers["content-type"], "application/problem+json");
+    assert_eq!(headers["cache-control"], "no-store");
     assert_eq!(body["status"], status);
     assert_eq!(body["code"], code);
     assert!(body["title"].is_string() && body["detail"].is_string() && body["type"].is_string());
@@ -109,10 +110,12 @@ async fn an_unknown_meeting_and_a_wrong_token_get_the_same_answer() {
     let unknown = server.find("AAECAwQFBgcICQoLDA0OAA", &token(1)).await;
     let wrong = server.find("AAECAwQFBgcICQoLDA0ODw", &token(2)).await;
     let malformed = server.find("not-an-id", &token(1)).await;
+    let unreadable = server.find("%ff", &token(1)).await;
 
     assert_problem(&unknown, 404, "unknownMeeting");
     assert_eq!(unknown, wrong);
     assert_eq!(unknown, malformed);
+    assert_eq!(unknown, unreadable);
 }
 
 #[tokio::test]

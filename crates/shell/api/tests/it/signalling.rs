@@ -264,6 +264,7 @@ async fn a_client_that_sends_too_much_is_told_and_then_hung_up_on() {
             return;
         }
     }
+    panic!("hung up on without a word");
 }
 
 #[tokio::test]
