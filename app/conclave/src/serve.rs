@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use conclave_api::{ApiConfig, Calls, CallsConfig};
+use conclave_api::{ApiConfig, Calls, CallsConfig, Patience};
 use conclave_sfu::{Running, ShardHandle};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log};
@@ -166,6 +166,7 @@ impl Server {
             hsts: !own,
             meetings_per_minute: settings.limits.meetings_per_minute,
             lookups_per_minute: settings.limits.lookups_per_minute,
+            patience: Patience::default(),
         };
         let service = conclave_api::router(api, calls.clone())
             .into_make_service_with_connect_info::<SocketAddr>();

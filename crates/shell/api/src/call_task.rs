@@ -254,7 +254,7 @@ fn count(participants: usize) -> u32 {
 }
 
 /// Sleeps until `deadline`, or for ever if there is none.
-async fn sleep_until(deadline: Option<Instant>) {
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         None => std::future::pending().await,
         Some(at) => tokio::time::sleep_until(at.into()).await,

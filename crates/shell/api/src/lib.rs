@@ -20,4 +20,4 @@ mod token;
 
 pub use calls::{Calls, CallsConfig};
 pub use openapi::openapi;
-pub use router::{ApiConfig, router};
+pub use router::{ApiConfig, Patience, router};

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts};
@@ -24,6 +25,25 @@ pub struct ApiConfig {
     /// Questions after meetings, and attempts to come in, that one source may make in a minute.
     /// A whole office may be one source.
     pub lookups_per_minute: NonZeroU32,
+    /// How long signalling sockets may be of no use.
+    pub patience: Patience,
+}
+
+/// How long a signalling socket is kept on which a client gets no further.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until it says hello.
+    pub hello: Duration,
+    /// From then, or from a call that it did not get into, until it joins.
+    pub join: Duration,
+}
+
+impl Default for Patience {
+    /// A program says hello at once. A person before a meeting may look for a headset, and wait
+    /// for the others.
+    fn default() -> Self {
+        Self { hello: Duration::from_secs(10), join: Duration::from_secs(30 * 60) }
+    }
 }
 
 /// What the handlers share.
@@ -32,6 +52,7 @@ pub(crate) struct ApiState {
     pub(crate) calls: Calls,
     pub(crate) creations: Arc<SourceLimit>,
     pub(crate) lookups: Arc<SourceLimit>,
+    pub(crate) patience: Patience,
 }
 
 /// The largest valid body is that of a new meeting, with room for the escapes of its policy.
@@ -45,6 +66,7 @@ pub fn router(config: ApiConfig, calls: Calls) -> Router {
         calls,
         creations: Arc::new(SourceLimit::new(config.meetings_per_minute)),
         lookups: Arc::new(SourceLimit::new(config.lookups_per_minute)),
+        patience: config.patience,
     };
     let (api, document) = openapi::api_router().split_for_parts();
     drop(document);

@@ -12,7 +12,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
-use crate::call_task::{CallCommand, Enter, How};
+use crate::call_task::{CallCommand, Enter, How, sleep_until};
 use crate::outgoing::{Frame, Incoming, Outgoing, encode};
 use crate::router::ApiState;
 use crate::token;
@@ -22,9 +22,6 @@ const PING_EVERY: Duration = Duration::from_secs(10);
 
 /// A client that was not heard for so long is gone: it missed two pings.
 const SILENCE: Duration = Duration::from_secs(25);
-
-/// How long a client may take to say hello.
-const HELLO_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long a client may take nothing of what is sent to it.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
@@ -54,7 +51,7 @@ pub(crate) async fn run(mut socket: WebSocket, api: ApiState, source: IpAddr) {
         source,
         outgoing,
         limiter: RateLimiter::direct(Quota::per_second(RATE).allow_burst(BURST)),
-        stage: Stage::Fresh,
+        stage: Stage::Fresh { at: Instant::now() },
         strikes: 0,
     };
     let gauge = metrics::gauge!("conclave_signalling_sessions");
@@ -84,10 +81,10 @@ struct Connection {
 
 /// How far the conversation has come.
 enum Stage {
-    /// Nothing was said.
-    Fresh,
-    /// `hello` and `welcome`.
-    Greeted,
+    /// Nothing was said since the socket was opened.
+    Fresh { at: Instant },
+    /// `hello` and `welcome`, or a call that it did not get into.
+    Greeted { at: Instant },
     /// In a call, or on the way in.
     InCall(mpsc::Sender<CallCommand>),
 }
@@ -109,8 +106,7 @@ impl Connection {
         let mut draining = self.api.calls.subscribe_draining();
         let mut pings = tokio::time::interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let opened = Instant::now();
-        let mut heard = opened;
+        let mut heard = Instant::now();
 
         loop {
             let step = tokio::select! {
@@ -122,7 +118,7 @@ impl Connection {
                     Frame::Close(message) => return close(socket, message).await,
                     Frame::Message(message) => send(socket, message).await,
                     Frame::Release(message) => {
-                        self.stage = Stage::Greeted;
+                        self.stage = Stage::Greeted { at: Instant::now() };
                         send(socket, message).await
                     }
                 },
@@ -130,10 +126,10 @@ impl Connection {
                     heard = Instant::now();
                     self.take(frame).await
                 }
+                // The client may come back when it has something to do.
+                () = sleep_until(self.waits_until()) => return close(socket, None).await,
                 _ = pings.tick() => {
-                    let silent = heard.elapsed() > SILENCE;
-                    let late = matches!(self.stage, Stage::Fresh) && opened.elapsed() > HELLO_WITHIN;
-                    if silent || late {
+                    if heard.elapsed() > SILENCE {
                         return;
                     }
                     send_frame(socket, Message::Ping(Vec::new().into())).await
@@ -151,6 +147,15 @@ impl Connection {
                 Step::Gone => return,
                 Step::Quiet | Step::Reply(_) => {}
             }
+        }
+    }
+
+    /// When the client must have got further; `None` if it is in a call.
+    fn waits_until(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Fresh { at } => Some(at + self.api.patience.hello),
+            Stage::Greeted { at } => Some(at + self.api.patience.join),
+            Stage::InCall(_) => None,
         }
     }
 
@@ -188,12 +193,15 @@ impl Connection {
 
     async fn handle(&mut self, message: ClientMessage) -> Step {
         match (&self.stage, message) {
-            (Stage::Fresh, ClientMessage::Hello { version }) => self.hello(version),
-            (Stage::Fresh, _) => {
+            (Stage::Fresh { .. }, ClientMessage::Hello { version }) => self.hello(version),
+            (Stage::Fresh { .. }, _) => {
                 Step::End(error(ErrorCode::BadMessage, "the first message is `hello`", true))
             }
             (_, ClientMessage::Ping) => Step::Reply(ServerMessage::Pong),
-            (Stage::Greeted, ClientMessage::Join { meeting, token, profile, presence, offer }) => {
+            (
+                Stage::Greeted { .. },
+                ClientMessage::Join { meeting, token, profile, presence, offer },
+            ) => {
                 if let Err(step) = self.check_link(meeting, &token).await {
                     return step;
                 }
@@ -207,7 +215,7 @@ impl Connection {
                 })
             }
             (
-                Stage::Greeted,
+                Stage::Greeted { .. },
                 ClientMessage::Resume { meeting, resume_token, profile, presence, offer },
             ) => {
                 let presented = match self.check_resume(meeting, &resume_token).await {
@@ -223,8 +231,8 @@ impl Connection {
                     how: How::Resume(presented, offer),
                 })
             }
-            (Stage::Greeted, ClientMessage::Leave) => Step::Gone,
-            (Stage::Greeted, _) => self.strike(ErrorCode::BadMessage, "not before `join`"),
+            (Stage::Greeted { .. }, ClientMessage::Leave) => Step::Gone,
+            (Stage::Greeted { .. }, _) => self.strike(ErrorCode::BadMessage, "not before `join`"),
             (
                 Stage::InCall(_),
                 ClientMessage::Hello { .. }
@@ -250,7 +258,7 @@ impl Connection {
             let detail = format!("the server speaks version {PROTOCOL_VERSION}");
             return Step::End(error(ErrorCode::UnsupportedVersion, &detail, true));
         }
-        self.stage = Stage::Greeted;
+        self.stage = Stage::Greeted { at: Instant::now() };
         Step::Reply(ServerMessage::Welcome { version: PROTOCOL_VERSION })
     }
 

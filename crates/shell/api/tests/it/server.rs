@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use conclave_api::{ApiConfig, Calls, CallsConfig, router};
+use conclave_api::{ApiConfig, Calls, CallsConfig, Patience, router};
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{MeetingId, SealedBlob, TokenHash};
 use conclave_store::{Meeting, SqliteStore, Store, UnixMillis};
@@ -60,10 +60,14 @@ impl Server {
                 let _ = asked_out.send(request);
             }
         });
-        let config =
-            ApiConfig { hsts: false, meetings_per_minute: n(5), lookups_per_minute: n(300) };
-        let router = router(config, calls.clone());
+        let router = router(api_config(Patience::default()), calls.clone());
         Self { folder, store, calls, router, asked, report }
+    }
+
+    /// Loses patience with sockets of no use.
+    pub(crate) fn with_patience(self, patience: Patience) -> Self {
+        let router = router(api_config(patience), self.calls.clone());
+        Self { router, ..self }
     }
 
     /// Serves on a free port.
@@ -88,6 +92,10 @@ impl Server {
         self.store.create_meeting(meeting).await.unwrap();
         id
     }
+}
+
+fn api_config(patience: Patience) -> ApiConfig {
+    ApiConfig { hsts: false, meetings_per_minute: n(5), lookups_per_minute: n(300), patience }
 }
 
 /// The token of [`Server::meeting`]'s link.

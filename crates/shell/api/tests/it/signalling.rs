@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use conclave_api::Patience;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{CallId, ParticipantId};
 use conclave_wire::{ClientMessage, ErrorCode, LIMITS, Offer, Presence, ServerMessage};
@@ -299,6 +300,24 @@ async fn hello_comes_first_and_in_the_servers_version() {
     newer.say(&ClientMessage::Hello { version: 99 }).await;
     assert_eq!(newer.hear_error().await, (ErrorCode::UnsupportedVersion, true));
     assert_eq!(newer.hear_or_end().await, None);
+}
+
+#[tokio::test]
+async fn a_socket_on_which_nothing_happens_is_closed() {
+    let (short, long) = (Duration::from_millis(200), Duration::from_secs(3600));
+    let silent = Server::new().await.with_patience(Patience { hello: short, join: long });
+    let mut client = Client::connect(silent.listen().await).await;
+    assert_eq!(client.hear_or_end().await, None);
+
+    let server = Server::new().await.with_patience(Patience { hello: long, join: short });
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let mut inside = Client::greet(address).await;
+    inside.join(1).await;
+    let mut idle = Client::greet(address).await;
+    assert_eq!(idle.hear_or_end().await, None);
+    inside.say(&ClientMessage::Ping).await;
+    inside.hear_until(|message| (*message == ServerMessage::Pong).then_some(())).await;
 }
 
 #[tokio::test]
