@@ -76,7 +76,10 @@ impl Publication {
         now: Instant,
     ) -> bool {
         let (generation, rids) = match stream {
-            Some((generation, rids)) => (Some(generation), lowest_first(rids)),
+            Some((generation, mut rids)) => {
+                rids.truncate(MAX_LAYERS);
+                (Some(generation), lowest_first(rids))
+            }
             None => (None, Vec::new()),
         };
         if (self.track.mid, self.generation, &self.rids) == (mid, generation, &rids) {
@@ -191,6 +194,10 @@ impl Publication {
     }
 }
 
+/// Simulcast layers of one publication. Browsers send three; each more costs memory and key frames,
+/// so that further ones are not looked at.
+const MAX_LAYERS: usize = 4;
+
 /// How long a byte of sound takes of what a publication may send: 512 kbit/s, which is more than
 /// Opus ever uses (RFC 6716 section 2.1.1).
 const SOUND_BYTE: Duration = Duration::from_nanos(15_625);
@@ -221,6 +228,22 @@ mod tests {
     use conclave_model::{PublicationId, TrackSource};
 
     use super::*;
+
+    #[test]
+    fn more_layers_than_anybody_needs_are_not_looked_at() {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+        let start = Instant::now();
+        let mid = Mid::new("0").unwrap();
+        let source = TrackSource::Camera;
+        let track = PublicationTrack { publication: PublicationId(5), source, mid };
+        let rids: Vec<Rid> = ["a", "b", "c", "d", "e", "f"].map(Rid::from).into();
+
+        let mut publication = Publication::new(ParticipantId(1), track, start);
+        publication.restart(mid, Some((1, rids.clone())), start);
+
+        let known: Vec<_> = rids.iter().filter_map(|rid| publication.layer(Some(*rid))).collect();
+        assert_eq!(known, [LayerId(0), LayerId(1), LayerId(2), LayerId(3)]);
+    }
 
     #[test]
     fn sound_that_floods_is_cut_to_what_a_microphone_may_send() {
