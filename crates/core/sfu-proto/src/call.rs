@@ -27,6 +27,10 @@ pub(crate) struct Call {
     speakers_changed: bool,
     ticks: u64,
     tick_at: Instant,
+    /// When somebody's new list of publications last moved slots.
+    published_at: Option<Instant>,
+    /// When slots are to be given anew, if they are.
+    assign_at: Option<Instant>,
     /// Kept to be filled again.
     buffer: Vec<SessionEvent>,
 }
@@ -48,6 +52,8 @@ impl Call {
             speakers_changed: false,
             ticks: 0,
             tick_at,
+            published_at: None,
+            assign_at: None,
             buffer: Vec::new(),
         }
     }
@@ -62,9 +68,12 @@ impl Call {
         self.publications.len() as u64
     }
 
-    /// Forgets its timer. The peers have left.
+    /// Forgets its timers. The peers have left.
     pub(crate) fn close(&self, shared: &mut Shared) {
         shared.timers.remove(&(self.tick_at, Timer::Call(self.id)));
+        if let Some(at) = self.assign_at {
+            shared.timers.remove(&(at, Timer::Assign(self.id)));
+        }
     }
 
     /// The session of a peer, if it has one.
@@ -208,16 +217,21 @@ impl Call {
                 .or_insert_with(|| Publication::new(participant, *track, now));
         }
         self.restart_tracks(now, participant, &tracks);
-        self.assign_all(now, shared);
+        self.assign_soon(now, shared);
     }
 
-    /// Removes a publication from the call and from the slots that carry it.
+    /// Removes a publication from the call and from the slots that carry it. They stay idle until
+    /// slots are given anew.
     fn withdraw(&mut self, id: PublicationId) {
         let Some(publication) = self.publications.remove(&id) else { return };
         if publication.track().source == TrackSource::Microphone {
             self.speakers.remove(publication.owner());
         }
-        // The slots find it gone when they are assigned anew.
+        for (subscriber, _) in publication.outlets {
+            if let Some(peer) = self.peers.get_mut(&subscriber) {
+                peer.release(id, &mut self.publications);
+            }
+        }
     }
 
     /// Takes over the complete list of what a peer shows.

@@ -203,6 +203,11 @@ impl Node {
         {
             self.shared.timers.pop_first();
             match timer {
+                Timer::Assign(id) => {
+                    if let Some(call) = self.calls.get_mut(&id) {
+                        call.assign_all(self.now, &mut self.shared);
+                    }
+                }
                 Timer::Call(id) => {
                     if let Some(call) = self.calls.get_mut(&id) {
                         call.tick(self.now, &mut self.shared);

@@ -208,6 +208,20 @@ impl Peer {
         self.apply(&changes, publications);
     }
 
+    /// Makes the slot that carries a publication idle.
+    pub(crate) fn release(&mut self, id: PublicationId, publications: &mut Publications) {
+        for kind in [MediaKind::Audio, MediaKind::Video] {
+            let table = match kind {
+                MediaKind::Audio => &mut self.audio,
+                MediaKind::Video => &mut self.video,
+            };
+            let rest: Vec<PublicationId> =
+                table.iter().filter_map(|(_, carried)| carried.filter(|c| *c != id)).collect();
+            let changes = table.assign(&rest);
+            self.apply(&changes, publications);
+        }
+    }
+
     fn apply(&mut self, changes: &[SlotChange<Mid>], publications: &mut Publications) {
         for change in changes {
             if let Some(before) = change.before.and_then(|id| publications.get_mut(&id)) {

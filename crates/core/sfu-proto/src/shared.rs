@@ -30,6 +30,7 @@ pub(crate) struct Shared {
 /// Who wants to be woken.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Timer {
+    Assign(CallId),
     Call(CallId),
     Session(PeerId),
 }

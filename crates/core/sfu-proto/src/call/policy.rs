@@ -15,6 +15,9 @@ use crate::shared::{Shared, Timer};
 /// a layer comes.
 const ALLOCATE_EVERY: u64 = 2;
 
+/// New lists of publications move slots at most this often.
+const ASSIGN_SPACING: Duration = Duration::from_millis(20);
+
 /// Who speaks is told at most this often.
 const SPEAKERS_SPACING: Duration = Duration::from_millis(250);
 
@@ -56,8 +59,26 @@ impl Call {
         });
     }
 
+    /// Gives all slots of all peers to what is there now: at once, or soon if that was done a
+    /// moment ago. It costs as much as the call is large, and one client can ask for it often.
+    pub(super) fn assign_soon(&mut self, now: Instant, shared: &mut Shared) {
+        if self.assign_at.is_some() {
+            return;
+        }
+        let at = self.published_at.map_or(now, |at| at + ASSIGN_SPACING).max(now);
+        self.published_at = Some(at);
+        if at == now {
+            return self.assign_all(now, shared);
+        }
+        self.assign_at = Some(at);
+        shared.timers.insert((at, Timer::Assign(self.id)));
+    }
+
     /// Gives all slots of all peers to what is there now.
-    pub(super) fn assign_all(&mut self, now: Instant, shared: &mut Shared) {
+    pub(crate) fn assign_all(&mut self, now: Instant, shared: &mut Shared) {
+        if let Some(at) = self.assign_at.take() {
+            shared.timers.remove(&(at, Timer::Assign(self.id)));
+        }
         self.assign_audio(now, shared);
         for peer in self.peers.values_mut() {
             peer.assign_video(&mut self.publications);

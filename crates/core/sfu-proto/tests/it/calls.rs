@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use conclave_call_proto::media::MediaEvent;
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{ParticipantId, TrackSource};
 
 use crate::client::{Received, Setup};
@@ -239,6 +239,33 @@ fn a_further_offer_adds_slots_and_disturbs_nothing() {
     assert_eq!(world.slots(a).1.len(), 2);
     assert!(world.clients[a].video_from(c, world.now - SECOND).len() > 20);
     assert_continuous(&world.clients[a].video_from(b, world.now - 5 * SECOND));
+}
+
+#[test]
+fn one_who_publishes_again_and_again_moves_slots_now_and_then() {
+    let mut world = World::new();
+    let (alice, bob) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(bob, &[(alice, TrackSource::Camera, 640, 360)]);
+    world.run(Duration::from_secs(1));
+    let camera = publication(alice, TrackSource::Camera);
+    assert!(world.video_slot(bob, camera).is_some());
+    let tracks = world.tracks(alice);
+    world.events.clear();
+
+    for _ in 0..50 {
+        world.request(MediaRequest::Publish { peer: peer(alice), tracks: Vec::new() });
+        world.request(MediaRequest::Publish { peer: peer(alice), tracks: tracks.clone() });
+    }
+    world.run(Duration::from_millis(25));
+    let moved = world.events.iter().filter(|event| matches!(event, MediaEvent::Slots { .. }));
+    let moved = moved.count();
+    let since = world.now;
+    world.run(Duration::from_secs(1));
+
+    assert!(moved <= 4, "{moved}");
+    assert!(world.video_slot(bob, camera).is_some());
+    assert!(world.clients[bob].video_from(alice, since).len() > 20);
+    assert!(world.clients[bob].audio_from(alice, since).len() > 20);
 }
 
 #[test]
