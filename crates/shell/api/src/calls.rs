@@ -7,7 +7,7 @@ use conclave_call_proto::ConnectionId;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Store, StoreError, UnixMillis};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
 use crate::keeper::unix_now;
@@ -57,6 +57,10 @@ const COMMANDS: usize = 1024;
 /// this is reached only if it hangs.
 const EVENTS: usize = 4096;
 
+/// Events for each participant for which there is room besides: those that nothing repeats. More
+/// cannot be under way, for a call lets a participant's offers wait for answers one by one.
+const RESERVE: usize = 16;
+
 /// How often running calls are noted in the store, and stale sessions are looked for.
 const HOUSEKEEPING: Duration = Duration::from_secs(30);
 
@@ -91,7 +95,7 @@ impl Calls {
             let sender = self.running().by_call.get(&call).cloned();
             // A call that has just ended needs nothing more. One that hangs must not hold up
             // the others.
-            if sender.is_some_and(|sender| sender.try_send(event).is_err()) {
+            if sender.is_some_and(|sender| !deliver(&sender, self.reserve(), event)) {
                 metrics::counter!("conclave_media_events_dropped_total").increment(1);
             }
         }
@@ -185,10 +189,16 @@ impl Calls {
         Some(commands)
     }
 
+    /// Room for the events of a call that nothing repeats.
+    fn reserve(&self) -> usize {
+        let participants = usize::try_from(self.max_participants()).unwrap_or(usize::MAX);
+        participants.saturating_mul(RESERVE).min(Semaphore::MAX_PERMITS - EVENTS)
+    }
+
     fn start(&self, running: &mut Running, meeting: MeetingId) -> mpsc::Sender<CallCommand> {
         let call = CallId(self.inner.next_call.fetch_add(1, Ordering::Relaxed));
         let (commands, command_queue) = mpsc::channel(COMMANDS);
-        let (events, event_queue) = mpsc::channel(EVENTS);
+        let (events, event_queue) = mpsc::channel(EVENTS + self.reserve());
         let participants = Arc::new(AtomicU32::new(0));
         let entry = Entry { commands: commands.clone(), participants: Arc::clone(&participants) };
         running.by_meeting.insert(meeting, entry);
@@ -246,6 +256,22 @@ impl std::fmt::Debug for Calls {
     }
 }
 
+/// Queues an event for a call. The last places are for those that nothing repeats: without its
+/// answer a client never comes in. What it is shown, who speaks and how well media gets through
+/// is told again. Answers whether there was room.
+fn deliver(queue: &mpsc::Sender<MediaEvent>, reserve: usize, event: MediaEvent) -> bool {
+    let must_arrive = match event {
+        MediaEvent::Answer { .. }
+        | MediaEvent::Disconnected { .. }
+        | MediaEvent::OfferRefused { .. } => true,
+        MediaEvent::Connected { .. }
+        | MediaEvent::Quality { .. }
+        | MediaEvent::Slots { .. }
+        | MediaEvent::Speakers { .. } => false,
+    };
+    (must_arrive || queue.capacity() > reserve) && queue.try_send(event).is_ok()
+}
+
 fn earlier(now: UnixMillis, by: Duration) -> UnixMillis {
     UnixMillis(now.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))
 }
@@ -259,5 +285,32 @@ const fn call_of(event: &MediaEvent) -> CallId {
         | MediaEvent::Quality { peer, .. }
         | MediaEvent::Slots { peer, .. } => peer.call,
         MediaEvent::Speakers { call, .. } => *call,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conclave_call_proto::media::PeerId;
+    use conclave_model::ParticipantId;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_finds_room_where_other_news_do_not() {
+        let (queue, mut events) = mpsc::channel(5);
+        let call = CallId(1);
+        let news = || MediaEvent::Speakers { call, active: None, speaking: Vec::new() };
+        let peer = PeerId { call, participant: ParticipantId(1) };
+        let answer = MediaEvent::Answer { peer, generation: 1, sdp: String::new() };
+
+        let told = (0..10).filter(|_| deliver(&queue, 2, news())).count();
+        assert_eq!(told, 3);
+        assert!(deliver(&queue, 2, answer.clone()));
+
+        let mut last = None;
+        while let Ok(event) = events.try_recv() {
+            last = Some(event);
+        }
+        assert_eq!(last, Some(answer), "in the order in which they came");
     }
 }
