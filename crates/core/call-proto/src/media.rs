@@ -43,6 +43,11 @@ pub enum MediaRequest {
         /// The complete list; unknown publications are dropped.
         wants: Vec<Want>,
     },
+    /// The call is gone, with all its peers.
+    End {
+        /// Which.
+        call: CallId,
+    },
     /// The peer is gone.
     Leave {
         /// Whose.

@@ -262,6 +262,15 @@ impl Call {
         self.assign_all(now, shared);
     }
 
+    /// Everybody is gone.
+    pub(crate) fn end(&mut self, now: Instant, shared: &mut Shared) {
+        let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
+        for participant in everyone {
+            self.leave(now, shared, participant);
+        }
+        self.close(shared);
+    }
+
     /// Takes a peer's session down, without a word to anybody.
     fn remove_session(&mut self, shared: &mut Shared, participant: ParticipantId) {
         let Some(peer) = self.peers.get_mut(&participant) else { return };

@@ -168,6 +168,10 @@ impl Node {
     fn handle_request(&mut self, request: MediaRequest) {
         let now = self.now;
         match request {
+            MediaRequest::End { call: id } => {
+                let Some(mut call) = self.calls.remove(&id) else { return };
+                call.end(now, &mut self.shared);
+            }
             MediaRequest::Leave { peer } => {
                 let Some(call) = self.calls.get_mut(&peer.call) else { return };
                 call.leave(now, &mut self.shared, peer.participant);

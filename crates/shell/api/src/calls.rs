@@ -46,6 +46,7 @@ struct Running {
 }
 
 struct Entry {
+    call: CallId,
     commands: mpsc::Sender<CallCommand>,
     participants: Arc<AtomicU32>,
 }
@@ -182,8 +183,9 @@ impl Calls {
     ) -> Option<mpsc::Sender<CallCommand>> {
         let mut running = self.running();
         let commands = match running.by_meeting.get(&meeting) {
-            Some(entry) => entry.commands.clone(),
-            None => self.start(&mut running, meeting),
+            Some(entry) if !entry.commands.is_closed() => entry.commands.clone(),
+            // None, or one whose task broke a moment ago.
+            _ => self.start(&mut running, meeting),
         };
         commands.try_send(CallCommand::Enter(enter)).ok()?;
         Some(commands)
@@ -200,11 +202,12 @@ impl Calls {
         let (commands, command_queue) = mpsc::channel(COMMANDS);
         let (events, event_queue) = mpsc::channel(EVENTS + self.reserve());
         let participants = Arc::new(AtomicU32::new(0));
-        let entry = Entry { commands: commands.clone(), participants: Arc::clone(&participants) };
+        let entry =
+            Entry { call, commands: commands.clone(), participants: Arc::clone(&participants) };
         running.by_meeting.insert(meeting, entry);
         running.by_call.insert(call, events);
         metrics::gauge!("conclave_calls").increment(1.0);
-        tokio::spawn(call_task::run(call_task::CallTask {
+        let task = call_task::run(call_task::CallTask {
             calls: self.clone(),
             call,
             meeting,
@@ -213,7 +216,13 @@ impl Calls {
             media: self.inner.media.clone(),
             store: Arc::clone(&self.inner.store),
             participants,
-        }));
+        });
+        let calls = self.clone();
+        tokio::spawn(async move {
+            if tokio::spawn(task).await.is_err() {
+                calls.clear_away(meeting, call).await;
+            }
+        });
         commands
     }
 
@@ -238,8 +247,21 @@ impl Calls {
         self.remove(&mut running, meeting, call);
     }
 
+    /// Removes what a call leaves behind whose task broke. Its clients come back to the next one:
+    /// their sessions are in the store.
+    async fn clear_away(&self, meeting: MeetingId, call: CallId) {
+        tracing::error!(%call, "a call broke");
+        self.abandon(meeting, call);
+        if self.inner.media.send(MediaRequest::End { call }).await.is_err() {
+            tracing::error!("the media plane is gone");
+        }
+    }
+
     fn remove(&self, running: &mut Running, meeting: MeetingId, call: CallId) {
-        running.by_meeting.remove(&meeting);
+        // The meeting may have its next call already.
+        if running.by_meeting.get(&meeting).is_some_and(|entry| entry.call == call) {
+            running.by_meeting.remove(&meeting);
+        }
         running.by_call.remove(&call);
         metrics::gauge!("conclave_calls").decrement(1.0);
     }

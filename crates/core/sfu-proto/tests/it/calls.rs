@@ -5,7 +5,7 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{ParticipantId, TrackSource};
 
 use crate::client::{Received, Setup};
-use crate::world::{World, peer, publication};
+use crate::world::{CALL, World, peer, publication};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CAMERA: TrackSource = TrackSource::Camera;
@@ -266,6 +266,21 @@ fn one_who_publishes_again_and_again_moves_slots_now_and_then() {
     assert!(world.video_slot(bob, camera).is_some());
     assert!(world.clients[bob].video_from(alice, since).len() > 20);
     assert!(world.clients[bob].audio_from(alice, since).len() > 20);
+}
+
+#[test]
+fn a_call_that_ends_leaves_nothing_behind() {
+    let mut world = World::new();
+    world.join(Setup::new());
+    world.join(Setup::new());
+
+    world.request(MediaRequest::End { call: CALL });
+
+    let stats = world.stats();
+    assert_eq!((stats.calls, stats.peers, stats.sessions, stats.publications), (0, 0, 0, 0));
+    world.clients.clear();
+    world.join(Setup::new());
+    assert_eq!(world.stats().sessions, 1);
 }
 
 #[test]

@@ -126,6 +126,8 @@ impl Connection {
                     heard = Instant::now();
                     self.take(frame).await
                 }
+                // The call broke: the client finds its place again in the next one.
+                () = self.call_gone() => return close(socket, None).await,
                 // The client may come back when it has something to do.
                 () = sleep_until(self.waits_until()) => return close(socket, None).await,
                 _ = pings.tick() => {
@@ -147,6 +149,14 @@ impl Connection {
                 Step::Gone => return,
                 Step::Quiet | Step::Reply(_) => {}
             }
+        }
+    }
+
+    /// Waits until the call that the client is in is no more, and has said nothing to it.
+    async fn call_gone(&self) {
+        match &self.stage {
+            Stage::Fresh { .. } | Stage::Greeted { .. } => std::future::pending().await,
+            Stage::InCall(call) => call.closed().await,
         }
     }
 

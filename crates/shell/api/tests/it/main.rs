@@ -7,6 +7,7 @@
     reason = "a test may fail loudly"
 )]
 
+mod broken;
 mod client;
 mod http;
 mod server;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,6 +17,8 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+
+use crate::broken::BrokenOnce;
 
 pub(crate) struct Server {
     pub(crate) folder: Arc<TempDir>,
@@ -36,11 +39,28 @@ impl Server {
     /// Opens a server on the data of one before.
     pub(crate) async fn open(folder: Arc<TempDir>, max_participants: u32) -> Self {
         let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+        Self::on(folder, store.clone(), Arc::new(store), max_participants)
+    }
+
+    /// Opens a server whose first call breaks.
+    pub(crate) async fn broken_once() -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+        let broken = BrokenOnce { store: store.clone(), broken: AtomicBool::new(false) };
+        Self::on(folder, store, Arc::new(broken), 3)
+    }
+
+    fn on(
+        folder: Arc<TempDir>,
+        store: SqliteStore,
+        shared: Arc<dyn Store>,
+        max_participants: u32,
+    ) -> Self {
         let config = CallsConfig { max_participants, keep_meetings: Duration::from_secs(60) };
         let (requests, mut requests_in) = mpsc::channel(100);
         let (report, events) = mpsc::channel(100);
         let (asked_out, asked) = mpsc::unbounded_channel();
-        let calls = Calls::new(config, Arc::new(store.clone()), requests);
+        let calls = Calls::new(config, shared, requests);
         let routing = calls.clone();
         tokio::spawn(async move { routing.route_media(events).await });
         let answers = report.clone();

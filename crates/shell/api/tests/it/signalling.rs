@@ -321,6 +321,25 @@ async fn a_socket_on_which_nothing_happens_is_closed() {
 }
 
 #[tokio::test]
+async fn a_call_that_breaks_is_cleared_away_and_the_next_one_works() {
+    let mut server = Server::broken_once().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+
+    let mut first = Client::greet(address).await;
+    first.say(&join(1)).await;
+    assert_eq!(first.hear_until_end().await, None);
+    let asked = soon(server.asked.recv()).await;
+    assert_eq!(asked, Some(MediaRequest::End { call: CallId(1) }));
+
+    let mut again = Client::greet(address).await;
+    again.join(1).await;
+    let asked = soon(server.asked.recv()).await;
+    let Some(MediaRequest::Offer { peer, .. }) = asked else { panic!("{asked:?}") };
+    assert_eq!(peer.call, CallId(2));
+}
+
+#[tokio::test]
 async fn what_is_said_before_joining_is_refused() {
     let server = Server::new().await;
     let mut client = Client::greet(server.listen().await).await;
