@@ -12,7 +12,7 @@ use str0m::net::Receive;
 use crate::negotiate::OfferError;
 use crate::peer::{Peer, Publications};
 use crate::publication::Publication;
-use crate::session::{Ended, Session, SessionEvent};
+use crate::session::{Ended, RenegotiateError, Session, SessionEvent};
 use crate::shared::{Shared, Timer};
 
 /// One call: its peers, what they publish, and who speaks.
@@ -130,7 +130,15 @@ impl Call {
         let answer = if peer.generation == Some(generation) {
             let session = peer.session.as_mut().ok_or(OfferError::SessionGone)?;
             let ufrag = session.ufrag().to_owned();
-            let answer = session.renegotiate(&shared.config, &shared.rtc_config, sdp, now)?;
+            let answer = match session.renegotiate(&shared.config, &shared.rtc_config, sdp, now) {
+                Ok(answer) => answer,
+                Err(RenegotiateError::Refused(error)) => return Err(error),
+                Err(RenegotiateError::Broken(error)) => {
+                    tracing::debug!(%error, "a media session broke at a further offer");
+                    self.end_session(now, shared, participant);
+                    return Err(OfferError::SessionGone);
+                }
+            };
             if session.ufrag() != ufrag {
                 shared.demux.remove_ufrag(&ufrag);
                 shared.demux.add_ufrag(session.ufrag().to_owned(), peer.id());

@@ -86,6 +86,21 @@ pub(crate) enum SessionEvent {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Ended;
 
+/// Why a session was not renegotiated.
+#[derive(Debug)]
+pub(crate) enum RenegotiateError {
+    /// The session may be half changed: it must end.
+    Broken(OfferError),
+    /// Nothing has changed.
+    Refused(OfferError),
+}
+
+impl From<OfferError> for RenegotiateError {
+    fn from(error: OfferError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 impl Session {
     /// Sets up a session from an offer, and answers it.
     pub(crate) fn accept(
@@ -116,18 +131,18 @@ impl Session {
         Ok((session, answer))
     }
 
-    /// Answers a further offer on the same session. On an error nothing has changed.
+    /// Answers a further offer on the same session.
     pub(crate) fn renegotiate(
         &mut self,
         config: &NodeConfig,
         rtc_config: &RtcConfig,
         sdp: &str,
         now: Instant,
-    ) -> Result<String, OfferError> {
+    ) -> Result<String, RenegotiateError> {
         let summary = OfferSummary::read(sdp, &config.limits)?;
         self.summary.check_renegotiation(&summary)?;
         negotiate::rehearse(rtc_config, sdp, now)?;
-        let answer = negotiate::accept(&mut self.rtc, sdp)?;
+        let answer = negotiate::accept(&mut self.rtc, sdp).map_err(RenegotiateError::Broken)?;
         self.summary = summary;
         self.negotiated();
         Ok(answer)

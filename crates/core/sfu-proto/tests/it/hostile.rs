@@ -41,6 +41,32 @@ fn refusals(world: &World) -> Vec<String> {
         .collect()
 }
 
+/// An offer that only the running session finds wrong: one that set up a data channel early, and
+/// then says nothing of it.
+#[test]
+fn a_session_that_breaks_at_a_further_offer_ends() {
+    let mut world = running();
+    let mut rtc = str0m::Rtc::builder().set_snap_enabled(true).build(world.now);
+    let mut api = rtc.sdp_api();
+    api.add_channel("data".to_owned());
+    let kind = str0m::media::MediaKind::Audio;
+    api.add_media(kind, str0m::media::Direction::SendOnly, None, None, None);
+    let first = api.apply().unwrap().0.to_sdp_string();
+    assert!(first.contains("a=sctp-init:"), "{first}");
+    let is_kept = |line: &&str| !line.starts_with("a=sctp-init:");
+    let further: String = first.split_inclusive('\n').filter(is_kept).collect();
+
+    world.request(MediaRequest::Offer { peer: peer(2), generation: 1, sdp: first });
+    assert_eq!(world.stats().sessions, 3, "{:?}", refusals(&world));
+    world.request(MediaRequest::Offer { peer: peer(2), generation: 1, sdp: further });
+
+    assert_eq!(world.stats().sessions, 2);
+    assert_eq!(refusals(&world).len(), 1);
+    let ended = MediaEvent::Disconnected { peer: peer(2), generation: 1 };
+    assert!(world.events.contains(&ended));
+    assert_still_runs(&mut world);
+}
+
 #[test]
 fn garbage_from_strangers_is_counted_and_dropped() {
     let mut world = running();
