@@ -1,8 +1,7 @@
 /**
  * From the click on Join to the first decoded frame of somebody else, beside the floor: two pages
- * of the same browser connected directly. Both carry VP8 from a camera; the direct one at the size
- * in which our first frame comes, the smallest simulcast layer, so that the floor is as low as it
- * can be.
+ * of the same browser connected directly. Both carry VP8 from a camera; the direct one only the
+ * size of our smallest simulcast layer, so that the floor is as low as it can be.
  *
  * `node bench/join.ts [--runs 20]` prints JSON, then one line in words; it fails above the limit.
  * @module

@@ -6,12 +6,13 @@
 import { Child, conclave } from "./process.ts";
 import type { Server } from "./server.ts";
 
-/** Creates a meeting and returns its link. */
-export async function createMeeting(server: Server): Promise<string> {
+/** Creates a meeting, without a title unless told otherwise, and returns its link. */
+export async function createMeeting(server: Server, title?: string): Promise<string> {
   const child = new Child(conclave(), [
     "meeting",
     "create",
     server.url,
+    ...(title === undefined ? [] : ["--title", title]),
     ...(server.certificate === undefined ? [] : ["--ca", server.certificate]),
   ]);
   const code = await child.ended;

@@ -256,8 +256,10 @@ export function installProbe(options: ProbeOptions): void {
       context.fillRect(((step % 16) * width) / 16, height - 12, width / 16, 12);
     };
     paint();
-    const timer = setInterval(paint, 1000 / 15);
-    const [track] = surface.captureStream(15).getVideoTracks();
+    // A portrait is looked at, not measured: it may leave the processor to others.
+    const rate = portrait === undefined ? 15 : 5;
+    const timer = setInterval(paint, 1000 / rate);
+    const [track] = surface.captureStream(rate).getVideoTracks();
     if (track === undefined) throw new Error("no track");
     const settings = like?.getSettings() ?? {};
     const stop = track.stop.bind(track);

@@ -13,7 +13,7 @@ import { Person } from "./person.ts";
 import { ROOT } from "./process.ts";
 import { OUT } from "./runner.ts";
 import { Stage } from "./stage.ts";
-import { pause } from "./until.ts";
+import { pause, until } from "./until.ts";
 import { walkViews } from "./views.ts";
 import { World } from "./world.ts";
 
@@ -73,30 +73,42 @@ async function takeAll(width: number, height: number): Promise<void> {
 async function takeReadmePicture(): Promise<void> {
   const stage = new Stage(world);
   try {
-    const link = await createMeeting(await stage.server());
+    const link = await createMeeting(await stage.server(), "Budget review");
     const camera = { cameraSize: [640, 360] } as const;
-    const viewer = await Person.enter(stage, "chromium", link, {
-      name: "Ada Lovelace",
+    const tab = await stage.openChromium({
       colour: "blue",
       portrait: 2,
       size: [1280, 800],
       ...camera,
     });
+    await tab.goto(link);
+    const viewer = Person.at(tab, "Ada Lovelace");
+    await viewer.isBeforeCall();
+    await viewer.join();
     for (const [i, [name, colour]] of CAST.entries()) {
-      await Person.enter(stage, "chromium", link, {
+      const person = await Person.enter(stage, "chromium", link, {
         name,
         colour,
         portrait: [4, 3, 0, 1, 5][i] ?? 0,
         size: [360, 300],
         ...camera,
       });
+      // One speaks.
+      if (i > 0) await person.press("Microphone");
     }
     await viewer.hasMediaOf(CAST.length);
-    await viewer.seesAllMove();
+    // The pointer would show what it hovers over.
+    await tab.page.mouse.move(640, 8);
     // What came and went is said for some seconds.
     await pause(7000);
+    await until(
+      "all pictures",
+      async () => (await viewer.othersInView()).every(({ state }) => state === "live"),
+      { timeoutMs: 60_000 },
+    );
+    await pause(TRANSITION_MS);
     mkdirSync(join(README_PICTURE, ".."), { recursive: true });
-    await viewer.tab.screenshot(README_PICTURE);
+    await tab.screenshot(README_PICTURE);
     shrink(README_PICTURE);
   } finally {
     await stage.close();

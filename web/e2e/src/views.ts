@@ -26,7 +26,10 @@ export type Visit = (view: string, tab: ChromiumTab) => Promise<void>;
 export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit): Promise<void> {
   const say = speaker(options.language);
   const server = await stage.server();
-  const link = await createMeeting(server);
+  const link = await createMeeting(
+    server,
+    options.language === undefined ? "Budget review" : "2027",
+  );
   const open = { colour: "blue", ...options } as const;
   const tab = await stage.openChromium({ label: "walker", ...open });
   const reads = (english: string) =>
@@ -91,6 +94,17 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
     );
     await visit("call-sharing", tab);
     await ada.toggleShare();
+    const ben = await Person.enter(stage, "chromium", link, {
+      name: "Ben",
+      colour: "magenta",
+      screen: "yellow",
+    });
+    await ben.toggleShare();
+    await ada.screenOf("Ben");
+    await visit("call-screen", tab);
+    await ben.leave();
+    await ben.tab.close();
+    await ada.countsPeople(6);
   }
   await ada.togglePeople();
   await appears(tab, "button", say("Close"));
@@ -101,11 +115,16 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
     await visit(title === "Settings" ? "settings" : "help", tab);
     await tab.press("Escape");
     await disappears(tab, "dialog", say(title));
+    // Until it has left the page it gives the focus back to where it was opened.
+    await until("the dialog to leave", () =>
+      tab.evaluate(() => document.querySelector("[role=dialog], [inert]") === null),
+    );
   }
   await ada.press("More");
   await appears(tab, "menuitem", say("Settings"));
   await visit("menu", tab);
   await tab.press("Escape");
+  await disappears(tab, "menuitem", say("Settings"));
   await Promise.all([bot.leave(), bots.leave()]);
   await ada.leave();
   await visit("ended", tab);
