@@ -1,11 +1,13 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::time::Duration;
 
 use conclave_sfu_proto::Transmit;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::time::{Instant, sleep_until};
 
 use crate::address::{self, canonical};
 
@@ -14,6 +16,9 @@ const BUFFER: usize = 6 * 1024 * 1024;
 
 /// No datagram of ours is longer; a longer one is none of ours.
 const MAX_DATAGRAM: usize = 2048;
+
+/// How long the socket is left alone after an error: what comes meanwhile waits in its buffer.
+const REST: Duration = Duration::from_millis(5);
 
 /// The most bytes that one send may carry: what fits into one IP packet.
 const MAX_BURST: usize = 60 * 1024;
@@ -48,6 +53,8 @@ pub(crate) struct Udp {
     burst: Vec<u8>,
     /// The machine's addresses, if the socket is bound to all of them.
     own: Vec<IpAddr>,
+    /// Until when the socket is left alone, after an error.
+    rests_until: Option<Instant>,
     pub(crate) send_failures: u64,
 }
 
@@ -66,12 +73,17 @@ impl Udp {
             metas: vec![RecvMeta::default(); BATCH_SIZE],
             burst: Vec::with_capacity(MAX_BURST),
             own,
+            rests_until: None,
             send_failures: 0,
         })
     }
 
-    /// Waits until there is something to receive.
+    /// Waits until there is something to receive: not at once after an error, which would show
+    /// again as often as it is looked for.
     pub(crate) async fn readable(&self) -> io::Result<()> {
+        if let Some(until) = self.rests_until {
+            sleep_until(until).await;
+        }
         self.socket.readable().await
     }
 
@@ -89,8 +101,12 @@ impl Udp {
         let batches = match received {
             Ok(batches) => batches,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.rest();
+                return Err(error);
+            }
         };
+        self.rests_until = None;
 
         let mut count = 0;
         for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(batches) {
@@ -109,6 +125,11 @@ impl Udp {
             }
         }
         Ok(count)
+    }
+
+    /// Leaves the socket alone for a moment.
+    fn rest(&mut self) {
+        self.rests_until = Some(Instant::now() + REST);
     }
 
     /// Sends datagrams in their order. Runs of equal size to one destination go as one burst.
@@ -194,6 +215,24 @@ mod tests {
         let source = SocketAddr::from(([127, 0, 0, 1], 10000));
         let destination = SocketAddr::from(([127, 0, 0, 1], port));
         Transmit { transport: Transport::Udp, source, destination, bytes: vec![1; len] }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_failed_is_left_alone_for_a_moment_and_then_goes_on() {
+        let mut udp = Udp::new(bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        let other = StdUdpSocket::bind("127.0.0.1:0").unwrap();
+        other.send_to(b"hello", udp.local).unwrap();
+        udp.readable().await.unwrap();
+
+        udp.rest();
+        let started = Instant::now();
+        udp.readable().await.unwrap();
+
+        assert!(started.elapsed() >= REST);
+        let mut heard = Vec::new();
+        udp.receive(|_, _, bytes| heard.extend_from_slice(bytes)).unwrap();
+        assert_eq!(heard, b"hello");
+        assert_eq!(udp.rests_until, None);
     }
 
     #[test]
