@@ -130,15 +130,16 @@ impl Call {
         let answer = if peer.generation == Some(generation) {
             let session = peer.session.as_mut().ok_or(OfferError::SessionGone)?;
             let ufrag = session.ufrag().to_owned();
-            let answer = match session.renegotiate(&shared.config, &shared.rtc_config, sdp, now) {
-                Ok(answer) => answer,
-                Err(RenegotiateError::Refused(error)) => return Err(error),
-                Err(RenegotiateError::Broken(error)) => {
-                    tracing::debug!(%error, "a media session broke at a further offer");
-                    self.end_session(now, shared, participant);
-                    return Err(OfferError::SessionGone);
-                }
-            };
+            let answer =
+                match session.renegotiate(&shared.config.limits, &shared.rtc_config, sdp, now) {
+                    Ok(answer) => answer,
+                    Err(RenegotiateError::Refused(error)) => return Err(error),
+                    Err(RenegotiateError::Broken(error)) => {
+                        tracing::debug!(%error, "a media session broke at a further offer");
+                        self.end_session(now, shared, participant);
+                        return Err(OfferError::SessionGone);
+                    }
+                };
             if session.ufrag() != ufrag {
                 shared.demux.remove_ufrag(&ufrag);
                 shared.demux.add_ufrag(session.ufrag().to_owned(), peer.id());
@@ -149,8 +150,14 @@ impl Call {
             {
                 return Err(OfferError::NodeFull);
             }
-            let (session, answer) =
-                Session::accept(&shared.config, &shared.rtc_config, generation, sdp, now)?;
+            let (session, answer) = Session::accept(
+                &shared.config.limits,
+                &shared.rtc_config,
+                &shared.candidates,
+                generation,
+                sdp,
+                now,
+            )?;
             self.remove_session(shared, participant);
             let Some(peer) = self.peers.get_mut(&participant) else {
                 return Err(OfferError::SessionGone);

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
+use str0m::net::TcpType;
 use str0m::rtp::Extension;
-use str0m::{Rtc, RtcConfig};
+use str0m::{Candidate, Rtc, RtcConfig};
 
-use crate::config::Limits;
+use crate::config::{Limits, NodeConfig};
 use crate::dependency;
 use crate::guard::{self, Panicked};
 
@@ -47,6 +48,23 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
         Some(cert) => config.set_dtls_cert(cert),
         None => config,
     }
+}
+
+/// What a node's addresses are in ICE: UDP first, passive TCP (RFC 6544) for who cannot.
+pub(crate) fn candidates(config: &NodeConfig) -> Vec<Candidate> {
+    let udp = config.udp.iter().map(|addr| Candidate::builder().udp().host(*addr).build());
+    let tcp = config
+        .tcp
+        .iter()
+        .map(|addr| Candidate::builder().tcp().host(*addr).tcptype(TcpType::Passive).build());
+    let usable = udp.chain(tcp).filter_map(|candidate| match candidate {
+        Ok(candidate) => Some(candidate),
+        Err(error) => {
+            tracing::warn!(%error, "an address cannot be advertised");
+            None
+        }
+    });
+    usable.collect()
 }
 
 /// What the node looks at in an offer, and compares the next one with.

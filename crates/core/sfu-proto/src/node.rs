@@ -34,7 +34,8 @@ impl Node {
     /// Creates a node without calls.
     pub fn new(config: NodeConfig, now: Instant) -> Self {
         let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
-        let shared = Shared::new(config, negotiate::rtc_config(cert));
+        let candidates = negotiate::candidates(&config);
+        let shared = Shared::new(config, negotiate::rtc_config(cert), candidates);
         Self { now, shared, calls: BTreeMap::new() }
     }
 

@@ -6,12 +6,12 @@ use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
-use str0m::net::{Protocol, Receive, TcpType};
+use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
 use str0m::stats::PeerStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
-use crate::config::NodeConfig;
+use crate::config::Limits;
 use crate::dependency::{self, DescriptorSerializer};
 use crate::guard;
 use crate::negotiate::{self, OfferError, OfferSummary};
@@ -104,16 +104,17 @@ impl From<OfferError> for RenegotiateError {
 impl Session {
     /// Sets up a session from an offer, and answers it.
     pub(crate) fn accept(
-        config: &NodeConfig,
+        limits: &Limits,
         rtc_config: &RtcConfig,
+        candidates: &[Candidate],
         generation: u32,
         sdp: &str,
         now: Instant,
     ) -> Result<(Self, String), OfferError> {
-        let summary = OfferSummary::read(sdp, &config.limits)?;
+        let summary = OfferSummary::read(sdp, limits)?;
         let mut rtc = rtc_config.clone().build(now);
-        for candidate in candidates(config) {
-            rtc.add_local_candidate(candidate);
+        for candidate in candidates {
+            rtc.add_local_candidate(candidate.clone());
         }
         let answer = negotiate::accept(&mut rtc, sdp)?;
         let mut session = Self {
@@ -134,12 +135,12 @@ impl Session {
     /// Answers a further offer on the same session.
     pub(crate) fn renegotiate(
         &mut self,
-        config: &NodeConfig,
+        limits: &Limits,
         rtc_config: &RtcConfig,
         sdp: &str,
         now: Instant,
     ) -> Result<String, RenegotiateError> {
-        let summary = OfferSummary::read(sdp, &config.limits)?;
+        let summary = OfferSummary::read(sdp, limits)?;
         self.summary.check_renegotiation(&summary)?;
         negotiate::rehearse(rtc_config, sdp, now)?;
         let answer = negotiate::accept(&mut self.rtc, sdp).map_err(RenegotiateError::Broken)?;
@@ -375,22 +376,6 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
     let descriptor = media.remote_extmap().id_of(extension).is_some();
     let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
     Some(Slot { mid, kind, ssrc, pt, descriptor })
-}
-
-/// What a node's addresses are in ICE: UDP first, passive TCP (RFC 6544) for who cannot.
-fn candidates(config: &NodeConfig) -> impl Iterator<Item = Candidate> + '_ {
-    let udp = config.udp.iter().map(|addr| Candidate::builder().udp().host(*addr).build());
-    let tcp = config
-        .tcp
-        .iter()
-        .map(|addr| Candidate::builder().tcp().host(*addr).tcptype(TcpType::Passive).build());
-    udp.chain(tcp).filter_map(|candidate| match candidate {
-        Ok(candidate) => Some(candidate),
-        Err(error) => {
-            tracing::warn!(%error, "an address cannot be advertised");
-            None
-        }
-    })
 }
 
 impl Transport {

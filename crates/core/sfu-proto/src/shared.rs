@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_model::CallId;
-use str0m::RtcConfig;
+use str0m::{Candidate, RtcConfig};
 
 use crate::Transmit;
 use crate::config::NodeConfig;
@@ -16,6 +16,8 @@ use crate::stats::NodeStats;
 pub(crate) struct Shared {
     pub(crate) config: NodeConfig,
     pub(crate) rtc_config: RtcConfig,
+    /// What the node's addresses are in every session's answer.
+    pub(crate) candidates: Vec<Candidate>,
     pub(crate) demux: Demux,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<MediaEvent>,
@@ -36,10 +38,15 @@ pub(crate) enum Timer {
 }
 
 impl Shared {
-    pub(crate) fn new(config: NodeConfig, rtc_config: RtcConfig) -> Self {
+    pub(crate) fn new(
+        config: NodeConfig,
+        rtc_config: RtcConfig,
+        candidates: Vec<Candidate>,
+    ) -> Self {
         Self {
             config,
             rtc_config,
+            candidates,
             demux: Demux::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),

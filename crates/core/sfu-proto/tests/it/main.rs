@@ -10,4 +10,5 @@
 mod calls;
 mod client;
 mod hostile;
+mod log;
 mod world;
