@@ -234,9 +234,9 @@ const fn record_of(session: Session) -> SessionRecord {
     SessionRecord { participant: session.participant, token: session.token, proven: session.proven }
 }
 
-/// Answers those who wait for a call that cannot start.
+/// Answers those who wait for a call that cannot start. The queue stays open until then: who finds
+/// it closed takes the call for broken. Nobody new finds the way to it.
 fn turn_away(mut commands: mpsc::Receiver<CallCommand>) {
-    commands.close();
     while let Ok(command) = commands.try_recv() {
         if let CallCommand::Enter(enter) = command {
             let message = ServerMessage::Error {
