@@ -501,6 +501,23 @@ describe("coming back", () => {
     expect(shot().phase.kind).toBe("reconnecting");
   });
 
+  test("while neither socket nor media is there, nobody's picture is shown and nobody speaks", async () => {
+    const person = await world.person(10, "Ben", { publications: [{ id: 100, source: "camera" }] });
+    await world.enter([person]);
+    await world.say({
+      type: "slots",
+      generation: 1,
+      audio: [],
+      video: [{ mid: "8", publication: 100, paused: false }],
+    });
+    await world.say({ type: "speakers", active: 10, speaking: [10] });
+    world.down();
+    expect(shot().others[0]?.camera?.stream).toBeDefined();
+    world.peer().options.events.onLost();
+    await world.settle();
+    expect(shot().others[0]).toMatchObject({ speaking: false, camera: { stream: undefined } });
+  });
+
   test("a long interruption is announced when it is over, a short one is not", async () => {
     await world.enter();
     for (const [awayMs, expected] of [

@@ -130,7 +130,10 @@ export class Call implements CallCommands {
       firstGeneration: (recallSession(link.id, env.storage)?.generation ?? 0) + 1,
       events: {
         onConnected: () => this.#input({ kind: "mediaUp" }),
-        onLost: () => this.#input({ kind: "mediaLost", atMs: env.nowMs() }),
+        onLost: () => {
+          this.#roster.speakers(null, [], this.#self);
+          this.#input({ kind: "mediaLost", atMs: env.nowMs() });
+        },
         onPicture: () => this.#changed(),
       },
     });

@@ -87,7 +87,12 @@ export class CallMedia {
       transform,
       events: {
         onConnected: () => this.#peer === peer && events.onConnected(),
-        onLost: () => this.#peer === peer && events.onLost(),
+        onLost: () => {
+          if (this.#peer !== peer) return;
+          // Its tracks have ended: a picture of them would be black.
+          this.#book.clear();
+          events.onLost();
+        },
       },
     });
     this.#peer = peer;
