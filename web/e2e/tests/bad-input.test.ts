@@ -44,7 +44,7 @@ test("the home page says what is wrong with a pasted link", async (stage) => {
   await tab.goto(server.url);
   const entries = [
     ["", "Nothing was entered."],
-    ["hello", "The link ends too early"],
+    ["hello", "not a web address"],
     [`${server.url}/about#1.AA.AA`, "does not lead to a meeting"],
   ] as const;
   for (const [entry, words] of entries) {

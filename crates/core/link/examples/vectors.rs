@@ -89,8 +89,9 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Texts that are no links, and the part that is wrong.
-const REJECTED: [(&str, &str); 14] = [
-    ("", "noFragment"),
+const REJECTED: [(&str, &str); 15] = [
+    ("", "origin"),
+    ("hello", "origin"),
     ("https://localhost:8443/m/AAECAwQFBgcICQoLDA0ODw", "noFragment"),
     (
         "http://localhost:8443/m/AAECAwQFBgcICQoLDA0ODw#1.QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8.AAAAAAAAAAAAAAAAAAAAAA",

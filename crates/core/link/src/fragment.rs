@@ -49,7 +49,8 @@ impl FromStr for MeetingLink {
 
     /// Parses a link. White space around it is dropped: links are pasted.
     fn from_str(text: &str) -> Result<Self, LinkError> {
-        let (address, fragment) = text.trim().split_once('#').ok_or(LinkError::NoFragment)?;
+        let text = text.trim();
+        let (address, fragment) = text.split_once('#').map_or((text, None), |(a, f)| (a, Some(f)));
         let authority_at = address.find("://").map_or(0, |at| at + "://".len());
         let path_at = address
             .get(authority_at..)
@@ -57,6 +58,7 @@ impl FromStr for MeetingLink {
             .map_or(address.len(), |at| authority_at + at);
         let (origin, path) = address.split_at_checked(path_at).ok_or(LinkError::Path)?;
         let origin = origin.parse().map_err(LinkError::Origin)?;
+        let fragment = fragment.ok_or(LinkError::NoFragment)?;
         let meeting = path.strip_prefix("/m/").ok_or(LinkError::Path)?;
         let meeting = meeting.parse().map_err(|_| LinkError::Meeting)?;
 

@@ -69,9 +69,9 @@ export class ParseLinkError extends Error {
 export function parseLink(text: string): MeetingLink {
   const trimmed = text.trim();
   const hash = trimmed.indexOf("#");
-  if (hash < 0) throw new ParseLinkError("noFragment");
-  const address = /^(\w+:\/\/[^/]*)(\/.*)?$/.exec(trimmed.slice(0, hash));
+  const address = /^(\w+:\/\/[^/]*)(\/.*)?$/.exec(hash < 0 ? trimmed : trimmed.slice(0, hash));
   const origin = parseOrigin(address?.[1] ?? "");
+  if (hash < 0) throw new ParseLinkError("noFragment");
   return parseParts(origin, address?.[2] ?? "", trimmed.slice(hash + 1));
 }
 

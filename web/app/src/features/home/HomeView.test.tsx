@@ -29,7 +29,7 @@ async function drawHome(engine: Engine = ENGINE): Promise<ReturnType<typeof vi.f
 
 test.each([
   ["", "Nothing was entered."],
-  ["meeting on Tuesday", "its key, the part after “#”, is missing"],
+  ["meeting on Tuesday", "begins with “https://”"],
   [GOOD.slice(0, GOOD.indexOf("#")), "its key, the part after “#”, is missing"],
   [GOOD.replace("https:", "http:"), "begins with “https://”"],
   [GOOD.replace("/m/", "/x/"), "does not lead to a meeting"],
