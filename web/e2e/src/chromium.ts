@@ -120,7 +120,11 @@ export class ChromiumTab implements Tab {
   }
 
   async goto(url: string): Promise<void> {
-    await this.page.goto(url);
+    // Chromium drops what is under way when any interface of the machine comes or goes.
+    await this.page.goto(url).catch(async (error: unknown) => {
+      if (!String(error).includes("ERR_NETWORK_CHANGED")) throw error;
+      await this.page.goto(url);
+    });
   }
 
   async reload(): Promise<void> {

@@ -117,10 +117,20 @@ async function readTitle(meta: CryptoKey, info: MeetingInfo): Promise<string> {
   }
 }
 
+/** A browser drops what is under way when an interface comes or goes; a moment later it works. */
+const ASK_AGAIN_MS = 500;
+
 async function request(url: string, init: RequestInit): Promise<Response> {
+  const send = (): Promise<Response> =>
+    fetch(url, { ...init, cache: "no-store", credentials: "omit" });
   let response: Response;
   try {
-    response = await fetch(url, { ...init, cache: "no-store", credentials: "omit" });
+    response = await send().catch(async (error: unknown) => {
+      // What changes something is not sent twice: the first may have arrived.
+      if ((init.method ?? "GET") !== "GET") throw error;
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      return send();
+    });
   } catch {
     throw new MeetingError("unreachable", "no answer");
   }
