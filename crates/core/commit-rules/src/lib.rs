@@ -1,0 +1,1 @@
+//! The acceptance rules of a commit, and the policy that they read.
