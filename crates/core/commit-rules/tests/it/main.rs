@@ -1,0 +1,6 @@
+//! Tests of the crate from outside.
+
+mod examples;
+mod policy;
+mod properties;
+mod samples;
