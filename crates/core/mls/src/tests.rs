@@ -11,7 +11,7 @@ use conclave_mls_view::ContextError;
 use openmls::group::{GroupId, MlsGroup};
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
-    BasicCredential, Ciphersuite, CredentialWithKey, ExternalProposal, Extension, Extensions,
+    BasicCredential, Ciphersuite, CredentialWithKey, Extension, Extensions, ExternalProposal,
     KeyPackage, KeyPackageIn, LeafNode, LeafNodeIndex, LeafNodeParameters, Lifetime, MlsMessageIn,
     OpenMlsProvider as _, ProtocolVersion, RatchetTreeIn, SenderExtensionIndex, SignatureScheme,
     UnknownExtension,
@@ -158,10 +158,15 @@ fn assert_agree(members: &mut [Group]) {
 fn two_members_agree_on_everything() {
     let mut members = World::new(Mode::Lobby).meeting(1);
     assert_agree(&mut members);
-    assert_eq!(members[0].mls.ciphersuite(), Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519);
+    assert_eq!(
+        members[0].mls.ciphersuite(),
+        Ciphersuite::MLS_128_MLKEM768X25519_AES256GCM_SHA384_Ed25519
+    );
     let code = members[0].safety_code().to_string();
     assert_eq!(code.len(), 35);
-    assert!(code.split(' ').all(|five| five.len() == 5 && five.bytes().all(|b| b.is_ascii_digit())));
+    assert!(
+        code.split(' ').all(|five| five.len() == 5 && five.bytes().all(|b| b.is_ascii_digit()))
+    );
     assert_eq!((members[0].role(0), members[1].role(1)), (Some(Role::Host), Some(Role::Guest)));
 }
 
@@ -174,7 +179,11 @@ fn a_message_is_read_by_all_and_says_who_sent_it() {
         let Received::Message(message) = received else { panic!("{received:?}") };
         assert_eq!((message.bytes.as_slice(), message.leaf, message.epoch), (&b"hello"[..], 1, 1));
         assert_eq!(message.sender.credential, members[1].device.credential());
-        assert_eq!(members[reader].receive(now(), &sent, guest), Err(ReceiveError::Forged), "replay");
+        assert_eq!(
+            members[reader].receive(now(), &sent, guest),
+            Err(ReceiveError::Forged),
+            "replay"
+        );
     }
 }
 
@@ -492,7 +501,8 @@ fn an_external_commit_with_another_links_secret_is_not_valid() {
 #[test]
 fn a_stolen_host_proof_makes_nobody_host() {
     let mut world = World::new(Mode::Lobby);
-    let signature = world.host.sign(&world.host_device().host_statement()).unwrap();
+    let statement = world.host_device().host_statement();
+    let signature = world.host.sign(&statement).unwrap();
     let mut thief = world.device();
     assert_eq!(thief.prove_host(signature.try_into().unwrap()), Err(HostProofError));
     assert!(!thief.is_host());
@@ -527,8 +537,7 @@ fn a_commit_that_changes_a_credential_is_refused() {
         credential: BasicCredential::new([99; 16].to_vec()).into(),
         signature_key: members[1].device.signer.public().into(),
     };
-    let parameters =
-        LeafNodeParameters::builder().with_credential_with_key(credential).build();
+    let parameters = LeafNodeParameters::builder().with_credential_with_key(credential).build();
     let commit = changed(&mut members[1], parameters);
     let stop = Stop::Refused(Refusal::IdentityChanged);
     assert_eq!(members[0].receive(now(), &commit, guest), Err(ReceiveError::Stopped(stop)));
@@ -568,6 +577,28 @@ fn a_key_package_with_a_flipped_bit_is_not_taken() {
         let mut forged = knock.clone();
         forged[at] ^= 1;
         assert!(group.verify(&forged, guest).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn truncated_bytes_of_any_kind_are_an_error() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(1);
+    let knock = world.device().key_package(now()).unwrap();
+    let (info, tree) = (members[0].group_info().unwrap(), members[0].tree().unwrap());
+    for cut in (1..tree.len()).step_by(501) {
+        let device = world.device();
+        assert!(Group::join(device, &info, &tree[..cut]).is_err());
+        assert!(Group::rejoin(world.host_device(), &info, &tree[..cut]).is_err());
+        world.next -= 2;
+    }
+    for cut in (0..info.len()).step_by(31) {
+        assert!(Group::rejoin(world.host_device(), &info[..cut], &tree).is_err());
+        assert!(members[1].receive(now(), &info[..cut], guest).is_err());
+        world.next -= 1;
+    }
+    for cut in (0..knock.len()).step_by(31) {
+        assert!(members[0].verify(&knock[..cut], guest).is_err());
     }
 }
 
@@ -613,8 +644,7 @@ fn a_group_without_a_policy_is_not_joined() {
         .build();
     let id = GroupId::from_slice(&[7; 32]);
     let credential = other.credential_with_key();
-    let mls =
-        MlsGroup::new_with_group_id(&other.provider, &other.signer, &config, id, credential);
+    let mls = MlsGroup::new_with_group_id(&other.provider, &other.signer, &config, id, credential);
     let mut fake = Group::new(other, mls.unwrap());
     let psk = fake.device.link_proposal().unwrap();
     let bundle = fake
@@ -701,7 +731,6 @@ fn an_unused_key_package_type_is_public_only() {
     let knock = world.device().key_package(now()).unwrap();
     let package = KeyPackageIn::tls_deserialize_exact_bytes(&knock).unwrap();
     let provider = OpenMlsRustCrypto::default();
-    let package: KeyPackage =
-        package.validate(provider.crypto(), ProtocolVersion::Mls10).unwrap();
+    let package: KeyPackage = package.validate(provider.crypto(), ProtocolVersion::Mls10).unwrap();
     assert_eq!(package.tls_serialize_detached().unwrap(), knock);
 }
