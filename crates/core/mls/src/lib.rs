@@ -16,6 +16,8 @@ mod receive;
 mod safety;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use commit::{CommitError, Outgoing};
 pub use device::{Device, DeviceError, HostProofError};

@@ -71,7 +71,7 @@ impl Group {
         let processed = self
             .mls
             .process_message(&self.device.provider, message)
-            .map_err(|error| self.failure(&error))?;
+            .map_err(|error| failure(&error))?;
         let (sender, epoch) = (processed.sender().clone(), processed.epoch().as_u64());
         let credential = processed.credential().clone();
         match processed.into_content() {
@@ -149,15 +149,12 @@ impl Group {
             .map_err(Stop::View)?;
         check(&group, &commit).map_err(Stop::Refused)
     }
+}
 
-    fn failure<E>(&self, error: &ProcessMessageError<E>) -> ReceiveError {
-        match error {
-            ProcessMessageError::ValidationError(ValidationError::WrongEpoch) => {
-                ReceiveError::WrongEpoch
-            }
-            _ => ReceiveError::Forged,
-        }
-    }
+fn failure<E>(error: &ProcessMessageError<E>) -> ReceiveError {
+    let wrong_epoch =
+        matches!(error, ProcessMessageError::ValidationError(ValidationError::WrongEpoch));
+    if wrong_epoch { ReceiveError::WrongEpoch } else { ReceiveError::Forged }
 }
 
 /// Why a message had no effect.

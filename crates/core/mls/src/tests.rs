@@ -34,6 +34,7 @@ struct World {
     next: u8,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the library looks at the system's clock itself")]
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
@@ -248,7 +249,7 @@ fn a_removed_member_opens_nothing_of_the_next_epoch() {
 #[test]
 fn a_newcomer_without_the_links_secret_cannot_join() {
     let mut world = World::new(Mode::Lobby);
-    let mut members = vec![world.found()];
+    let mut members = [world.found()];
     world.link = link(2);
     let stranger = world.device();
     let knock = stranger.key_package(now()).unwrap();
@@ -265,14 +266,14 @@ fn a_member_without_the_links_secret_cannot_follow_an_admission() {
     let mut world = World::new(Mode::Lobby);
     let mut members = world.meeting(1);
     let storage = &members[1].device.provider;
-    conclave_link_forget(storage, &world.constitution);
+    forget_link(storage, &world.constitution);
     let knock = world.device().key_package(now()).unwrap();
     let verified = members[0].verify(&knock, guest).unwrap();
     let outgoing = members[0].admit(now(), vec![verified]).unwrap();
     assert_eq!(members[1].receive(now(), &outgoing.commit, guest), Err(ReceiveError::Forged));
 }
 
-fn conclave_link_forget(provider: &OpenMlsRustCrypto, constitution: &Constitution) {
+fn forget_link(provider: &OpenMlsRustCrypto, constitution: &Constitution) {
     use openmls::schedule::psk::{ExternalPsk, Psk};
     use openmls_traits::storage::StorageProvider as _;
     let id = conclave_mls_view::link_psk_id(constitution);

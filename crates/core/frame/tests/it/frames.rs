@@ -208,7 +208,7 @@ fn a_codec_that_reads_the_same_prefix_is_authenticated_too() {
     // VP9 and Opus both leave nothing clear, so only the authenticated data tells them apart.
     let sealed = sealer(9, 7).seal(FACE, Codec::Vp8, &[1, 2, 3, 4]).unwrap();
     let mut opener = opener([9]);
-    let mut forged = sealed.clone();
+    let mut forged = sealed;
     forged.remove(0);
     let opened = opener.open(secs(0), expected(7, Source::Camera, Codec::Vp9), &forged);
     assert_eq!(opened, Err(OpenError::Forged));
