@@ -91,8 +91,7 @@ impl Admission {
         if !credentials.is_empty() {
             self.last_add = Some(now);
         }
-        self.knocks
-            .retain(|_, knock| !credentials.contains(&knock.package.view().leaf.credential));
+        self.knocks.retain(|_, knock| !credentials.contains(&knock.package.view().leaf.credential));
     }
 
     /// When the next batch may be let in.

@@ -59,8 +59,7 @@ impl Roster {
         for (&index, leaf) in leaves {
             let arrived = *self.arrivals.entry(leaf.credential).or_insert(now);
             let known = self.people.get(&index).filter(|old| old.credential == leaf.credential);
-            let role =
-                if leaf.host_proven { Role::Host } else { order.role_of(&leaf.credential) };
+            let role = if leaf.host_proven { Role::Host } else { order.role_of(&leaf.credential) };
             people.insert(
                 index,
                 Person {

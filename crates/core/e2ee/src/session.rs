@@ -176,11 +176,7 @@ impl Session {
     /// What can be said of the call's protection.
     pub fn shield(&self) -> Shield {
         self.member().map_or_else(
-            || Shield {
-                level: ShieldLevel::None,
-                based_on: Vec::new(),
-                not_covered: Vec::new(),
-            },
+            || Shield { level: ShieldLevel::None, based_on: Vec::new(), not_covered: Vec::new() },
             |member| member.shield(self.now),
         )
     }

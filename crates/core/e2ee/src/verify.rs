@@ -1,6 +1,4 @@
-use conclave_commit_rules::{
-    Constitution, IdentityCheck, LeafIdentity, LeafView, PolicyError,
-};
+use conclave_commit_rules::{Constitution, IdentityCheck, LeafIdentity, LeafView, PolicyError};
 use conclave_link::{MetaKey, PolicyDigest};
 use conclave_mls::{BrokenIdentity, DeviceError, FoundError, JoinError};
 use conclave_model::{MeetingId, SealedBlob};

@@ -169,7 +169,9 @@ impl Member {
         self.retry_at = Some(now + RETRY);
         let reason = match error {
             CommitError::Refused(refusal) => NotDone::Refused(refusal),
-            CommitError::Library | CommitError::Nothing | CommitError::Order
+            CommitError::Library
+            | CommitError::Nothing
+            | CommitError::Order
             | CommitError::View(_) => NotDone::Unmade,
         };
         match purpose {
@@ -228,8 +230,7 @@ impl Member {
     /// This device's place among those who may act: live admitters by leaf, then the others.
     pub(super) fn rank(&self, now: Duration, may: impl Fn(&u32) -> bool) -> Option<u32> {
         let own = self.own_leaf();
-        let is_live =
-            |leaf: &u32| *leaf == own || self.liveness.is_live(now, &self.roster, *leaf);
+        let is_live = |leaf: &u32| *leaf == own || self.liveness.is_live(now, &self.roster, *leaf);
         let admitters: Vec<_> = self.roster.admitters().filter(is_live).filter(&may).collect();
         let others = self.roster.people().keys().copied().filter(&may);
         let others = others.filter(|leaf| !admitters.contains(leaf));

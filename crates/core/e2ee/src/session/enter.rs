@@ -232,7 +232,10 @@ impl Session {
                     self.out.push_back(Output::Send(ToServer::Found { info, tree }));
                 }
             }
-            Phase::Ended(_) | Phase::Failed(_) | Phase::Proving(_) | Phase::Removed
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Proving(_)
+            | Phase::Removed
             | Phase::Start => {}
         }
     }

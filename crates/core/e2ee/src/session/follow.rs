@@ -112,8 +112,7 @@ impl Member {
             return self.accepted(now, epoch);
         }
         let meta = self.meta.clone();
-        let received =
-            self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
+        let received = self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
         match received {
             Ok(Received::Committed(accepted)) => {
                 if self.own.take().is_some() {
@@ -125,9 +124,7 @@ impl Member {
             Ok(Received::Message(_) | Received::RemovalProposed(_)) => {}
             Err(ReceiveError::Stopped(stop)) => self.stop(Trouble::Refused(stop)),
             Err(ReceiveError::Malformed | ReceiveError::WrongEpoch | ReceiveError::Own) => {}
-            Err(
-                ReceiveError::Forged | ReceiveError::Proposal | ReceiveError::UnknownSender,
-            ) => {
+            Err(ReceiveError::Forged | ReceiveError::Proposal | ReceiveError::UnknownSender) => {
                 self.stranded = Some(commit);
                 self.send(ToServer::Nack { epoch, commit });
             }
@@ -143,8 +140,7 @@ impl Member {
             Some(_) | None => {}
         }
         let meta = self.meta.clone();
-        let received =
-            self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
+        let received = self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
         match received {
             Ok(Received::RemovalProposed(leaf)) => {
                 self.removal_since.get_or_insert(now.at);

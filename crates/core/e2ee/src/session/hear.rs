@@ -70,8 +70,7 @@ impl Member {
         }
         let mark = self.group.fork_mark();
         let roster = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-        let heartbeat =
-            Heartbeat { epoch: mark.epoch, transcript: mark.transcript_hash, roster };
+        let heartbeat = Heartbeat { epoch: mark.epoch, transcript: mark.transcript_hash, roster };
         if self.seal_and_send(&Body::Heartbeat(heartbeat)) {
             self.liveness.sent(now);
             self.heartbeat_retry = None;
@@ -90,8 +89,7 @@ impl Member {
             return self.warn(Warning::Replayed { leaf: None });
         }
         let meta = self.meta.clone();
-        let received =
-            self.group.receive(now.unix_s, sealed, |leaf| verify::identity(&meta, leaf));
+        let received = self.group.receive(now.unix_s, sealed, |leaf| verify::identity(&meta, leaf));
         match received {
             Ok(Received::Message(message)) => {
                 self.talk.note(sealed);

@@ -205,8 +205,7 @@ impl Member {
         if self.behind.as_ref().is_some_and(|behind| behind.seen <= epoch) {
             self.behind = None;
         }
-        let switch =
-            if accepted.removed.is_empty() { Switch::WhenReady } else { Switch::AtOnce };
+        let switch = if accepted.removed.is_empty() { Switch::WhenReady } else { Switch::AtOnce };
         if self.read(now.at, Some(now.at)).is_none()
             || self.install(now.at, switch, &accepted.removed).is_none()
         {

@@ -14,9 +14,9 @@ use conclave_model::MeetingId;
 use openmls::group::ProposalStore;
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
-    BasicCredential, ExternalProposal, LeafNodeIndex, MlsMessageBodyIn, MlsMessageIn,
-    OpenMlsProvider as _, ProcessedMessageContent, ProtocolMessage, PublicGroup, RatchetTreeIn,
-    SenderExtensionIndex, SignatureScheme,
+    BasicCredential, Credential, ExternalProposal, KeyPackageIn, LeafNodeIndex, MlsMessageBodyIn,
+    MlsMessageIn, OpenMlsProvider as _, ProcessedMessageContent, ProtocolMessage, PublicGroup,
+    RatchetTreeIn, SenderExtensionIndex, SignatureScheme,
 };
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
@@ -42,6 +42,8 @@ pub(crate) struct World {
     knocks: BTreeMap<KnockId, (usize, Vec<u8>)>,
     next_knock: u64,
     leaving: BTreeSet<CredentialId>,
+    /// Who knocked by which number, also after they went.
+    knockers: BTreeMap<KnockId, CredentialId>,
     ready: BTreeSet<usize>,
     /// What a hostile server makes of each message to a member.
     pub(crate) evil: Option<Evil>,
@@ -67,6 +69,11 @@ pub(crate) struct Participant {
 #[expect(clippy::disallowed_methods, reason = "the MLS library looks at the system's clock itself")]
 fn unix() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn id_of(credential: Credential) -> CredentialId {
+    let credential = BasicCredential::try_from(credential).unwrap();
+    CredentialId(credential.identity().try_into().unwrap())
 }
 
 fn key_pair() -> SignatureKeyPair {
@@ -113,6 +120,7 @@ impl World {
             knocks: BTreeMap::new(),
             next_knock: 0,
             leaving: BTreeSet::new(),
+            knockers: BTreeMap::new(),
             ready: BTreeSet::new(),
             evil: None,
             split: None,
@@ -216,8 +224,15 @@ impl World {
         member.is_joined = false;
         member.inbox.clear();
         member.timeout = None;
-        let credential = member.session.credential().or(member.credential);
-        self.knocks.retain(|_, (knocker, _)| *knocker != index);
+        let credential = member.credential.take();
+        let gone: Vec<_> =
+            self.knocks.iter().filter(|(_, (k, _))| *k == index).map(|(id, _)| *id).collect();
+        for id in gone {
+            self.knocks.remove(&id);
+            for to in self.joined() {
+                self.tell(to, FromServer::KnockGone(id));
+            }
+        }
         self.leaving.extend(credential);
         self.propose();
     }
@@ -227,10 +242,7 @@ impl World {
         let Some(group) = &self.group else { return };
         let leaves: Vec<_> = group
             .members()
-            .filter(|m| {
-                let credential = BasicCredential::try_from(m.credential.clone()).unwrap();
-                self.leaving.iter().any(|id| id.0 == credential.identity())
-            })
+            .filter(|m| self.leaving.contains(&id_of(m.credential.clone())))
             .map(|m| m.index)
             .collect();
         self.proposals.clear();
@@ -242,6 +254,10 @@ impl World {
             }
             self.proposals.push(proposal);
         }
+    }
+
+    fn credentials(&self) -> BTreeSet<CredentialId> {
+        self.group.as_ref().unwrap().members().map(|m| id_of(m.credential)).collect()
     }
 
     fn removal(&self, leaf: LeafNodeIndex) -> Vec<u8> {
@@ -313,10 +329,6 @@ impl World {
             match self.members[index].session.poll_output() {
                 Output::Timeout(at) => {
                     self.members[index].timeout = at;
-                    let credential = self.members[index].session.credential();
-                    if credential.is_some() {
-                        self.members[index].credential = credential;
-                    }
                     return;
                 }
                 Output::SignHost(statement) => {
@@ -359,6 +371,9 @@ impl World {
             ToServer::Knock(key_package) => {
                 self.next_knock += 1;
                 let id = KnockId(self.next_knock);
+                let package = KeyPackageIn::tls_deserialize_exact_bytes(&key_package).unwrap();
+                let credential = package.unverified_credential().credential;
+                self.knockers.insert(id, id_of(credential));
                 self.knocks.insert(id, (from, key_package.clone()));
                 for to in self.joined() {
                     self.tell(to, FromServer::Knock(id, key_package.clone()));
@@ -391,9 +406,9 @@ impl World {
     }
 
     fn crosses(&self, a: usize, b: usize) -> bool {
-        self.split.as_ref().is_none_or(|(half, crosses)| {
-            *crosses || half.contains(&a) == half.contains(&b)
-        })
+        self.split
+            .as_ref()
+            .is_none_or(|(half, crosses)| *crosses || half.contains(&a) == half.contains(&b))
     }
 
     fn found(&mut self, from: usize, info: Vec<u8>, tree: &[u8]) {
@@ -414,6 +429,7 @@ impl World {
         self.group = Some(group);
         self.info = info;
         self.members[from].is_joined = true;
+        self.members[from].credential = self.credentials().into_iter().next();
         self.tell(from, FromServer::Founded);
         for (id, (_, key_package)) in self.knocks.clone() {
             self.tell(from, FromServer::Knock(id, key_package));
@@ -459,6 +475,7 @@ impl World {
             }
             return;
         }
+        let before = self.credentials();
         if outgoing.epoch != self.epoch() || !self.take_in(&outgoing.commit) {
             return self.tell(from, FromServer::Rejected(outgoing.epoch));
         }
@@ -474,6 +491,8 @@ impl World {
         let came_alone = !self.members[from].is_joined;
         self.members[from].is_joined = true;
         if came_alone {
+            let came = self.credentials().difference(&before).next().copied();
+            self.members[from].credential = came;
             self.knocks.retain(|_, (knocker, _)| *knocker != from);
             for (id, (_, key_package)) in self.knocks.clone() {
                 self.tell(from, FromServer::Knock(id, key_package));
@@ -484,7 +503,11 @@ impl World {
             if let Some((knocker, _)) = self.knocks.remove(knock) {
                 let welcome = outgoing.welcome.clone().unwrap();
                 self.members[knocker].is_joined = true;
+                self.members[knocker].credential = self.knockers.get(knock).copied();
                 self.tell(knocker, FromServer::Welcome { welcome, tree: tree.clone() });
+            } else {
+                // They went while they were let in.
+                self.leaving.extend(self.knockers.get(knock).copied());
             }
         }
         self.propose();
@@ -510,9 +533,7 @@ impl World {
         self.now = self.now.max(at);
         let member = &mut self.members[index];
         let input = match member.inbox.front() {
-            Some((when, _)) if *when <= at => {
-                Input::Server(member.inbox.pop_front().unwrap().1)
-            }
+            Some((when, _)) if *when <= at => Input::Server(member.inbox.pop_front().unwrap().1),
             Some(_) | None => Input::Timeout,
         };
         self.input(index, input);
