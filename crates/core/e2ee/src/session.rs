@@ -202,6 +202,9 @@ impl Session {
 
     /// Opens a frame that came in the slot of `expected`.
     ///
+    /// After a removal senders change keys at once, so a frame may be quicker than the commit that
+    /// it needs: one of an unknown epoch may be held for 200 ms and tried once more.
+    ///
     /// # Errors
     ///
     /// The frame is to be dropped; it is [counted](Self::drops).
@@ -241,8 +244,16 @@ impl Session {
                     self.begin();
                 }
             }
-            other => match &mut self.phase {
-                Phase::In(member) => member.command(self.now, other),
+            command @ (Command::Admit(_)
+            | Command::Appoint(..)
+            | Command::CodeCompared
+            | Command::Deny(_)
+            | Command::Kick(_)
+            | Command::Lock(_)
+            | Command::Mute(..)
+            | Command::Raise(_)
+            | Command::Say(_)) => match &mut self.phase {
+                Phase::In(member) => member.command(self.now, command),
                 Phase::Coming(_)
                 | Phase::Ended(_)
                 | Phase::Failed(_)

@@ -53,17 +53,19 @@ impl Session {
     }
 
     pub(super) fn proved(&mut self, signature: [u8; 64]) {
-        let mut device = match std::mem::replace(&mut self.phase, Phase::Start) {
-            Phase::Proving(device) => device,
-            other => {
-                self.phase = other;
-                return;
+        if matches!(self.phase, Phase::Proving(_))
+            && let Phase::Proving(mut device) = self.take_phase()
+        {
+            match device.prove_host(signature) {
+                Ok(()) => self.set_out(*device),
+                Err(_) => self.fail(Failure::HostProof),
             }
-        };
-        match device.prove_host(signature) {
-            Ok(()) => self.set_out(*device),
-            Err(_) => self.fail(Failure::HostProof),
         }
+    }
+
+    /// Takes what the phase holds; the caller goes on to another.
+    fn take_phase(&mut self) -> Phase {
+        std::mem::replace(&mut self.phase, Phase::Start)
     }
 
     fn set_out(&mut self, device: Device) {
@@ -97,9 +99,10 @@ impl Session {
     }
 
     pub(super) fn founded(&mut self) {
-        match std::mem::replace(&mut self.phase, Phase::Start) {
-            Phase::Founding(group) => self.enter(*group),
-            other => self.phase = other,
+        if matches!(self.phase, Phase::Founding(_))
+            && let Phase::Founding(group) = self.take_phase()
+        {
+            self.enter(*group);
         }
     }
 
@@ -133,7 +136,7 @@ impl Session {
     pub(super) fn knock_timeout(&mut self) {
         let Phase::Knocking(knocking) = &self.phase else { return };
         if self.knock_deadline(knocking).is_some_and(|at| at <= self.now.at)
-            && let Phase::Knocking(knocking) = std::mem::replace(&mut self.phase, Phase::Start)
+            && let Phase::Knocking(knocking) = self.take_phase()
         {
             self.fetch(knocking.device);
         }
@@ -151,13 +154,10 @@ impl Session {
     }
 
     pub(super) fn come_in(&mut self, info: &[u8], tree: &[u8]) {
-        let device = match std::mem::replace(&mut self.phase, Phase::Start) {
-            Phase::Fetching(device) => device,
-            other => {
-                self.phase = other;
-                return;
-            }
-        };
+        if !matches!(self.phase, Phase::Fetching(_)) {
+            return;
+        }
+        let Phase::Fetching(device) = self.take_phase() else { return };
         match Group::rejoin(*device, info, tree) {
             Ok(rejoining) => {
                 let outgoing = rejoining.outgoing().clone();
@@ -170,11 +170,10 @@ impl Session {
     }
 
     pub(super) fn came_in(&mut self, epoch: u64) {
-        match std::mem::replace(&mut self.phase, Phase::Start) {
-            Phase::Coming(rejoining) if rejoining.outgoing().epoch == epoch => {
-                self.enter(rejoining.confirm());
-            }
-            other => self.phase = other,
+        if matches!(&self.phase, Phase::Coming(coming) if coming.outgoing().epoch == epoch)
+            && let Phase::Coming(rejoining) = self.take_phase()
+        {
+            self.enter(rejoining.confirm());
         }
     }
 
@@ -188,13 +187,16 @@ impl Session {
     }
 
     pub(super) fn welcomed(&mut self, welcome: &[u8], tree: &[u8]) {
-        let device = match std::mem::replace(&mut self.phase, Phase::Start) {
-            Phase::Knocking(knocking) => knocking.device,
-            Phase::Fetching(device) => *device,
-            other => {
-                self.phase = other;
-                return;
-            }
+        let device = if matches!(self.phase, Phase::Knocking(_))
+            && let Phase::Knocking(knocking) = self.take_phase()
+        {
+            knocking.device
+        } else if matches!(self.phase, Phase::Fetching(_))
+            && let Phase::Fetching(device) = self.take_phase()
+        {
+            *device
+        } else {
+            return;
         };
         match Group::join(device, welcome, tree) {
             Ok(group) => self.enter(group),

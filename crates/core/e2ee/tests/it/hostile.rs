@@ -111,10 +111,12 @@ fn who_is_not_told_of_a_removal_notices_and_stops_sending() {
 #[test]
 fn who_hears_nobody_is_warned_after_three_heartbeats_and_stops_after_ten() {
     let mut world = World::meeting(2);
-    world.evil = Some(Box::new(|to, message| if to == 1 { Vec::new() } else { vec![message] }));
-    world.run(25);
-    assert!(!world.warned(1, |warning| *warning == Warning::Silence));
+    // Until each has heard each other at least once.
     world.run(10);
+    world.evil = Some(Box::new(|to, message| if to == 1 { Vec::new() } else { vec![message] }));
+    world.run(20);
+    assert!(!world.warned(1, |warning| *warning == Warning::Silence));
+    world.run(12);
     assert!(world.warned(1, |warning| *warning == Warning::Silence));
     assert_eq!(world.members[1].session.shield().level, ShieldLevel::Doubtful);
     assert!(seal(&mut world, 1).is_ok());
@@ -143,6 +145,7 @@ fn a_message_that_comes_twice_is_shown_once() {
 #[test]
 fn messages_out_of_order_and_missing_ones_are_noticed() {
     let mut world = World::meeting(1);
+    world.run(10);
     let mut held = None;
     world.evil = Some(Box::new(move |_, message| match (&message, held.take()) {
         (FromServer::App(_), None) => {
@@ -238,7 +241,11 @@ fn the_servers_own_addition_is_dropped() {
 fn a_commit_that_cannot_be_processed_is_reported_and_stops_sending_until_the_true_one_comes() {
     let mut world = World::meeting(2);
     world.evil = Some(Box::new(|to, message| match message {
-        FromServer::Commit(commit) if to == 1 => vec![FromServer::Commit(flip(commit))],
+        FromServer::Commit(mut commit) if to == 1 => {
+            // In the membership tag.
+            *commit.last_mut().unwrap() ^= 1;
+            vec![FromServer::Commit(commit)]
+        }
         other => vec![other],
     }));
     let epoch = world.epoch();
