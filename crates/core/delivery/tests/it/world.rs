@@ -170,7 +170,8 @@ impl World {
         let outgoing = host.admit(unix_now(), verified).unwrap();
         self.submit(HOST, &outgoing);
         host.confirm().unwrap();
-        assert!(matches!(self.take(HOST)[..], [ToDevice::Accepted { epoch: 1, .. }]));
+        let received = self.take(HOST);
+        assert!(matches!(received[..], [ToDevice::Accepted { epoch: 1, .. }, ..]), "{received:?}");
         for (who, device) in (2..).zip(devices) {
             members.push(self.enter(ParticipantId(who), device));
         }
