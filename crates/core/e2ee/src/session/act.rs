@@ -285,6 +285,7 @@ impl Member {
             && own.outgoing.epoch == epoch
         {
             own.rejected = Some(now);
+            self.ask_log();
         }
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use conclave_commit_rules::{Mode, Mute, Role};
+use conclave_commit_rules::{Mode, Mute, Role, SUITE_DEFAULT};
 use conclave_e2ee::{
     Basis, Command, Drop, Event, Gap, NotSealed, Proof, Reaction, Say, ShieldLevel, State, Warning,
 };
@@ -52,6 +52,35 @@ fn two_meet_and_hear_each_other() {
         shown,
         [("person 0", Role::Host, Proof::HostKey), ("person 1", Role::Guest, Proof::LinkOnly)]
     );
+}
+
+#[test]
+fn a_meeting_of_the_default_suite_is_joined_like_any_other() {
+    let mut world = World::new(Mode::Lobby, 1);
+    world.constitution.suite = SUITE_DEFAULT;
+    world.join(true);
+    world.run(1);
+    world.join(false);
+    world.run(3);
+    world.leave(1);
+    world.join(false);
+    world.run(3);
+    world.assert_agree();
+    assert_heard(&mut world);
+}
+
+#[test]
+fn an_admitter_steps_in_when_the_host_has_gone() {
+    let mut world = World::meeting(2);
+    let second = world.members[1].session.credential().unwrap();
+    world.command(0, Command::Appoint(second, Role::Admitter));
+    world.run(2);
+    world.leave(0);
+    world.run(2);
+    world.join(false);
+    world.run(4);
+    world.assert_agree();
+    assert_eq!(world.joined(), [1, 2, 3]);
 }
 
 #[test]

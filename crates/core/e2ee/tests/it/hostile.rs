@@ -261,6 +261,19 @@ fn a_commit_that_cannot_be_processed_is_reported_and_stops_sending_until_the_tru
 }
 
 #[test]
+fn a_server_that_calls_a_commit_refused_and_hands_it_out_all_the_same_splits_nothing() {
+    let mut world = World::meeting(2);
+    world.evil = Some(Box::new(|to, message| match message {
+        FromServer::Accepted(epoch) if to == 0 => vec![FromServer::Rejected(epoch)],
+        other => vec![other],
+    }));
+    world.command(0, Command::Lock(true));
+    world.run(3);
+    world.assert_agree();
+    assert!(world.members[0].session.order().unwrap().locked);
+}
+
+#[test]
 fn an_epoch_that_has_begun_is_not_undone_by_the_server() {
     let mut world = World::meeting(1);
     let epoch = world.epoch();
