@@ -181,7 +181,7 @@ impl World {
     /// Takes the Welcome in.
     pub(crate) fn enter(&mut self, who: ParticipantId, device: Device) -> Group {
         let received = self.take(who);
-        let [ToDevice::Welcome { welcome, epoch, .. }] = &received[..] else {
+        let Some(ToDevice::Welcome { welcome, epoch, .. }) = received.last() else {
             panic!("{received:?}")
         };
         self.give(Input::FetchGroup { from: who });
