@@ -17,7 +17,7 @@ pub(crate) struct Media {
     opener: Opener,
     sealer: Option<Sealer>,
     next: Option<(Duration, Sealer)>,
-    drops: BTreeMap<Drop, u64>,
+    drops: BTreeMap<Dropped, u64>,
     muted: BTreeSet<(Leaf, Source)>,
     own: Option<Leaf>,
 }
@@ -106,12 +106,12 @@ impl Media {
         now: Duration,
         expected: Expected,
         sealed: &[u8],
-    ) -> Result<Opened, Drop> {
+    ) -> Result<Opened, Dropped> {
         self.handle_timeout(now);
         let opened = if self.muted.contains(&(expected.leaf, expected.source)) {
-            Err(Drop::Muted)
+            Err(Dropped::Muted)
         } else {
-            self.opener.open(now, expected, sealed).map_err(Drop::Frame)
+            self.opener.open(now, expected, sealed).map_err(Dropped::Frame)
         };
         if let Err(reason) = opened {
             *self.drops.entry(reason).or_default() += 1;
@@ -119,7 +119,7 @@ impl Media {
         opened
     }
 
-    pub(crate) const fn drops(&self) -> &BTreeMap<Drop, u64> {
+    pub(crate) const fn drops(&self) -> &BTreeMap<Dropped, u64> {
         &self.drops
     }
 }
@@ -146,7 +146,7 @@ pub enum NotSealed {
 
 /// Why a frame of another's is not played.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, thiserror::Error)]
-pub enum Drop {
+pub enum Dropped {
     /// The frame.
     #[error(transparent)]
     Frame(OpenError),

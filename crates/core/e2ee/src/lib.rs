@@ -17,7 +17,7 @@ mod talk;
 mod verify;
 
 pub use admission::KnockView;
-pub use epoch::{Drop, NotSealed};
+pub use epoch::{Dropped, NotSealed};
 pub use input::{Command, FromServer, Input, KnockId, Now};
 pub use output::{End, Event, Fork, NotDone, Output, Said, State, Suspension, ToServer, Warning};
 pub use roster::{Person, Proof};

@@ -16,9 +16,9 @@ use conclave_mls::{Device, Group, Rejoining, SafetyCode, ServerKey};
 use conclave_model::MeetingId;
 use hkdf::Hkdf;
 use sha2::Sha256;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::epoch::{Drop, NotSealed};
+use crate::epoch::{Dropped, NotSealed};
 use crate::input::{Command, FromServer, Input, Now};
 use crate::output::{End, Event, NotDone, Output, State, ToServer};
 use crate::roster::Person;
@@ -208,13 +208,13 @@ impl Session {
     /// # Errors
     ///
     /// The frame is to be dropped; it is [counted](Self::drops).
-    pub fn open(&mut self, now: Now, expected: Expected, sealed: &[u8]) -> Result<Opened, Drop> {
-        let Phase::In(member) = &mut self.phase else { return Err(Drop::NotInGroup) };
+    pub fn open(&mut self, now: Now, expected: Expected, sealed: &[u8]) -> Result<Opened, Dropped> {
+        let Phase::In(member) = &mut self.phase else { return Err(Dropped::NotInGroup) };
         member.media.open(now.at, expected, sealed)
     }
 
     /// How many frames were dropped, by reason.
-    pub fn drops(&self) -> BTreeMap<Drop, u64> {
+    pub fn drops(&self) -> BTreeMap<Dropped, u64> {
         self.member().map(|member| member.media.drops().clone()).unwrap_or_default()
     }
 
@@ -240,8 +240,10 @@ impl Session {
                 self.phase = Phase::Ended(End::Left);
             }
             Command::Rejoin => {
-                if !matches!(self.phase, Phase::Failed(Failure::Constitution(_))) {
+                if self.may_rejoin() {
                     self.begin();
+                } else {
+                    self.out.push_back(Output::Event(Event::NotDone(NotDone::NotNow)));
                 }
             }
             command @ (Command::Admit(_)
@@ -266,6 +268,28 @@ impl Session {
                     self.out.push_back(Output::Event(Event::NotDone(NotDone::NotNow)));
                 }
             },
+        }
+    }
+
+    /// Only who is out, or cannot go on, comes in anew; and never under another policy.
+    fn may_rejoin(&self) -> bool {
+        match self.current_state() {
+            State::Failed(Failure::Constitution(_))
+            | State::CatchingUp { .. }
+            | State::ComingIn
+            | State::Connecting
+            | State::Founding
+            | State::InGroup
+            | State::Knocking
+            | State::ProvingHost
+            | State::WaitingForHost => false,
+            State::Ended(_)
+            | State::Failed(_)
+            | State::Forked(_)
+            | State::Refused(_)
+            | State::Removed
+            | State::Stranded { .. }
+            | State::Suspended(_) => true,
         }
     }
 
@@ -372,6 +396,12 @@ impl Session {
                 }
             }
         }
+    }
+}
+
+impl Drop for Setup {
+    fn drop(&mut self) {
+        self.seed.zeroize();
     }
 }
 

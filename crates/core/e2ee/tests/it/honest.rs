@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use conclave_commit_rules::{Mode, Mute, Role, SUITE_DEFAULT};
 use conclave_e2ee::{
-    Basis, Command, Drop, Event, Gap, NotSealed, Proof, Reaction, Say, ShieldLevel, State, Warning,
+    Basis, Command, Dropped, Event, Gap, NotSealed, Proof, Reaction, Say, ShieldLevel, State,
+    Warning,
 };
 use conclave_frame::{Codec, Expected, Leaf, OpenError, Source, Track};
 
@@ -25,7 +26,7 @@ fn seal(world: &mut World, index: usize) -> Result<Vec<u8>, NotSealed> {
     world.members[index].session.seal(now, VOICE, Codec::Opus, b"voice")
 }
 
-fn open(world: &mut World, index: usize, expected: Expected, sealed: &[u8]) -> Result<(), Drop> {
+fn open(world: &mut World, index: usize, expected: Expected, sealed: &[u8]) -> Result<(), Dropped> {
     let now = world.now();
     world.members[index].session.open(now, expected, sealed).map(drop)
 }
@@ -156,7 +157,7 @@ fn whoever_leaves_is_removed_and_opens_nothing_more() {
     assert_eq!(world.joined(), [0, 1, 2]);
     let (sealed, from) = (seal(&mut world, 0).unwrap(), expected(&world, 0));
     assert_eq!(open(&mut world, 1, from, &sealed), Ok(()));
-    assert_eq!(open(&mut world, 3, from, &sealed), Err(Drop::Frame(OpenError::UnknownEpoch)));
+    assert_eq!(open(&mut world, 3, from, &sealed), Err(Dropped::Frame(OpenError::UnknownEpoch)));
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn whom_a_host_kicks_is_out_at_once_and_knows() {
     assert!(world.members[0].session.roster().unwrap()[&u32::from(from.leaf.index())].leaving);
     world.run(1);
     assert_eq!(*world.state(2), State::Removed);
-    assert_eq!(open(&mut world, 1, from, &before), Err(Drop::Frame(OpenError::Revoked)));
+    assert_eq!(open(&mut world, 1, from, &before), Err(Dropped::Frame(OpenError::Revoked)));
     assert_eq!(seal(&mut world, 2), Err(NotSealed::NotInGroup));
     world.assert_agree();
 }
@@ -268,8 +269,8 @@ fn whom_a_host_mutes_neither_sends_nor_is_heard_or_read() {
     world.run(3);
     assert_eq!(seal(&mut world, 1), Err(NotSealed::Muted));
     let from = expected(&world, 1);
-    assert_eq!(open(&mut world, 2, from, &before), Err(Drop::Muted));
-    assert_eq!(world.members[2].session.drops()[&Drop::Muted], 1);
+    assert_eq!(open(&mut world, 2, from, &before), Err(Dropped::Muted));
+    assert_eq!(world.members[2].session.drops()[&Dropped::Muted], 1);
     world.command(1, Command::Say(Say::Chat("hello".into())));
     world.run(1);
     assert!(world.members[2].events.iter().all(|event| !matches!(event, Event::Said(_))));
@@ -374,7 +375,7 @@ fn nobody_who_stays_misses_a_frame_while_others_come_and_go() {
             match open(&mut world, to, expected, &sealed) {
                 Ok(()) => opened += 1,
                 // After a removal senders switch at once, and the frame was quicker than the commit.
-                Err(Drop::Frame(OpenError::UnknownEpoch)) if early < 20 => {
+                Err(Dropped::Frame(OpenError::UnknownEpoch)) if early < 20 => {
                     early += 1;
                     let again = world.now + Duration::from_millis(150);
                     flying.push((again, to, expected, sealed));
