@@ -7,8 +7,10 @@ use openmls_traits::signatures::{Signer, SignerError};
 /// whoever gives this; it is no secret of a group.
 pub struct ProposalKey {
     public: [u8; 32],
-    sign: Box<dyn Fn(&[u8]) -> [u8; 64] + Send>,
+    sign: Box<Sign>,
 }
+
+type Sign = dyn Fn(&[u8]) -> [u8; 64] + Send;
 
 impl ProposalKey {
     /// Takes an Ed25519 key: its public half, which members have in the group's context, and what

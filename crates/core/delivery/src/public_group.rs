@@ -273,10 +273,8 @@ fn parse_protocol_message(bytes: &[u8]) -> Option<ProtocolMessage> {
 }
 
 fn parse_group_info(bytes: &[u8]) -> Option<VerifiableGroupInfo> {
-    match MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?.extract() {
-        MlsMessageBodyIn::GroupInfo(info) => Some(info),
-        _ => None,
-    }
+    let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?.extract();
+    if let MlsMessageBodyIn::GroupInfo(info) = message { Some(info) } else { None }
 }
 
 /// Reads what someone knocks with, without a group: signatures, lifetime, suite, host proof.

@@ -150,10 +150,10 @@ impl DeliveryService {
                 self.add_again(*who, leaf);
             }
         }
-        if !slot.nacked.is_empty() && slot.nacked.len() * 2 >= slot.witnesses.len() {
-            if let Some(leaf) = self.devices.get(&slot.committer).and_then(|device| device.leaf) {
-                self.unwant(leaf);
-            }
+        let many = !slot.nacked.is_empty() && slot.nacked.len() * 2 >= slot.witnesses.len();
+        let committer = self.devices.get(&slot.committer).and_then(|device| device.leaf);
+        if let Some(leaf) = committer.filter(|_| many) {
+            self.unwant(leaf);
         }
     }
 

@@ -3,7 +3,9 @@
 #![expect(clippy::disallowed_types, reason = "members have groups with secrets")]
 
 use conclave_commit_rules::{CredentialId, LeafIdentity, Mode, Order, Refusal, host_statement};
-use conclave_delivery::{CommitRefusal, Input, ToDevice};
+use conclave_delivery::{
+    CommitRefusal, Input, RequestRefusal, ToDevice, VANISH_AFTER, resume_statement,
+};
 use conclave_mls_view::{CONSTITUTION, IDENTITY, ORDER, context_extensions, link_psk_id};
 use conclave_model::ParticipantId;
 use openmls::group::{
@@ -211,7 +213,7 @@ fn commit_welcome_and_description_come_together_or_not_at_all() {
     let theirs = parts(evil.commit(vec![other], vec![psk], None));
     evil.clear();
     let psk = evil.psk(link.clone());
-    let honest = parts(evil.commit(vec![newcomer.clone()], vec![psk], None));
+    let honest = parts(evil.commit(vec![newcomer], vec![psk], None));
 
     let missing = Parts { welcome: None, ..clone(&honest) };
     assert_refused(&mut world, HOST, &missing, CommitRefusal::Welcome);
@@ -314,4 +316,45 @@ fn someone_who_comes_alone_into_a_lobby_is_refused() {
     assert_refused(&mut world, FIVE, &parts, CommitRefusal::Rule(Refusal::Locked));
     world.give(Input::FetchGroup { from: FIVE });
     assert!(matches!(world.take(FIVE)[..], [ToDevice::Refused { .. }]));
+}
+
+#[test]
+fn a_member_resumes_with_its_token_and_its_leafs_key_and_with_neither_alone() {
+    let mut world = World::new(Mode::Lobby);
+    let evil = Evil::found(&mut world);
+    world.give(Input::Disconnected { who: HOST });
+    let challenge = [5; 32];
+    let signature = evil.signer.sign(&resume_statement(&challenge)).unwrap();
+    let resume = |token: u8, challenge| Input::Resume {
+        who: HOST,
+        token_hash: [token; 32],
+        challenge,
+        signature: signature.clone(),
+    };
+    for wrong in [resume(2, challenge), resume(1, [6; 32])] {
+        world.give(wrong);
+        let why = RequestRefusal::NotMember;
+        assert_eq!(world.take(HOST), [ToDevice::Refused { why }]);
+    }
+    world.give(resume(1, challenge));
+    assert_eq!(world.take(HOST), [ToDevice::Resumed { epoch: 0 }]);
+    world.pass(2 * VANISH_AFTER);
+    assert!(world.open.contains_key(&HOST), "it is back");
+}
+
+#[test]
+fn whoever_is_expelled_is_cut_before_anyone_commits_and_its_own_commits_do_not_count() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(2);
+    let outgoing = members[1].update(unix_now()).unwrap();
+    world.give(Input::Expel { who: TWO });
+    assert!(!world.open.contains_key(&TWO));
+    world.take(TWO);
+    let message = members[2].send(b"hello").unwrap();
+    world.give(Input::App { from: ParticipantId(3), message });
+    assert_eq!(world.take(TWO), []);
+    let parts =
+        Parts { commit: outgoing.commit, welcome: None, group_info: outgoing.group_info.unwrap() };
+    // It also does nothing while a removal is pending: the rules come first.
+    assert_refused(&mut world, TWO, &parts, CommitRefusal::Rule(Refusal::Idle));
 }
