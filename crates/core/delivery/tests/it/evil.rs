@@ -358,3 +358,31 @@ fn whoever_is_expelled_is_cut_before_anyone_commits_and_its_own_commits_do_not_c
     // It also does nothing while a removal is pending: the rules come first.
     assert_refused(&mut world, TWO, &parts, CommitRefusal::Rule(Refusal::Idle));
 }
+
+#[test]
+fn a_key_package_that_is_valid_for_too_long_is_refused() {
+    let mut world = World::new(Mode::Lobby);
+    let mut evil = Evil::found(&mut world);
+    let provider = OpenMlsRustCrypto::default();
+    let signer = KeyPair::new(SignatureScheme::ED25519).unwrap();
+    let identity = LeafIdentity { host_proof: None, sealed: b"sealed".to_vec() };
+    let identity = Extension::Unknown(IDENTITY, UnknownExtension(identity.encode()));
+    let own = evil.mls.own_leaf_node().unwrap();
+    let package = KeyPackage::builder()
+        .key_package_lifetime(Lifetime::init(unix_now() - 60, unix_now() + 3 * 24 * 3600))
+        .leaf_node_capabilities(own.capabilities().clone())
+        .leaf_node_extensions(Extensions::single(identity).unwrap());
+    let credential = CredentialWithKey {
+        credential: BasicCredential::new([202; 16].to_vec()).into(),
+        signature_key: signer.public().into(),
+    };
+    let package = package.build(evil.mls.ciphersuite(), &provider, &signer, credential).unwrap();
+    let package = package.key_package().clone();
+    world.connect(TWO);
+    let key_package = package.tls_serialize_detached().unwrap();
+    world.give(Input::Knock { from: TWO, key_package });
+    assert_eq!(world.take(TWO), []);
+    let psk = evil.psk(link_psk_id(&world.constitution));
+    let long = parts(evil.commit(vec![package], vec![psk], None));
+    assert_refused(&mut world, HOST, &long, CommitRefusal::Rule(Refusal::Lifetime));
+}
