@@ -72,6 +72,10 @@ impl DeliveryService {
         let ready = self.examine(from, commit, welcome, group_info)?;
         self.require_confirmed(from)?;
         self.close_slot();
+        if ready.judged.committer.is_some() && self.live_leaf(from).is_none() {
+            // Too many could not process its previous one.
+            return Err(CommitRefusal::Sender);
+        }
         self.apply(from, commit, group_info, ready)
     }
 
