@@ -347,9 +347,10 @@ fn the_shield_says_what_it_is_based_on_and_what_it_does_not_cover() {
 #[test]
 fn nobody_who_stays_misses_a_frame_while_others_come_and_go() {
     let mut world = World::meeting(2);
+    world.slow = Some(2);
     let mut flying: Vec<(Duration, usize, Expected, Vec<u8>)> = Vec::new();
-    let end = world.now + Duration::from_secs(12);
-    let (mut ticks, mut opened, mut early) = (0, 0, 0);
+    let end = world.now + Duration::from_secs(8);
+    let (mut ticks, mut opened, mut left_at) = (0, 0, None);
     while world.now < end {
         if ticks % 20 == 10 {
             world.join(false);
@@ -358,6 +359,7 @@ fn nobody_who_stays_misses_a_frame_while_others_come_and_go() {
             let last = *world.joined().last().unwrap();
             if last > 2 {
                 world.leave(last);
+                left_at = Some(world.now);
             }
         }
         for from in 0..3 {
@@ -371,12 +373,12 @@ fn nobody_who_stays_misses_a_frame_while_others_come_and_go() {
         let (arrived, still): (Vec<_>, Vec<_>) =
             flying.into_iter().partition(|(at, ..)| *at <= world.now);
         flying = still;
+        let is_leaving = left_at.is_some_and(|at| world.now < at + Duration::from_millis(1300));
         for (_, to, expected, sealed) in arrived {
             match open(&mut world, to, expected, &sealed) {
                 Ok(()) => opened += 1,
                 // After a removal senders switch at once, and the frame was quicker than the commit.
-                Err(Dropped::Frame(OpenError::UnknownEpoch)) if early < 20 => {
-                    early += 1;
+                Err(Dropped::Frame(OpenError::UnknownEpoch)) if is_leaving => {
                     let again = world.now + Duration::from_millis(150);
                     flying.push((again, to, expected, sealed));
                 }
@@ -385,8 +387,8 @@ fn nobody_who_stays_misses_a_frame_while_others_come_and_go() {
         }
         ticks += 1;
     }
-    assert!(opened > 1000);
-    assert!(world.epoch() > 8);
+    assert!(opened > 700);
+    assert!(world.epoch() > 5);
     assert!(!world.warned(1, |warning| matches!(warning, Warning::Withheld { .. })));
 }
 

@@ -52,6 +52,8 @@ pub(crate) struct World {
     /// The server accepts no commit of its own accord.
     pub(crate) deaf: bool,
     pub(crate) auto_admit: bool,
+    /// Whom the server's messages reach late.
+    pub(crate) slow: Option<usize>,
     pub(crate) nacks: Vec<(usize, u64)>,
 }
 
@@ -126,6 +128,7 @@ impl World {
             split: None,
             deaf: false,
             auto_admit: true,
+            slow: None,
             nacks: Vec::new(),
         }
     }
@@ -307,7 +310,8 @@ impl World {
 
     pub(crate) fn tell_as_is(&mut self, to: usize, messages: Vec<FromServer>) {
         for message in messages {
-            let delay = Duration::from_millis(20 + self.random() % 130);
+            let slower = if self.slow == Some(to) { 400 } else { 0 };
+            let delay = Duration::from_millis(20 + slower + self.random() % 130);
             let member = &mut self.members[to];
             let after = member.inbox.back().map_or(Duration::ZERO, |(at, _)| *at);
             member.inbox.push_back(((self.now + delay).max(after), message));
