@@ -1,0 +1,292 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use conclave_model::ParticipantId;
+
+use crate::public_group::{CommitRefusal, FoundRefusal};
+
+/// The SHA-256 of a commit's bytes.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct CommitHash(pub [u8; 32]);
+
+/// What the shell tells the delivery service.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Input {
+    /// A member says something to all, encrypted.
+    App {
+        /// Who.
+        from: ParticipantId,
+        /// A `PrivateMessage`.
+        message: Vec<u8>,
+    },
+    /// Someone commits. Commit, Welcome and description are one message: no part comes alone.
+    Commit {
+        /// Who: a member, or someone who comes in by an external commit.
+        from: ParticipantId,
+        /// A `PublicMessage`.
+        commit: Vec<u8>,
+        /// For those it adds.
+        welcome: Option<Vec<u8>>,
+        /// The group after it.
+        group_info: Vec<u8>,
+    },
+    /// A device of the meeting has connected. Its token was checked by the shell.
+    Connected {
+        /// Who: the same for as long as it can resume.
+        who: ParticipantId,
+        /// The hash of its resume token.
+        token_hash: [u8; 32],
+    },
+    /// An admitter does not let someone in.
+    Deny {
+        /// The admitter.
+        from: ParticipantId,
+        /// Whom not.
+        knocker: ParticipantId,
+    },
+    /// A device's socket is gone. It may resume, unless it waits in the lobby.
+    Disconnected {
+        /// Whose.
+        who: ParticipantId,
+    },
+    /// A host commands to cut someone; the shell has verified the command.
+    Expel {
+        /// Whom.
+        who: ParticipantId,
+    },
+    /// Someone asks for the tree and the group's description, to follow or to come in alone.
+    FetchGroup {
+        /// Who.
+        from: ParticipantId,
+    },
+    /// Someone founds the meeting's group.
+    Found {
+        /// Who.
+        from: ParticipantId,
+        /// The group's description.
+        group_info: Vec<u8>,
+        /// The tree of one leaf.
+        tree: Vec<u8>,
+    },
+    /// Someone knocks, or stands at the door with a newer key package.
+    Knock {
+        /// Who.
+        from: ParticipantId,
+        /// A key package; the sealed identity is in its leaf.
+        key_package: Vec<u8>,
+    },
+    /// A member leaves, or someone in the lobby goes.
+    Leave {
+        /// Who.
+        who: ParticipantId,
+    },
+    /// A member asks for what it missed.
+    LogSince {
+        /// Who.
+        from: ParticipantId,
+        /// The epoch that it is in.
+        epoch: u64,
+    },
+    /// A member cannot process a commit, or a newcomer its Welcome.
+    Nack {
+        /// Who.
+        from: ParticipantId,
+        /// Which.
+        commit: CommitHash,
+    },
+    /// A member is in an epoch: it has processed the commit that led there.
+    Ready {
+        /// Who.
+        from: ParticipantId,
+        /// Which.
+        epoch: u64,
+    },
+    /// A member is back on another socket.
+    Resume {
+        /// Who.
+        who: ParticipantId,
+        /// The hash of its resume token.
+        token_hash: [u8; 32],
+        /// What the shell asked it to sign.
+        challenge: [u8; 32],
+        /// Its leaf's signature over [`resume_statement`].
+        signature: Vec<u8>,
+    },
+    /// The instant of the last [`Output::Timeout`] has come.
+    Timeout,
+}
+
+/// What a leaf signs to resume.
+pub fn resume_statement(challenge: &[u8; 32]) -> Vec<u8> {
+    [b"conclave/1 resume".as_slice(), challenge].concat()
+}
+
+/// What the delivery service tells the shell.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Output {
+    /// Who may send and receive media has changed.
+    Gate(Gate),
+    /// The public state has changed: take a snapshot and store it.
+    Persist,
+    /// Send something to a device.
+    Send {
+        /// To whom.
+        to: ParticipantId,
+        /// What.
+        message: ToDevice,
+    },
+    /// Nothing more to do until then, or until an input.
+    Timeout(Option<Instant>),
+}
+
+/// Who may send and receive media.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Gate {
+    /// Nothing from or to this device any more, at once.
+    Close {
+        /// Whose.
+        who: ParticipantId,
+    },
+    /// It is a member now, at this leaf.
+    Open {
+        /// Whose.
+        who: ParticipantId,
+        /// Its leaf.
+        leaf: u32,
+    },
+}
+
+/// A message to a device.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ToDevice {
+    /// Its commit is in effect.
+    Accepted {
+        /// The epoch that it began.
+        epoch: u64,
+        /// Which.
+        commit: CommitHash,
+    },
+    /// A member's message, in the order that all get.
+    App {
+        /// Its place in the order.
+        seq: u64,
+        /// A `PrivateMessage`.
+        message: Arc<[u8]>,
+    },
+    /// A commit is in effect.
+    Commit {
+        /// The epoch that it was made in.
+        epoch: u64,
+        /// Which, for a NACK.
+        hash: CommitHash,
+        /// A `PublicMessage`.
+        commit: Arc<[u8]>,
+    },
+    /// This member is the one to commit what is proposed.
+    CommitProposals {
+        /// In this epoch.
+        epoch: u64,
+    },
+    /// An admitter did not let it in.
+    Denied,
+    /// It is the founder of the meeting's group.
+    Founded,
+    /// Its group is not the meeting's.
+    FoundRefused {
+        /// Why.
+        why: FoundRefusal,
+    },
+    /// The group as it is: tree and description, each as a member made it.
+    Group {
+        /// The epoch.
+        epoch: u64,
+        /// The description, of the committer.
+        group_info: Arc<[u8]>,
+        /// The tree.
+        tree: Arc<[u8]>,
+    },
+    /// Someone asks to come in. To admitters only.
+    Knock {
+        /// Who.
+        from: ParticipantId,
+        /// Its key package, with its sealed identity.
+        key_package: Arc<[u8]>,
+    },
+    /// This device is out of step through no fault of its own: knock again, with a new key package.
+    KnockAgain,
+    /// Someone does not ask any more. To admitters only.
+    KnockGone {
+        /// Who.
+        from: ParticipantId,
+    },
+    /// The commits since an epoch, each after the proposals that it may refer to.
+    Log {
+        /// `PublicMessage`s, oldest first: proposals and commits as they came.
+        messages: Vec<Arc<[u8]>>,
+        /// The epoch that they lead to.
+        epoch: u64,
+    },
+    /// The server proposes to remove a leaf.
+    Proposal {
+        /// In this epoch.
+        epoch: u64,
+        /// A `PublicMessage`.
+        proposal: Arc<[u8]>,
+    },
+    /// Its commit is not in effect.
+    Rejected {
+        /// The epoch of the group.
+        epoch: u64,
+        /// Why.
+        why: CommitRefusal,
+    },
+    /// What it asked cannot be done.
+    Refused {
+        /// Why.
+        why: RequestRefusal,
+    },
+    /// It is a member as before.
+    Resumed {
+        /// The epoch of the group.
+        epoch: u64,
+    },
+    /// A commit is void: nobody could process it. The epoch that it began never was.
+    Voided {
+        /// The epoch of the group, as before the commit.
+        epoch: u64,
+        /// Which.
+        commit: CommitHash,
+    },
+    /// It is let in. The tree is fetched apart.
+    Welcome {
+        /// The epoch that it enters.
+        epoch: u64,
+        /// The commit that added it, for a NACK.
+        commit: CommitHash,
+        /// Its own Welcome, without other newcomers' parts.
+        welcome: Arc<[u8]>,
+    },
+}
+
+/// Why a request has no effect.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RequestRefusal {
+    /// The lobby or the meeting is full.
+    #[error("there is no room")]
+    Full,
+    /// The log does not reach back so far: this device must knock again.
+    #[error("too much was missed")]
+    LogTooShort,
+    /// It cannot be read or verified, or is too long.
+    #[error("the message is malformed")]
+    Malformed,
+    /// This device may not.
+    #[error("this device may not do that")]
+    NotAllowed,
+    /// Token or signature is wrong, or the device is a member no more.
+    #[error("the device is a member no more")]
+    NotMember,
+    /// The device is in the group, or in the lobby, already.
+    #[error("the device is there already")]
+    Twice,
+}

@@ -1,0 +1,418 @@
+mod act;
+mod enter;
+mod follow;
+mod hear;
+mod member;
+mod show;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::time::Duration;
+
+use conclave_commit_rules::{Constitution, CredentialId, Order};
+use conclave_frame::{Codec, Expected, Opened, Track};
+use conclave_link::{LinkKeys, PolicyDigest, Profile};
+use conclave_mls::{Device, Group, Rejoining, SafetyCode, ServerKey};
+use conclave_model::MeetingId;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::epoch::{Dropped, NotSealed};
+use crate::input::{Command, FromServer, Input, Now};
+use crate::output::{End, Event, NotDone, Output, State, ToServer};
+use crate::roster::Person;
+use crate::shield::{Shield, ShieldLevel};
+use crate::verify::{Failure, constitution};
+use member::Member;
+
+/// What a session begins with.
+pub struct Setup {
+    /// The policy's text, as the server shows it.
+    pub constitution: String,
+    /// The policy's digest in the link.
+    pub digest: PolicyDigest,
+    /// The meeting.
+    pub meeting: MeetingId,
+    /// What is derived from the link's secret.
+    pub keys: LinkKeys,
+    /// The name to come in under.
+    pub profile: Profile,
+    /// Whether the shell can have the host key sign.
+    pub holds_host_key: bool,
+    /// The stay before a reload: a host removes the leaf that it left.
+    pub previous: Option<CredentialId>,
+    /// Fresh random bytes. Never the same for two sessions.
+    pub seed: [u8; 32],
+}
+
+/// A member's session.
+///
+/// It reads no clock and sends nothing. After every [`handle_input`](Self::handle_input), call
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]; then wait for that
+/// time or the next input, whichever is first. Nothing of it is ever stored: after a reload, a new
+/// session comes in as a new leaf.
+pub struct Session {
+    setup: Setup,
+    constitution: Option<Constitution>,
+    /// The server's key for removals, and whether the meeting has a group.
+    server: Option<(ServerKey, bool)>,
+    draws: u32,
+    phase: Phase,
+    shown: State,
+    now: Now,
+    out: VecDeque<Output>,
+}
+
+enum Phase {
+    /// Its external commit was sent.
+    Coming(Box<Rejoining>),
+    Ended(End),
+    Failed(Failure),
+    /// It waits for the group's description.
+    Fetching(Box<Device>),
+    Founding(Box<Group>),
+    In(Box<Member>),
+    Knocking(Box<Knocking>),
+    /// It waits for the host key's signature.
+    Proving(Box<Device>),
+    Removed,
+    /// It waits for the server's description of the meeting.
+    Start,
+}
+
+struct Knocking {
+    device: Device,
+    key_package: Vec<u8>,
+    since: Duration,
+    host_awaited: bool,
+}
+
+impl Session {
+    /// Begins a session. A policy that is not the link's is a state of it.
+    pub fn new(setup: Setup, now: Now) -> Self {
+        let read = constitution(&setup.constitution, setup.digest, &setup.meeting);
+        let (constitution, phase) = match read {
+            Ok(constitution) => (Some(constitution), Phase::Start),
+            Err(fault) => (None, Phase::Failed(Failure::Constitution(fault))),
+        };
+        let mut session = Self {
+            setup,
+            constitution,
+            server: None,
+            draws: 0,
+            phase,
+            shown: State::Connecting,
+            now,
+            out: VecDeque::new(),
+        };
+        session.show_state();
+        session
+    }
+
+    /// Takes one input.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        self.now = now;
+        match input {
+            Input::Command(command) => self.command(command),
+            Input::Connected => self.connected(),
+            Input::HostSignature(signature) => self.proved(signature),
+            Input::Server(message) => self.server(message),
+            Input::Timeout => {}
+        }
+        self.handle_timeout();
+        self.show_state();
+    }
+
+    /// Returns the next thing to do.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        if let Phase::In(member) = &mut self.phase
+            && let Some(output) = member.out.pop_front()
+        {
+            return output;
+        }
+        Output::Timeout(self.deadline())
+    }
+
+    /// Where it is.
+    pub const fn state(&self) -> &State {
+        &self.shown
+    }
+
+    /// This device's credential in the group, for [`Setup::previous`].
+    pub fn credential(&self) -> Option<CredentialId> {
+        let member = self.member()?;
+        member.roster.people().get(&member.own_leaf()).map(|person| person.credential)
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> Option<u64> {
+        self.member().map(|member| member.group.epoch())
+    }
+
+    /// The epoch that media is sealed in: behind [`epoch`](Self::epoch) for a moment.
+    pub fn sending_epoch(&self) -> Option<u64> {
+        self.member().and_then(|member| member.media.sending_epoch())
+    }
+
+    /// The members by leaf, as the group's tree has them.
+    pub fn roster(&self) -> Option<&BTreeMap<u32, Person>> {
+        self.member().map(|member| member.roster.people())
+    }
+
+    /// What hosts decided.
+    pub fn order(&self) -> Option<&Order> {
+        self.member().map(|member| &member.order)
+    }
+
+    /// What people read to each other. It changes with each epoch: lock first.
+    pub fn safety_code(&self) -> Option<SafetyCode> {
+        self.member().map(|member| member.group.safety_code())
+    }
+
+    /// What can be said of the call's protection.
+    pub fn shield(&self) -> Shield {
+        self.member().map_or_else(
+            || Shield { level: ShieldLevel::None, based_on: Vec::new(), not_covered: Vec::new() },
+            |member| member.shield(self.now),
+        )
+    }
+
+    /// Seals an encoded frame.
+    ///
+    /// # Errors
+    ///
+    /// The frame is to be dropped: nothing readable may be sent in its place.
+    pub fn seal(
+        &mut self,
+        now: Now,
+        track: Track,
+        codec: Codec,
+        frame: &[u8],
+    ) -> Result<Vec<u8>, NotSealed> {
+        let Phase::In(member) = &mut self.phase else { return Err(NotSealed::NotInGroup) };
+        if !member.may_send(now.at) {
+            return Err(NotSealed::Stopped);
+        }
+        member.media.seal(now.at, track, codec, frame)
+    }
+
+    /// Opens a frame that came in the slot of `expected`.
+    ///
+    /// After a removal senders change keys at once, so a frame may be quicker than the commit that
+    /// it needs: one of an unknown epoch may be held for 200 ms and tried once more.
+    ///
+    /// # Errors
+    ///
+    /// The frame is to be dropped; it is [counted](Self::drops).
+    pub fn open(&mut self, now: Now, expected: Expected, sealed: &[u8]) -> Result<Opened, Dropped> {
+        let Phase::In(member) = &mut self.phase else { return Err(Dropped::NotInGroup) };
+        member.media.open(now.at, expected, sealed)
+    }
+
+    /// How many frames were dropped, by reason.
+    pub fn drops(&self) -> BTreeMap<Dropped, u64> {
+        self.member().map(|member| member.media.drops().clone()).unwrap_or_default()
+    }
+
+    fn member(&self) -> Option<&Member> {
+        match &self.phase {
+            Phase::In(member) => Some(member),
+            Phase::Coming(_)
+            | Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Fetching(_)
+            | Phase::Founding(_)
+            | Phase::Knocking(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => None,
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Leave => {
+                self.out.push_back(Output::Send(ToServer::Leave));
+                self.phase = Phase::Ended(End::Left);
+            }
+            Command::Rejoin => {
+                if self.may_rejoin() {
+                    self.begin();
+                } else {
+                    self.out.push_back(Output::Event(Event::NotDone(NotDone::NotNow)));
+                }
+            }
+            command @ (Command::Admit(_)
+            | Command::Appoint(..)
+            | Command::CodeCompared
+            | Command::Deny(_)
+            | Command::Kick(_)
+            | Command::Lock(_)
+            | Command::Mute(..)
+            | Command::Raise(_)
+            | Command::Say(_)) => match &mut self.phase {
+                Phase::In(member) => member.command(self.now, command),
+                Phase::Coming(_)
+                | Phase::Ended(_)
+                | Phase::Failed(_)
+                | Phase::Fetching(_)
+                | Phase::Founding(_)
+                | Phase::Knocking(_)
+                | Phase::Proving(_)
+                | Phase::Removed
+                | Phase::Start => {
+                    self.out.push_back(Output::Event(Event::NotDone(NotDone::NotNow)));
+                }
+            },
+        }
+    }
+
+    /// Only who is out, or cannot go on, comes in anew; and never under another policy.
+    fn may_rejoin(&self) -> bool {
+        match self.current_state() {
+            State::Failed(Failure::Constitution(_))
+            | State::CatchingUp { .. }
+            | State::ComingIn
+            | State::Connecting
+            | State::Founding
+            | State::InGroup
+            | State::Knocking
+            | State::ProvingHost
+            | State::WaitingForHost => false,
+            State::Ended(_)
+            | State::Failed(_)
+            | State::Forked(_)
+            | State::Refused(_)
+            | State::Removed
+            | State::Stranded { .. }
+            | State::Suspended(_) => true,
+        }
+    }
+
+    fn handle_timeout(&mut self) {
+        match &mut self.phase {
+            Phase::In(member) => {
+                member.handle_timeout(self.now);
+                if member.is_removed {
+                    self.phase = Phase::Removed;
+                }
+            }
+            Phase::Knocking(_) => self.knock_timeout(),
+            Phase::Coming(_)
+            | Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Fetching(_)
+            | Phase::Founding(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => {}
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::In(member) => member.deadline(self.now.at),
+            Phase::Knocking(knocking) => self.knock_deadline(knocking),
+            Phase::Coming(_)
+            | Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Fetching(_)
+            | Phase::Founding(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => None,
+        }
+    }
+
+    fn current_state(&self) -> State {
+        match &self.phase {
+            Phase::Coming(_) | Phase::Fetching(_) => State::ComingIn,
+            Phase::Ended(end) => State::Ended(*end),
+            Phase::Failed(failure) => State::Failed(*failure),
+            Phase::Founding(_) => State::Founding,
+            Phase::In(member) => member.state(self.now.at),
+            Phase::Knocking(knocking) if knocking.host_awaited => State::WaitingForHost,
+            Phase::Knocking(_) => State::Knocking,
+            Phase::Proving(_) => State::ProvingHost,
+            Phase::Removed => State::Removed,
+            Phase::Start => State::Connecting,
+        }
+    }
+
+    fn show_state(&mut self) {
+        let state = self.current_state();
+        if state != self.shown {
+            self.shown = state.clone();
+            self.out.push_back(Output::Event(Event::State(state)));
+        }
+    }
+
+    /// Fresh bytes of the seed, never the same twice.
+    fn draw<const N: usize>(&mut self) -> Zeroizing<[u8; N]> {
+        self.draws += 1;
+        let mut bytes = Zeroizing::new([0; N]);
+        let info = [b"conclave/1 session".as_slice(), &self.draws.to_be_bytes()].concat();
+        Hkdf::<Sha256>::new(None, &self.setup.seed)
+            .expand(&info, bytes.as_mut_slice())
+            .expect("HKDF-SHA-256 gives up to 8160 bytes");
+        bytes
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.phase = Phase::Failed(failure);
+    }
+
+    fn server(&mut self, message: FromServer) {
+        match message {
+            FromServer::Ended => self.phase = Phase::Ended(End::Over),
+            FromServer::Denied => self.denied(),
+            FromServer::Founded => self.founded(),
+            FromServer::FoundLost => self.found_lost(),
+            FromServer::GroupInfo { info, tree } => self.come_in(&info, &tree),
+            FromServer::Meeting { server, has_group } => self.meeting(server, has_group),
+            FromServer::Welcome { welcome, tree } => self.welcomed(&welcome, &tree),
+            FromServer::Accepted(epoch) if matches!(self.phase, Phase::Coming(_)) => {
+                self.came_in(epoch);
+            }
+            FromServer::Rejected(epoch) if matches!(self.phase, Phase::Coming(_)) => {
+                self.come_again(epoch);
+            }
+            message @ (FromServer::Accepted(_)
+            | FromServer::AllReady(_)
+            | FromServer::App(_)
+            | FromServer::Commit(_)
+            | FromServer::Knock(..)
+            | FromServer::KnockGone(_)
+            | FromServer::Log(_)
+            | FromServer::Proposal(_)
+            | FromServer::Rejected(_)
+            | FromServer::Voided(_)) => {
+                if let Phase::In(member) = &mut self.phase {
+                    member.server(self.now, message);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Setup {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("state", &self.shown).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Setup(..)")
+    }
+}

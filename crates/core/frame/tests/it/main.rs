@@ -1,0 +1,10 @@
+//! Tests of the crate from outside.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail as tests do"
+)]
+
+mod frames;
+mod vectors;
