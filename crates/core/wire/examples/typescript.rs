@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use conclave_wire::{
-    ClientMessage, CreateMeeting, LIMITS, MeetingInfo, PROTOCOL_VERSION, ServerInfo, ServerMessage,
+    ClientMessage, CreateMeeting, GroupCommand, GroupEvent, GroupView, LIMITS, MeetingInfo,
+    NodeFault, PROTOCOL_VERSION, ServerInfo, ServerMessage,
 };
 use ts_rs::{Config, TS};
 
@@ -15,6 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     CreateMeeting::export_all(&config)?;
     MeetingInfo::export_all(&config)?;
     ServerInfo::export_all(&config)?;
+    GroupCommand::export_all(&config)?;
+    GroupEvent::export_all(&config)?;
+    GroupView::export_all(&config)?;
+    NodeFault::export_all(&config)?;
 
     let mut names: Vec<String> = std::fs::read_dir(&folder)?
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())

@@ -1,12 +1,14 @@
-use conclave_model::{MeetingId, Mid, PublicationId, SealedBlob, TrackSource};
+use conclave_model::{MeetingId, Mid, PublicationId, TrackSource};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::LIMITS;
+use crate::group::{GroupRequest, MlsBytes};
 
 /// What a client says.
 ///
-/// Order: `hello` first; then `join` or `resume`; then anything but these three.
+/// Order: `hello` first; then `join` or `resume`; then `group`, `presence`, `ping` and `leave`; and
+/// from `admitted` on, anything but the first three.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
 #[serde(
     tag = "type",
@@ -20,35 +22,37 @@ pub enum ClientMessage {
         /// The sender's [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
         version: u16,
     },
-    /// Enters a meeting's call. Answered by `joined`, or by `error`.
+    /// Comes to a meeting's door. Answered by `joined`, or by `error`. What follows is between this
+    /// device and the group's members; once they have it in the group, `admitted` says so.
     Join {
         /// Which meeting.
         meeting: MeetingId,
         /// Proof of holding the link: base64url of the 32 bytes derived from its secret.
         token: String,
-        /// Who this is, sealed under a key derived from the link.
-        profile: SealedBlob,
-        /// The state others see.
+        /// The state others will see.
         presence: Presence,
-        /// The client's media session.
-        offer: Offer,
     },
-    /// Takes a lost session up again. Answered by `joined`, or by `error` with `resumeRefused`,
-    /// upon which the client joins anew on the same socket.
+    /// Takes a member's lost session up again. Answered by `joined`, or by `error` with
+    /// `resumeRefused`, upon which the client joins anew on the same socket.
     Resume {
         /// Which meeting.
         meeting: MeetingId,
         /// The token of the last `joined`.
         resume_token: String,
-        /// Who this is: the server keeps no names, and may have restarted.
-        profile: SealedBlob,
+        /// The signature of this device's leaf over the `challenge` of this socket's `welcome`.
+        signature: MlsBytes,
         /// The state others see.
         presence: Presence,
         /// A new media session, or none to keep the one that runs. The server answers
         /// `joined` with `mediaAlive: false` if there is none to keep.
         offer: Option<Offer>,
     },
-    /// Renegotiates: more receiving slots or restarted ICE on the same `generation`, or a new
+    /// Says something of the meeting's group.
+    Group {
+        /// What.
+        request: GroupRequest,
+    },
+    /// The first media session after `admitted`, or renegotiates: more receiving slots or restarted ICE on the same `generation`, or a new
     /// media session on a higher one. Answered by `answer`, or by `error` with `badOffer`.
     Offer {
         /// The session.
@@ -150,14 +154,12 @@ pub fn decode_client_message(text: &str) -> Result<ClientMessage, DecodeError> {
 
 fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
     match message {
-        ClientMessage::Join { token, profile, offer, .. } => {
-            check_token(token)?;
-            check_profile(profile)?;
-            check_offer(offer)
-        }
-        ClientMessage::Resume { resume_token, profile, offer, .. } => {
+        ClientMessage::Join { token, .. } => check_token(token),
+        ClientMessage::Resume { resume_token, signature, offer, .. } => {
             check_token(resume_token)?;
-            check_profile(profile)?;
+            if signature.as_bytes().len() > LIMITS.signature_bytes {
+                return Err(DecodeError::Signature);
+            }
             offer.as_ref().map_or(Ok(()), check_offer)
         }
         ClientMessage::Offer { offer } => check_offer(offer),
@@ -165,7 +167,9 @@ fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
         ClientMessage::View { wants } if wants.len() > LIMITS.wants => {
             Err(DecodeError::TooManyWants { wants: wants.len() })
         }
-        ClientMessage::Hello { .. }
+        // The delivery service has a limit for each of a group's messages.
+        ClientMessage::Group { .. }
+        | ClientMessage::Hello { .. }
         | ClientMessage::Leave
         | ClientMessage::Ping
         | ClientMessage::Presence { .. }
@@ -176,14 +180,6 @@ fn check_limits(message: &ClientMessage) -> Result<(), DecodeError> {
 fn check_token(token: &str) -> Result<(), DecodeError> {
     if token.len() != LIMITS.token_chars {
         return Err(DecodeError::Token);
-    }
-    Ok(())
-}
-
-fn check_profile(profile: &SealedBlob) -> Result<(), DecodeError> {
-    let bytes = profile.as_bytes().len();
-    if bytes > LIMITS.profile_bytes {
-        return Err(DecodeError::ProfileTooLarge { bytes });
     }
     Ok(())
 }
@@ -217,12 +213,6 @@ pub enum DecodeError {
     /// It is not JSON, or not of the protocol's form.
     #[error("not a message of this protocol: {0}")]
     Malformed(String),
-    /// The sealed profile is larger than [`LIMITS`] allows.
-    #[error("the profile has {bytes} bytes, at most {} are allowed", LIMITS.profile_bytes)]
-    ProfileTooLarge {
-        /// Its size.
-        bytes: usize,
-    },
     /// Two tracks have the same source or the same mid.
     #[error("two tracks have the same source or the same mid")]
     RepeatedTrack,
@@ -232,6 +222,9 @@ pub enum DecodeError {
         /// Its size.
         bytes: usize,
     },
+    /// A signature is longer than [`LIMITS`] allows.
+    #[error("a signature has at most {} bytes", LIMITS.signature_bytes)]
+    Signature,
     /// A token is not 43 characters long.
     #[error("a token has {} characters", LIMITS.token_chars)]
     Token,
@@ -248,19 +241,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_is_as_large_as_a_name_needs_and_no_larger() {
+    fn a_signature_is_as_long_as_one_needs_and_no_longer() {
         let resume = |bytes| {
             let message = ClientMessage::Resume {
                 meeting: MeetingId::from_bytes([1; 16]),
                 resume_token: "x".repeat(LIMITS.token_chars),
-                profile: SealedBlob::new(vec![1; bytes]).unwrap(),
+                signature: MlsBytes::new(vec![1; bytes]),
                 presence: Presence::default(),
                 offer: None,
             };
             decode_client_message(&serde_json::to_string(&message).unwrap())
         };
 
-        assert!(resume(LIMITS.profile_bytes).is_ok());
-        assert_eq!(resume(1025), Err(DecodeError::ProfileTooLarge { bytes: 1025 }));
+        assert!(resume(LIMITS.signature_bytes).is_ok());
+        assert_eq!(resume(LIMITS.signature_bytes + 1), Err(DecodeError::Signature));
     }
 }

@@ -12,7 +12,7 @@ pub struct CreateMeeting {
     pub token_hash: String,
     /// The title, sealed under a key derived from the link.
     pub sealed_title: SealedBlob,
-    /// The policy: JSON text whose digest is in the link. The server keeps it as it is.
+    /// The constitution: JSON text whose digest is in the link. The server keeps it as it is.
     pub policy: String,
 }
 
@@ -38,4 +38,10 @@ pub struct ServerInfo {
     pub version: String,
     /// The most participants of one call.
     pub max_participants: u32,
+    /// The Ed25519 key, base64url of 32 bytes, that signs the statements of its media nodes: what a
+    /// new meeting's constitution names.
+    pub node_key: String,
+    /// Where its media nodes are: the two capital letters of ISO 3166-1, or none if the operator
+    /// has not said.
+    pub jurisdiction: Option<String>,
 }

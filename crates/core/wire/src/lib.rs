@@ -5,17 +5,25 @@
 //! person would read (names, titles) is a [`SealedBlob`](conclave_model::SealedBlob).
 
 mod client;
+mod group;
 mod http;
 mod server;
 mod version;
+mod worker;
 
 pub use client::{
     ClientMessage, DecodeError, Offer, Presence, PublishedTrack, TilePriority, Want,
     decode_client_message,
 };
+pub use group::{GroupNews, GroupRequest, MlsBytes, NotBase64};
 pub use http::{CreateMeeting, MeetingInfo, ServerInfo};
 pub use server::{
-    Answer, AudioSlot, ErrorCode, Joined, LeaveReason, ParticipantInfo, ParticipantQuality,
-    PublicationInfo, ServerMessage, VideoSlot,
+    Admitted, Answer, AudioSlot, ErrorCode, Joined, LeaveReason, NodeStatement, ParticipantInfo,
+    ParticipantQuality, PublicationInfo, ServerMessage, VideoSlot,
 };
 pub use version::{LIMITS, Limits, PROTOCOL_VERSION};
+pub use worker::{
+    GroupCommand, GroupEvent, GroupOrder, GroupView, KnockView, MemberRole, MemberState, MuteWhat,
+    MutedMember, NodeFault, NotDoneReason, Person, PersonProof, Reaction, Said, SayWhat,
+    ShieldBasis, ShieldGap, ShieldLevel, ShieldView, WarningKind,
+};

@@ -1,10 +1,9 @@
-use conclave_model::{
-    ConnectionQuality, Mid, ParticipantId, PublicationId, SealedBlob, TrackSource,
-};
+use conclave_model::{ConnectionQuality, Mid, ParticipantId, PublicationId, TrackSource};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::client::Presence;
+use crate::group::{GroupNews, MlsBytes};
 
 /// What the server says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
@@ -14,11 +13,24 @@ pub enum ServerMessage {
     Welcome {
         /// The server's [`PROTOCOL_VERSION`](crate::PROTOCOL_VERSION).
         version: u16,
+        /// Fresh random bytes, base64url of 32: what a leaf signs that takes its session up again.
+        challenge: String,
     },
     /// Answers `join` and `resume`.
     Joined {
         /// Where the client stands.
         joined: Joined,
+    },
+    /// This device's leaf is in the group's tree: it may send and receive media, on a new media
+    /// session. Said again, with another leaf, if it came in anew.
+    Admitted {
+        /// What it finds.
+        admitted: Admitted,
+    },
+    /// Something of the meeting's group.
+    Group {
+        /// What.
+        news: GroupNews,
     },
     /// Answers `offer`.
     Answer {
@@ -76,14 +88,24 @@ pub struct Joined {
     /// What takes this session up again after a lost socket or a restarted server. It replaces
     /// the one before.
     pub resume_token: String,
-    /// All others in the call.
-    pub others: Vec<ParticipantInfo>,
-    /// What the client itself publishes, with the ids the server gave.
-    pub publications: Vec<PublicationInfo>,
+    /// What the client finds inside: only after `resume`. Who joins is at the door.
+    pub admitted: Option<Admitted>,
     /// Answers the offer, if there was one.
     pub answer: Option<Answer>,
     /// The media session runs, or is being set up by `answer`. If not, the client must offer.
     pub media_alive: bool,
+}
+
+/// What a client finds inside.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Admitted {
+    /// The client's own leaf, as the server has it.
+    pub leaf: u32,
+    /// All others in the call.
+    pub others: Vec<ParticipantInfo>,
+    /// What the client itself publishes, with the ids the server gave.
+    pub publications: Vec<PublicationInfo>,
 }
 
 /// Answers an offer.
@@ -94,6 +116,19 @@ pub struct Answer {
     pub generation: u32,
     /// The session description.
     pub sdp: String,
+    /// What the node says of itself. The client compares it with `sdp` and with the meeting's
+    /// constitution before it sends media.
+    pub statement: NodeStatement,
+}
+
+/// A media node's signed word on where media goes.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeStatement {
+    /// JSON text in its one form, signed as it is.
+    pub text: String,
+    /// Ed25519, by the node key that the constitution names.
+    pub signature: MlsBytes,
 }
 
 /// A participant as others see it.
@@ -102,8 +137,8 @@ pub struct Answer {
 pub struct ParticipantInfo {
     /// Which.
     pub id: ParticipantId,
-    /// Who, sealed under a key derived from the link.
-    pub profile: SealedBlob,
+    /// Its leaf, as the server has it: who that is, the group's tree says.
+    pub leaf: u32,
     /// The state it shows.
     pub presence: Presence,
     /// Its device is connected. If not, it has some seconds to come back.
@@ -162,6 +197,8 @@ pub enum LeaveReason {
     Left,
     /// Its device vanished and did not come back.
     Lost,
+    /// It is not in the group's tree any more, but at the door.
+    Removed,
 }
 
 /// What went wrong.

@@ -1,15 +1,15 @@
 /// The version of the signalling protocol that this build speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 
 /// What a frame may hold. The same limits on both ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of one signalling frame.
+    /// Bytes of one signalling frame. The largest is a commit with its Welcome and description.
     pub frame_bytes: usize,
     /// Bytes of a session description.
     pub sdp_bytes: usize,
-    /// Bytes of a participant's sealed profile.
-    pub profile_bytes: usize,
+    /// Bytes of a leaf's signature.
+    pub signature_bytes: usize,
     /// Entries of [`ClientMessage::View`](crate::ClientMessage::View).
     pub wants: usize,
     /// Bytes of a meeting's policy.
@@ -20,11 +20,10 @@ pub struct Limits {
 
 /// The limits in force.
 pub const LIMITS: Limits = Limits {
-    frame_bytes: 256 * 1024,
+    // Base64 of 2 MiB of commit, 2 MiB of Welcome and 1 MiB of description.
+    frame_bytes: 7 * 1024 * 1024,
     sdp_bytes: 200 * 1024,
-    // Twice what a name of 64 characters takes, however it is written: every change of a
-    // participant carries it to all others.
-    profile_bytes: 1024,
+    signature_bytes: 128,
     wants: 64,
     policy_bytes: 8 * 1024,
     token_chars: 43,

@@ -9,11 +9,22 @@
 import type {
   ConnectionQuality,
   ErrorCode,
+  KnockView,
+  MemberRole,
+  MemberState,
+  MuteWhat,
+  NodeFault,
   ParticipantId,
+  PersonProof,
   PublicationId,
+  Reaction,
+  ShieldView,
   TrackSource,
   Want,
 } from "@conclave/wire";
+
+/** One device's one stay in a meeting: its credential in the group. */
+export type PersonId = string;
 
 /** Where the call stands. Exactly one `kind` at a time. */
 export type CallPhase =
@@ -21,6 +32,8 @@ export type CallPhase =
   | { readonly kind: "preparing" }
   /** Join was pressed. */
   | { readonly kind: "joining" }
+  /** At the door: an admitter must let this device in, or a host must open the meeting. */
+  | { readonly kind: "waiting"; readonly why: "admission" | "host" }
   | { readonly kind: "inCall" }
   /** The link to the server or the media path is lost; the client comes back by itself. */
   | { readonly kind: "reconnecting"; readonly sinceMs: number; readonly attempt: number }
@@ -32,6 +45,20 @@ export type EndReason =
   | { readonly kind: "refused"; readonly code: ErrorCode }
   /** The policy on the server is not the one that the link names: somebody changed it. */
   | { readonly kind: "policyMismatch" }
+  /** The request to come in was turned away. `rejoin` asks again. */
+  | { readonly kind: "denied" }
+  /** Removed from the meeting by someone who may. `rejoin` asks to be let in again. */
+  | { readonly kind: "removed" }
+  /** The host closed the meeting. */
+  | { readonly kind: "over" }
+  /** Verification failed before this device came in: one of the `failed…` states. */
+  | { readonly kind: "unverified"; readonly state: MemberState }
+  /** The media node is not one that the meeting allows: nothing was sent to it. */
+  | { readonly kind: "nodeRefused"; readonly fault: NodeFault }
+  /** This browser cannot encrypt media from end to end. */
+  | { readonly kind: "unsupported" }
+  /** The worker that holds the keys died. `rejoin` comes in anew. */
+  | { readonly kind: "crashed" }
   /** The session was taken up in another tab. */
   | { readonly kind: "replaced" }
   /** The server stayed out of reach for too long. `rejoin` may still work. */
@@ -42,18 +69,71 @@ export interface CallSnapshot {
   /** The meeting's title, once known; empty if it has none. */
   readonly title: string;
   readonly self: SelfSnapshot;
-  /** The others, in the order in which they joined. */
+  /** The others, as the group's tree has them, in the order in which they came in. */
   readonly others: readonly ParticipantSnapshot[];
   /** The one to feature: the last other person who spoke. */
-  readonly activeSpeaker: ParticipantId | undefined;
+  readonly activeSpeaker: PersonId | undefined;
+  readonly group: GroupSnapshot;
+  /** What was said, oldest first; what this person said too. Gone with the call. */
+  readonly chat: readonly ChatMessage[];
+  /** Raised hands, first raised first; this person's too. */
+  readonly hands: readonly PersonId[];
+  /** Reactions of the last few seconds, oldest first. */
+  readonly reactions: readonly ShownReaction[];
   /** What happened, for a toast each; the interface dismisses them by `dismiss`. */
   readonly notices: readonly Notice[];
 }
 
-export interface ParticipantSnapshot {
-  readonly id: ParticipantId;
-  /** The display name; empty if it could not be opened. */
+/** The meeting's group: all of it from the members' devices, none of it the server's word. */
+export interface GroupSnapshot {
+  /** `inGroup` when all is well. `forked`, `refused`, `stranded` and `suspended…`: nothing is sent. */
+  readonly state: MemberState;
+  readonly locked: boolean;
+  /** Who asks to come in; for those who may let people in. */
+  readonly knocks: readonly KnockView[];
+  /** Six groups of five digits; it changes whenever someone comes or goes. */
+  readonly safetyCode: string | undefined;
+  readonly shield: ShieldView;
+}
+
+export interface ChatMessage {
+  readonly id: number;
+  readonly from: PersonId;
+  /** The name at the time, from the sender's leaf. */
   readonly name: string;
+  readonly role: MemberRole;
+  readonly isOwn: boolean;
+  readonly text: string;
+  readonly atMs: number;
+}
+
+export interface ShownReaction {
+  readonly id: number;
+  readonly from: PersonId;
+  readonly name: string;
+  readonly reaction: Reaction;
+}
+
+/** How the group's tree has a person. */
+export interface Membership {
+  readonly role: MemberRole;
+  readonly proof: PersonProof;
+  /** Someone else has the same name. */
+  readonly nameShared: boolean;
+  /** What a host has forbidden. */
+  readonly forbidden: readonly MuteWhat[];
+}
+
+export interface ParticipantSnapshot extends Membership {
+  readonly id: PersonId;
+  /** The server's number; nothing if the server does not list this member. */
+  readonly participant: ParticipantId | undefined;
+  /** The display name, from the person's leaf. */
+  readonly name: string;
+  /** Came while this device was there, a short while ago. */
+  readonly arrived: boolean;
+  /** On the way out: still has the keys until the next epoch. */
+  readonly leaving: boolean;
   readonly muted: boolean;
   readonly speaking: boolean;
   /** Its device is connected; if not, it has some seconds to come back. */
@@ -73,8 +153,9 @@ export interface VideoSnapshot {
   readonly state: "waiting" | "live" | "paused";
 }
 
-export interface SelfSnapshot {
-  readonly id: ParticipantId | undefined;
+export interface SelfSnapshot extends Membership {
+  /** Nothing while outside. */
+  readonly id: PersonId | undefined;
   readonly name: string;
   readonly quality: ConnectionQuality;
   readonly speaking: boolean;
@@ -131,7 +212,19 @@ export type NoticeKind =
   | "screenStopped"
   | "speakingWhileMuted"
   | "audioBlocked"
-  | "reconnected";
+  | "reconnected"
+  /** Of the group's warnings, those that a person should know of. */
+  | "silence"
+  | "serverOverreach"
+  | "withheld"
+  | "stalled"
+  /** A host asks to switch the microphone off. */
+  | "askedToMute"
+  /** A host forbade, or allowed again, to send something. */
+  | "forbidden"
+  | "allowed"
+  /** What was wanted was not done. */
+  | "notDone";
 
 /** What the interface may ask of a call. */
 export interface CallCommands {
@@ -163,6 +256,27 @@ export interface CallCommands {
   /** After `audioBlocked`: resumes sound; call it from a user gesture. */
   resumeAudio(): void;
   dismiss(noticeId: number): void;
+  /** Lets someone in who knocks. */
+  admit(knocker: ParticipantId): void;
+  /** Turns someone away who knocks. */
+  deny(knocker: ParticipantId): void;
+  /** Removes someone from the meeting. */
+  kick(person: PersonId): void;
+  /** Gives a role; `guest` takes it away. */
+  appoint(person: PersonId, role: MemberRole): void;
+  /** Forbids someone to send something, or allows it again. */
+  forbid(person: PersonId, what: MuteWhat, on: boolean): void;
+  /** Asks one person, or all, to switch the microphone off. */
+  askToMute(person: PersonId | undefined): void;
+  /** Lets nobody in, or lets people in again. */
+  lock(locked: boolean): void;
+  /** The safety code was read aloud and was the same. */
+  codeCompared(): void;
+  sendChat(text: string): void;
+  react(reaction: Reaction): void;
+  raiseHand(up: boolean): void;
+  /** After `forked`, `refused` or `stranded`: comes in anew, if the person wants it. */
+  rejoinGroup(): void;
   /** Frees devices, socket and peer connection. */
   dispose(): void;
 }

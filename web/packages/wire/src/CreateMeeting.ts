@@ -19,6 +19,6 @@ tokenHash: string,
  */
 sealedTitle: SealedBlob, 
 /**
- * The policy: JSON text whose digest is in the link. The server keeps it as it is.
+ * The constitution: JSON text whose digest is in the link. The server keeps it as it is.
  */
 policy: string, };

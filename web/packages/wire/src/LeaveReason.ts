@@ -3,4 +3,4 @@
 /**
  * Why a participant is gone.
  */
-export type LeaveReason = "left" | "lost";
+export type LeaveReason = "left" | "lost" | "removed";

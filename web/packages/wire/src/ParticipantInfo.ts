@@ -2,7 +2,6 @@
 import type { ParticipantId } from "./ParticipantId";
 import type { Presence } from "./Presence";
 import type { PublicationInfo } from "./PublicationInfo";
-import type { SealedBlob } from "./SealedBlob";
 
 /**
  * A participant as others see it.
@@ -13,9 +12,9 @@ export type ParticipantInfo = {
  */
 id: ParticipantId, 
 /**
- * Who, sealed under a key derived from the link.
+ * Its leaf, as the server has it: who that is, the group's tree says.
  */
-profile: SealedBlob, 
+leaf: number, 
 /**
  * The state it shows.
  */

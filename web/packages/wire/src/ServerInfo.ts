@@ -15,4 +15,14 @@ version: string,
 /**
  * The most participants of one call.
  */
-maxParticipants: number, };
+maxParticipants: number, 
+/**
+ * The Ed25519 key, base64url of 32 bytes, that signs the statements of its media nodes: what a
+ * new meeting's constitution names.
+ */
+nodeKey: string, 
+/**
+ * Where its media nodes are: the two capital letters of ISO 3166-1, or none if the operator
+ * has not said.
+ */
+jurisdiction: string | null, };

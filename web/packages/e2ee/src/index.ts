@@ -1,0 +1,8 @@
+export type {
+  FrameCounts,
+  Member,
+  MemberEvents,
+  MemberOptions,
+  SlotAssignment,
+  SlotRef,
+} from "./member";
