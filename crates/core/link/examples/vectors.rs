@@ -4,8 +4,9 @@
 
 use std::io::Write as _;
 
+use conclave_commit_rules::{Classification, Constitution, Mode, SUITE_DEFAULT};
 use conclave_link::{
-    LinkKeys, LinkSecret, MeetingLink, OPEN_LINK_POLICY, PolicyDigest, Profile, clean_name,
+    HostSeed, LinkKeys, LinkSecret, MeetingLink, PolicyDigest, Profile, clean_name,
 };
 use conclave_model::{MeetingId, SealedBlob};
 use serde_json::{Value, json};
@@ -36,12 +37,15 @@ pub(crate) fn vectors() -> String {
 fn link(origin: &str, id: u8, secret: u8, title: &str, name: &str) -> Value {
     let id: [u8; 16] = counting(id);
     let secret: [u8; 32] = counting(secret);
+    let host = HostSeed::from_bytes(counting(0x20));
+    let policy = constitution(id, &host).encode().expect("within bounds");
     let (title_nonce, profile_nonce): ([u8; 12], [u8; 12]) = (counting(0x10), counting(0xa0));
     let link = MeetingLink {
         origin: origin.parse().expect("an origin"),
         meeting: MeetingId::from_bytes(id),
         secret: LinkSecret::from_bytes(secret),
-        policy_digest: PolicyDigest::of(OPEN_LINK_POLICY),
+        policy_digest: PolicyDigest::of(&policy),
+        host: Some(host.clone()),
     };
     let keys = LinkKeys::of(&link);
     let sealed_title = keys.meta.seal_title(title_nonce, title).expect("fits");
@@ -51,9 +55,12 @@ fn link(origin: &str, id: u8, secret: u8, title: &str, name: &str) -> Value {
         "origin": origin,
         "meetingIdBytes": hex(&id),
         "secretBytes": hex(&secret),
-        "policy": OPEN_LINK_POLICY,
+        "hostSeedBytes": hex(host.as_bytes()),
+        "hostKeyBytes": hex(&host.public_key()),
+        "policy": policy,
         "policyDigestBytes": hex(link.policy_digest.as_bytes()),
-        "link": link.expose(),
+        "link": link.for_guests().expose(),
+        "hostLink": link.expose(),
         "tokenBytes": hex(keys.token.as_bytes()),
         "token": keys.token.expose(),
         "tokenHash": keys.token.hash(),
@@ -68,6 +75,26 @@ fn link(origin: &str, id: u8, secret: u8, title: &str, name: &str) -> Value {
         "sealedProfile": String::from(sealed_profile),
         "forgedProfile": String::from(forged(&keys)),
     })
+}
+
+/// What the meeting is founded on.
+fn constitution(meeting: [u8; 16], host: &HostSeed) -> Constitution {
+    Constitution {
+        version: Constitution::VERSION,
+        meeting,
+        suite: SUITE_DEFAULT,
+        mode: Mode::Lobby,
+        join_before_host: false,
+        host_key: host.public_key(),
+        issuers: Vec::new(),
+        guests: true,
+        node_key: counting(0x60),
+        jurisdictions: vec!["TW".to_owned().try_into().expect("two capitals")],
+        gateways: false,
+        voice_level: true,
+        classification: Classification::Open,
+        max_members: 1000,
+    }
 }
 
 /// A title's blob passed off as a profile: must not open as one.
@@ -89,7 +116,7 @@ const NAMES: [&str; 9] = [
 ];
 
 /// Texts that are no links, and the part that is wrong.
-const REJECTED: [(&str, &str); 15] = [
+const REJECTED: [(&str, &str); 17] = [
     ("", "origin"),
     ("hello", "origin"),
     ("https://localhost:8443/m/AAECAwQFBgcICQoLDA0ODw", "noFragment"),
@@ -139,7 +166,15 @@ const REJECTED: [(&str, &str); 15] = [
     ),
     (
         "https://localhost/m/AAECAwQFBgcICQoLDA0ODw#1.QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8.AAAAAAAAAAAAAAAAAAAAAA.x",
-        "policyDigest",
+        "hostSeed",
+    ),
+    (
+        "https://localhost/m/AAECAwQFBgcICQoLDA0ODw#1.QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8.AAAAAAAAAAAAAAAAAAAAAA.",
+        "hostSeed",
+    ),
+    (
+        "https://localhost/m/AAECAwQFBgcICQoLDA0ODw#1.QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8.AAAAAAAAAAAAAAAAAAAAAA.ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8.x",
+        "hostSeed",
     ),
 ];
 

@@ -8,13 +8,15 @@ use conclave_model::MeetingId;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroize as _;
 
+use crate::host::HostSeed;
 use crate::policy::PolicyDigest;
 
 /// The link to a meeting: where it is, which it is, and the secret that lets a person in.
 ///
 /// Its text is `https://host[:port]/m/<meeting id>#1.<secret>.<policy digest>`, the last three in
-/// unpadded base64url. The part from `#` on never reaches a server. It has no `Display`: the text
-/// is for the person who shares it ([`expose`](Self::expose)), never for logs.
+/// unpadded base64url. A host link ends in `.<host seed>`: whoever opens it is a host. The part
+/// from `#` on never reaches a server. It has no `Display`: the text is for the person who shares
+/// it ([`expose`](Self::expose)), never for logs.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct MeetingLink {
     /// The server.
@@ -25,6 +27,8 @@ pub struct MeetingLink {
     pub secret: LinkSecret,
     /// Which policy the meeting was created with.
     pub policy_digest: PolicyDigest,
+    /// What makes a host of whoever holds the link. Guests' links have none.
+    pub host: Option<HostSeed>,
 }
 
 impl MeetingLink {
@@ -33,14 +37,23 @@ impl MeetingLink {
 
     /// The link as text.
     pub fn expose(&self) -> String {
+        let host = self.host.as_ref().map(|seed| URL_SAFE_NO_PAD.encode(seed.as_bytes()));
         format!(
-            "{}/m/{}#{}.{}.{}",
+            "{}/m/{}#{}.{}.{}{}{}",
             self.origin,
             self.meeting.expose(),
             Self::VERSION,
             URL_SAFE_NO_PAD.encode(self.secret.as_bytes()),
             self.policy_digest.to_text(),
+            if host.is_some() { "." } else { "" },
+            host.unwrap_or_default(),
         )
+    }
+
+    /// The link for guests: without what makes a host.
+    #[must_use]
+    pub fn for_guests(&self) -> Self {
+        Self { host: None, ..self.clone() }
     }
 }
 
@@ -66,10 +79,13 @@ impl FromStr for MeetingLink {
         if version != Self::VERSION {
             return Err(LinkError::Version);
         }
-        let (secret, digest) = rest.split_once('.').ok_or(LinkError::Fragment)?;
+        let (secret, rest) = rest.split_once('.').ok_or(LinkError::Fragment)?;
+        let (digest, host) = rest.split_once('.').map_or((rest, None), |(d, h)| (d, Some(h)));
         let secret = decode(secret).map(LinkSecret).ok_or(LinkError::Secret)?;
         let digest = decode(digest).map(PolicyDigest::from_bytes);
-        Ok(Self { origin, meeting, secret, policy_digest: digest.ok_or(LinkError::PolicyDigest)? })
+        let policy_digest = digest.ok_or(LinkError::PolicyDigest)?;
+        let seed = |text| decode(text).map(HostSeed::from_bytes).ok_or(LinkError::HostSeed);
+        Ok(Self { origin, meeting, secret, policy_digest, host: host.map(seed).transpose()? })
     }
 }
 
@@ -213,9 +229,12 @@ fn parse_port(digits: &str) -> Result<u16, OriginError> {
 /// Which part of a link is wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LinkError {
-    /// The fragment has not the three parts version, secret and policy digest.
+    /// The fragment has not the parts version, secret and policy digest.
     #[error("the part after '#' is incomplete: was the link copied in full?")]
     Fragment,
+    /// The host seed is not 43 characters of base64url.
+    #[error("the last part of the link (what makes a host) is damaged")]
+    HostSeed,
     /// The meeting id is not 22 characters of base64url.
     #[error("the meeting id in the link is damaged")]
     Meeting,
@@ -229,7 +248,7 @@ pub enum LinkError {
     #[error("this address is not that of a meeting (https://host/m/...)")]
     Path,
     /// The policy digest is not 22 characters of base64url.
-    #[error("the last part of the link (the policy digest) is damaged")]
+    #[error("the policy digest in the link is damaged")]
     PolicyDigest,
     /// The secret is not 43 characters of base64url.
     #[error("the secret in the link is damaged")]

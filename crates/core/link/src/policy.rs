@@ -2,10 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// The policy of a meeting that whoever holds the link may enter.
-pub const OPEN_LINK_POLICY: &str = r#"{"version":1,"mode":"open-link"}"#;
-
-/// What a link says of its meeting's policy: the first 16 bytes of the SHA-256 of its text.
+/// What a link says of its meeting's policy, the constitution: the first 16 bytes of the SHA-256 of its text.
 ///
 /// A server that hands out another policy is caught by it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
