@@ -1,7 +1,7 @@
-import type { CallCommands } from "@conclave/client";
-import type { ParticipantId } from "@conclave/wire";
+import type { CallCommands, PersonId } from "@conclave/client";
 import { type JSX, useCallback, useState } from "react";
 import { CallView } from "../features/call/CallView";
+import type { PanelKind } from "../features/call/ControlBar";
 import { LAYOUT_MODES, type LayoutMode } from "../features/call/layoutWish";
 import { ShortcutsDialog } from "../features/call/ShortcutsDialog";
 import { useShortcuts } from "../features/call/useShortcuts";
@@ -22,9 +22,9 @@ type OpenDialog = "settings" | "help" | undefined;
 /** The call with the panel and the dialogs around it. */
 export function CallPage({ call, link }: CallPageProps): JSX.Element {
   const [mode, setMode] = useState<LayoutMode>("auto");
-  const [pin, setPin] = useState<ParticipantId>();
+  const [pin, setPin] = useState<PersonId>();
   const [page, setPage] = useState(0);
-  const [isPeopleOpen, setPeopleOpen] = useState(false);
+  const [panel, setPanel] = useState<PanelKind>();
   const [dialog, setDialog] = useState<OpenDialog>();
   const close = useCallback(() => setDialog(undefined), []);
 
@@ -32,14 +32,14 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
     setMode(mode);
     setPage(0);
   };
-  const pinTo = useCallback((id: ParticipantId | undefined) => {
+  const pinTo = useCallback((id: PersonId | undefined) => {
     setPin(id);
     setPage(0);
   }, []);
 
   useWakeLock();
   useShortcuts(call, {
-    people: () => setPeopleOpen((open) => !open),
+    people: () => setPanel((open) => (open === "people" ? undefined : "people")),
     layout: () => {
       setPin(undefined);
       turnTo(LAYOUT_MODES[(LAYOUT_MODES.indexOf(mode) + 1) % LAYOUT_MODES.length] ?? "auto");
@@ -48,6 +48,19 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
     previousPage: () => setPage((at) => Math.max(0, at - 1)),
     help: () => setDialog("help"),
   });
+
+  const closePanel = (): void => setPanel(undefined);
+  const panels: Readonly<Record<PanelKind, () => JSX.Element>> = {
+    people: () => (
+      <PeoplePanel
+        call={call}
+        pinned={pin}
+        onPin={pinTo}
+        onClose={closePanel}
+        invite={<CopyLink link={link} />}
+      />
+    ),
+  };
 
   return (
     <>
@@ -59,24 +72,14 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         onUnpin={() => pinTo(undefined)}
         page={page}
         onPage={setPage}
-        isPeopleOpen={isPeopleOpen}
-        onPeople={setPeopleOpen}
+        panel={panel}
+        onPanel={setPanel}
         onSettings={() => setDialog("settings")}
         onHelp={() => setDialog("help")}
         onBlocked={() => setDialog("settings")}
         invite={<CopyLink link={link} prominent />}
         notice={<NoticeWords />}
-        side={
-          isPeopleOpen ? (
-            <PeoplePanel
-              call={call}
-              pinned={pin}
-              onPin={pinTo}
-              onClose={() => setPeopleOpen(false)}
-              invite={<CopyLink link={link} />}
-            />
-          ) : undefined
-        }
+        side={panel === undefined ? undefined : panels[panel]()}
       />
       <SettingsDialog call={call} isOpen={dialog === "settings"} onClose={close} />
       <ShortcutsDialog isOpen={dialog === "help"} onClose={close} />

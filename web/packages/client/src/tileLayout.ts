@@ -5,15 +5,15 @@
  * @module
  */
 
-import type { ParticipantId, PublicationId, TilePriority, Want } from "@conclave/wire";
+import type { PublicationId, TilePriority, Want } from "@conclave/wire";
 
-import type { CallSnapshot } from "./snapshot";
+import type { CallSnapshot, PersonId } from "./snapshot";
 
 /** Somebody's camera (or the place where it would be), or a shared screen. */
 export interface Tile {
   /** Stays the same for as long as there is the tile. */
   readonly key: string;
-  readonly participant: ParticipantId | "self";
+  readonly participant: PersonId | "self";
   readonly source: "camera" | "screen";
   /** What to ask the server for; nothing for oneself, or while the camera is off. */
   readonly publication: PublicationId | undefined;
@@ -44,7 +44,7 @@ export interface LayoutRequest extends Stage {
   readonly tiles: readonly Tile[];
   /** Counted from 0; beyond the last, the last is shown. */
   readonly page: number;
-  readonly activeSpeaker: ParticipantId | undefined;
+  readonly activeSpeaker: PersonId | undefined;
   /** `key` of the pinned tile. */
   readonly pinned: string | undefined;
 }
@@ -140,7 +140,7 @@ export function tilesOf(
 export interface TileOrder {
   readonly keys: readonly string[];
   /** Who spoke, the latest first. */
-  readonly spoke: readonly ParticipantId[];
+  readonly spoke: readonly PersonId[];
 }
 
 export const NO_ORDER: TileOrder = { keys: [], spoke: [] };
@@ -153,7 +153,7 @@ export const NO_ORDER: TileOrder = { keys: [], spoke: [] };
 export function orderTiles(
   order: TileOrder,
   tiles: readonly Tile[],
-  activeSpeaker: ParticipantId | undefined,
+  activeSpeaker: PersonId | undefined,
   pageSize: number,
 ): TileOrder {
   const byKey = new Map(tiles.map((tile) => [tile.key, tile]));
@@ -186,7 +186,7 @@ export function inOrder(tiles: readonly Tile[], { keys }: TileOrder): readonly T
 function quietestPlace(
   page: readonly string[],
   byKey: ReadonlyMap<string, Tile>,
-  spoke: readonly ParticipantId[],
+  spoke: readonly PersonId[],
 ): number | undefined {
   let place: number | undefined;
   let silence = -1;

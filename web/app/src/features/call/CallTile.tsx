@@ -1,6 +1,11 @@
-import type { CallCommands, ParticipantSnapshot, Tile, VideoSnapshot } from "@conclave/client";
+import type {
+  CallCommands,
+  ParticipantSnapshot,
+  PersonId,
+  Tile,
+  VideoSnapshot,
+} from "@conclave/client";
 import { Avatar, classes, IconButton, toneOf } from "@conclave/ui";
-import type { ParticipantId } from "@conclave/wire";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { AudioLines, CirclePause, MicOff, MonitorUp, Pin, PinOff } from "lucide-react";
 import { type CSSProperties, type JSX, memo, type ReactNode } from "react";
@@ -21,7 +26,7 @@ export interface CallTileProps {
   /** Place and size, from the stage. */
   readonly style: CSSProperties;
   readonly isPinned: boolean;
-  readonly onPin: (id: ParticipantId | undefined) => void;
+  readonly onPin: (id: PersonId | undefined) => void;
 }
 
 /**
@@ -201,7 +206,7 @@ function Plate({ name, muted, speaking, quality, paused = false }: PlateProps): 
 interface PinToolProps {
   readonly person: ParticipantSnapshot;
   readonly isPinned: boolean;
-  readonly onPin: (id: ParticipantId | undefined) => void;
+  readonly onPin: (id: PersonId | undefined) => void;
 }
 
 function PinTool({ person, isPinned, onPin }: PinToolProps): JSX.Element {

@@ -35,13 +35,17 @@ import { LAYOUT_WORDS } from "./layoutWords";
 
 const c = classes(styles);
 
+/** A panel beside the stage. */
+export type PanelKind = "people";
+
 /** What opens and closes around the stage. */
 export interface Surroundings {
   readonly layout: LayoutWish;
   readonly onMode: (mode: LayoutMode) => void;
   readonly onUnpin: () => void;
-  readonly isPeopleOpen: boolean;
-  readonly onPeople: (open: boolean) => void;
+  /** The panel that is open beside the stage: one at most. */
+  readonly panel: PanelKind | undefined;
+  readonly onPanel: (panel: PanelKind | undefined) => void;
   readonly onSettings: () => void;
   readonly onHelp: () => void;
   /** Somebody pressed a device that cannot be switched on: say why. */
@@ -218,8 +222,9 @@ function layoutSection({ t, title, layout, onMode, onUnpin }: LayoutSectionProps
   );
 }
 
-function PeopleControl({ call, isPeopleOpen, onPeople }: ControlBarProps): JSX.Element {
+function PeopleControl({ call, panel, onPanel }: ControlBarProps): JSX.Element {
   const { t } = useLingui();
+  const isOpen = panel === "people";
   const count = useSnapshot(call, ({ others }) => others.length + 1);
   return (
     <ControlToggle
@@ -227,9 +232,9 @@ function PeopleControl({ call, isPeopleOpen, onPeople }: ControlBarProps): JSX.E
       caption={t`People`}
       hint={t`People`}
       keys="P"
-      isOn={isPeopleOpen}
-      onChange={onPeople}
-      tone={isPeopleOpen ? "active" : "neutral"}
+      isOn={isOpen}
+      onChange={(open) => onPanel(open ? "people" : undefined)}
+      tone={isOpen ? "active" : "neutral"}
       icon={<UsersRound size={22} aria-hidden />}
       badge={<ControlBadge text={String(count)} />}
     />

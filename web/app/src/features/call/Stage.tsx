@@ -8,13 +8,14 @@ import {
   type LayoutRequest,
   NO_ORDER,
   orderTiles,
+  type PersonId,
   type Tile,
   type TileBox,
   type TileLayout,
   tilesOf,
 } from "@conclave/client";
 import { classes, IconButton, useAnnounce } from "@conclave/ui";
-import type { ParticipantId, Want } from "@conclave/wire";
+import type { Want } from "@conclave/wire";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { ChevronLeft, ChevronRight } from "lucide-react";
 import {
@@ -45,7 +46,7 @@ export interface StageProps {
   readonly layout: LayoutWish;
   readonly page: number;
   readonly onPage: (page: number) => void;
-  readonly onPin: (id: ParticipantId | undefined) => void;
+  readonly onPin: (id: PersonId | undefined) => void;
   /** What stands here while nobody else is in the call. */
   readonly whenAlone: ReactNode;
 }

@@ -1,5 +1,4 @@
-import type { CallSnapshot, LayoutKind, Tile } from "@conclave/client";
-import type { ParticipantId } from "@conclave/wire";
+import type { CallSnapshot, LayoutKind, PersonId, Tile } from "@conclave/client";
 
 /** How a person wants the stage. */
 export type LayoutMode =
@@ -16,7 +15,7 @@ export const LAYOUT_MODES: readonly LayoutMode[] = ["auto", "grid", "speaker"];
 export interface LayoutWish {
   readonly mode: LayoutMode;
   /** Kept large whatever the mode, while that person is there. */
-  readonly pin: ParticipantId | undefined;
+  readonly pin: PersonId | undefined;
 }
 
 /** What the stage is asked for because of a wish. */
@@ -36,7 +35,7 @@ export function chooseLayout({ mode, pin }: LayoutWish, tiles: readonly Tile[]):
 }
 
 /** A pinned person's screen comes before their face. */
-function pinnedTile(pin: ParticipantId | undefined, tiles: readonly Tile[]): Tile | undefined {
+function pinnedTile(pin: PersonId | undefined, tiles: readonly Tile[]): Tile | undefined {
   if (pin === undefined) return undefined;
   const theirs = tiles.filter(({ participant }) => participant === pin);
   return theirs.find(({ source }) => source === "screen") ?? theirs[0];

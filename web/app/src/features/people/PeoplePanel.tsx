@@ -1,9 +1,9 @@
-import type { CallCommands, ParticipantSnapshot } from "@conclave/client";
+import type { CallCommands, ParticipantSnapshot, PersonId } from "@conclave/client";
 import { Avatar, classes, IconButton } from "@conclave/ui";
-import type { ParticipantId } from "@conclave/wire";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { AudioLines, Mic, MicOff, Pin, PinOff, X } from "lucide-react";
-import { type JSX, memo, type ReactNode, useEffect, useRef } from "react";
+import { AudioLines, Mic, MicOff, Pin, PinOff } from "lucide-react";
+import { type JSX, memo, type ReactNode } from "react";
+import { SidePanel } from "../../layout/SidePanel";
 import { useNameOf } from "../../person/names";
 import { QualityMark } from "../../person/QualityMark";
 import { useSnapshot } from "../../useSnapshot";
@@ -13,8 +13,8 @@ const c = classes(styles);
 
 export interface PeoplePanelProps {
   readonly call: CallCommands;
-  readonly pinned: ParticipantId | undefined;
-  readonly onPin: (id: ParticipantId | undefined) => void;
+  readonly pinned: PersonId | undefined;
+  readonly onPin: (id: PersonId | undefined) => void;
   readonly onClose: () => void;
   /** The way to invite others. */
   readonly invite: ReactNode;
@@ -31,24 +31,9 @@ export function PeoplePanel({
   const { t } = useLingui();
   const others = useSnapshot(call, (snapshot) => snapshot.others);
   const count = others.length + 1;
-  useFocusReturn();
   return (
-    <section
-      className={c("panel")}
-      aria-labelledby="people-title"
-      onKeyDown={(event) => {
-        if (event.key === "Escape") onClose();
-      }}
-    >
-      <div className={c("head")}>
-        <h2 className={c("title")} id="people-title">
-          <Trans>People ({count})</Trans>
-        </h2>
-        <IconButton label={t`Close`} onPress={onClose} autoFocus>
-          <X size={20} aria-hidden />
-        </IconButton>
-      </div>
-      <ul className={c("list")} aria-labelledby="people-title">
+    <SidePanel title={<Trans>People ({count})</Trans>} onClose={onClose}>
+      <ul className={c("list")} aria-label={t`People`}>
         <Self call={call} />
         {others.map((person) => (
           <Person key={person.id} person={person} isPinned={person.id === pinned} onPin={onPin} />
@@ -60,21 +45,7 @@ export function PeoplePanel({
         </h3>
         {invite}
       </div>
-    </section>
-  );
-}
-
-/** Gives the focus back to where it was before the panel took it. */
-function useFocusReturn(): void {
-  const before = useRef<Element | null>(null);
-  // While it is first drawn: its button takes the focus right after.
-  if (before.current === null) before.current = document.activeElement;
-  useEffect(
-    () => () => {
-      const element = before.current;
-      if (element instanceof HTMLElement && element.isConnected) element.focus();
-    },
-    [],
+    </SidePanel>
   );
 }
 
@@ -102,7 +73,7 @@ function Self({ call }: { readonly call: CallCommands }): JSX.Element {
 interface PersonProps {
   readonly person: ParticipantSnapshot;
   readonly isPinned: boolean;
-  readonly onPin: (id: ParticipantId | undefined) => void;
+  readonly onPin: (id: PersonId | undefined) => void;
 }
 
 const Person = memo(function Person({ person, isPinned, onPin }: PersonProps): JSX.Element {
