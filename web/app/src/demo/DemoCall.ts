@@ -13,14 +13,36 @@ import type {
   Notice,
   NoticeKind,
   ParticipantSnapshot,
+  PersonId,
   SelfSnapshot,
 } from "@conclave/client";
-import type { ConnectionQuality, Want } from "@conclave/wire";
+import type {
+  ConnectionQuality,
+  MemberRole,
+  MemberState,
+  MuteWhat,
+  ParticipantId,
+  Reaction,
+  ShieldLevel,
+  Want,
+} from "@conclave/wire";
+import { groupOf, SELF, withCompared } from "./demoGroup";
 import { paintPerson, paintScreen } from "./scene";
 
 export interface Scenario {
   readonly people: number;
   readonly phase: CallPhase["kind"];
+  /** For `waiting`. */
+  readonly why: "admission" | "host";
+  /** This person's role. */
+  readonly role: MemberRole;
+  /** How many knock. */
+  readonly knocks: number;
+  readonly locked: boolean;
+  readonly state: MemberState;
+  readonly shield: ShieldLevel;
+  /** Two have the same name, one goes, one has just come, one may not send everything. */
+  readonly oddities: boolean;
   readonly end: Extract<CallPhase, { kind: "ended" }>["reason"];
   readonly title: string;
   readonly name: string;
@@ -65,6 +87,10 @@ export class DemoCall implements CallCommands {
       self: selfOf(scenario),
       others,
       activeSpeaker: others[0]?.id,
+      group: groupOf(scenario),
+      chat: [],
+      hands: [],
+      reactions: [],
       notices: scenario.notices.map(
         (kind, id): Notice => ({ id, kind, name: NAMES[id % NAMES.length] ?? "" }),
       ),
@@ -174,8 +200,92 @@ export class DemoCall implements CallCommands {
     this.#change({ notices: this.#snapshot.notices.filter(({ id }) => id !== noticeId) });
   }
 
+  admit(knocker: ParticipantId): void {
+    const { knocks } = this.#snapshot.group;
+    const knock = knocks.find((one) => one.knocker === knocker);
+    if (knock === undefined) return;
+    this.deny(knocker);
+    const { others } = this.#snapshot;
+    const guest: ParticipantSnapshot = {
+      ...other(others.length, { longNames: false, sharing: false, oddities: false }),
+      id: `knocker ${String(knocker)}`,
+      name: knock.name,
+      role: knock.hostProven ? "host" : "guest",
+      proof: knock.hostProven ? "hostKey" : "linkOnly",
+      arrived: true,
+    };
+    this.#change({ others: [...others, guest] });
+  }
+
+  deny(knocker: ParticipantId): void {
+    const { group } = this.#snapshot;
+    this.#group({ knocks: group.knocks.filter((one) => one.knocker !== knocker) });
+  }
+
+  kick(person: PersonId): void {
+    this.#other(person, { leaving: true });
+  }
+
+  appoint(person: PersonId, role: MemberRole): void {
+    this.#other(person, { role });
+  }
+
+  forbid(person: PersonId, what: MuteWhat, on: boolean): void {
+    const before = this.#snapshot.others.find(({ id }) => id === person)?.forbidden ?? [];
+    const rest = before.filter((one) => one !== what);
+    this.#other(person, { forbidden: on ? [...rest, what] : rest });
+  }
+
+  askToMute(person: PersonId | undefined): void {
+    for (const { id } of this.#snapshot.others) {
+      if (person === undefined || id === person) this.#other(id, { muted: true });
+    }
+  }
+
+  lock(locked: boolean): void {
+    this.#group({ locked });
+  }
+
+  codeCompared(): void {
+    this.#group({ shield: withCompared(this.#snapshot.group.shield) });
+  }
+
+  sendChat(text: string): void {
+    const { chat, self } = this.#snapshot;
+    const id = chat.length;
+    const { name, role } = self;
+    this.#change({
+      chat: [...chat, { id, from: SELF, name, role, isOwn: true, text, atMs: Date.now() }],
+    });
+  }
+
+  react(reaction: Reaction): void {
+    const { reactions, self } = this.#snapshot;
+    const id = (reactions.at(-1)?.id ?? 0) + 1;
+    this.#change({ reactions: [...reactions, { id, from: SELF, name: self.name, reaction }] });
+  }
+
+  raiseHand(up: boolean): void {
+    const rest = this.#snapshot.hands.filter((id) => id !== SELF);
+    this.#change({ hands: up ? [...rest, SELF] : rest });
+  }
+
+  rejoinGroup(): void {
+    this.#group({ state: "inGroup" });
+  }
+
   dispose(): void {
     this.#listeners.clear();
+  }
+
+  #group(change: Partial<CallSnapshot["group"]>): void {
+    this.#change({ group: { ...this.#snapshot.group, ...change } });
+  }
+
+  #other(person: PersonId, change: Partial<ParticipantSnapshot>): void {
+    this.#change({
+      others: this.#snapshot.others.map((one) => (one.id === person ? { ...one, ...change } : one)),
+    });
   }
 
   #self(change: Partial<SelfSnapshot>): void {
@@ -188,12 +298,14 @@ export class DemoCall implements CallCommands {
   }
 }
 
-function phaseOf({ phase, end }: Scenario): CallPhase {
+function phaseOf({ phase, end, why }: Scenario): CallPhase {
   switch (phase) {
     case "reconnecting":
       return { kind: "reconnecting", sinceMs: 0, attempt: 1 };
     case "ended":
       return { kind: "ended", reason: end };
+    case "waiting":
+      return { kind: "waiting", why };
     default:
       return { kind: phase };
   }
@@ -202,7 +314,11 @@ function phaseOf({ phase, end }: Scenario): CallPhase {
 function selfOf(scenario: Scenario): SelfSnapshot {
   const cameraOn = scenario.cameraOn && scenario.cameraBlock === undefined;
   return {
-    id: 0,
+    id: isInside(scenario) ? SELF : undefined,
+    role: scenario.role,
+    proof: scenario.role === "host" ? "hostKey" : "linkOnly",
+    nameShared: false,
+    forbidden: [],
     name: scenario.name,
     quality: "good",
     speaking: false,
@@ -218,6 +334,10 @@ function selfOf(scenario: Scenario): SelfSnapshot {
   };
 }
 
+function isInside({ phase }: Scenario): boolean {
+  return phase === "inCall" || phase === "reconnecting";
+}
+
 function device(
   block: DeviceBlock | undefined,
   on: boolean,
@@ -231,12 +351,25 @@ function device(
   };
 }
 
-function other(at: number, { longNames, sharing }: Scenario): ParticipantSnapshot {
-  const name = longNames && at % 3 === 0 ? LONG : (NAMES[at % NAMES.length] ?? "");
+type OtherWish = Pick<Scenario, "longNames" | "sharing" | "oddities">;
+
+const ROLES: readonly MemberRole[] = ["host", "guest", "coHost", "guest", "admitter"];
+
+function other(at: number, { longNames, sharing, oddities }: OtherWish): ParticipantSnapshot {
+  const isDouble = oddities && at === 3;
+  const name = longNames && at % 3 === 0 ? LONG : (NAMES[isDouble ? 1 : at % NAMES.length] ?? "");
+  const role = ROLES[at] ?? "guest";
   const hasCamera = at % 5 !== 3;
   const state = at % 9 === 7 ? "paused" : at % 11 === 9 ? "waiting" : "live";
   return {
-    id: at + 1,
+    id: String(at + 1),
+    participant: at + 1,
+    role,
+    proof: role === "host" ? "hostKey" : "linkOnly",
+    nameShared: isDouble || (oddities && at === 1),
+    forbidden: oddities && at === 4 ? ["microphone", "chat"] : [],
+    arrived: oddities && at === 5,
+    leaving: oddities && at === 6,
     name,
     muted: at % 3 === 1,
     speaking: at === 0,

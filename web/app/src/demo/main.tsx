@@ -16,6 +16,7 @@ import {
   type MissingFeature,
   type NoticeKind,
 } from "@conclave/client";
+import type { MemberState, NodeFault } from "@conclave/wire";
 import { createRoot } from "react-dom/client";
 import { App } from "../App";
 import type { Engine } from "../engine";
@@ -38,6 +39,13 @@ setPreferences({
 const scenario: Scenario = {
   people: Number(query.get("people") ?? "5"),
   phase: phaseOf(view),
+  why: query.get("why") === "host" ? "host" : "admission",
+  role: (query.get("role") ?? "host") as Scenario["role"],
+  knocks: Number(query.get("knocks") ?? "0"),
+  locked: query.has("locked"),
+  state: (query.get("state") ?? "inGroup") as Scenario["state"],
+  shield: (query.get("shield") ?? "unverified") as Scenario["shield"],
+  oddities: query.has("odd"),
   end: endOf(query.get("end")),
   title: query.get("title") ?? "Harbour renewal, weekly",
   name: query.get("name") ?? "Elena Marchetti",
@@ -96,15 +104,14 @@ if (root !== null) {
 
 function phaseOf(name: string): Scenario["phase"] {
   if (name === "call") return "inCall";
-  if (name === "reconnecting") return "reconnecting";
-  if (name === "ended") return "ended";
+  if (name === "reconnecting" || name === "ended" || name === "waiting") return name;
   return "preparing";
 }
 
 function endOf(text: string | null): EndReason {
-  if (text === "unreachable" || text === "replaced" || text === "policyMismatch") {
-    return { kind: text };
-  }
-  if (text === "full") return { kind: "refused", code: "meetingFull" };
-  return { kind: "left" };
+  const [kind, detail] = (text ?? "left").split(":");
+  if (kind === "full") return { kind: "refused", code: "meetingFull" };
+  if (kind === "unverified") return { kind, state: detail as MemberState };
+  if (kind === "nodeRefused") return { kind, fault: detail as NodeFault };
+  return { kind } as EndReason;
 }

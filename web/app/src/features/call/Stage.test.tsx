@@ -3,27 +3,13 @@ import { act } from "react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { DemoCall, type Scenario } from "../../demo/DemoCall";
 import { render } from "../../testing/render";
+import { SCENARIO } from "../../testing/scenario";
 import type { LayoutWish } from "./layoutWish";
 import { Stage } from "./Stage";
 
 // Pictures are painted on a canvas, which this DOM does not have.
 vi.mock("../../demo/scene", () => ({ paintPerson: () => undefined, paintScreen: () => undefined }));
 
-const SCENARIO: Scenario = {
-  people: 5,
-  phase: "inCall",
-  end: { kind: "left" },
-  title: "",
-  name: "Elena",
-  sharing: false,
-  selfSharing: false,
-  longNames: false,
-  notices: [],
-  cameraBlock: undefined,
-  microphoneBlock: undefined,
-  microphoneOn: true,
-  cameraOn: false,
-};
 const AUTO: LayoutWish = { mode: "auto", pin: undefined };
 
 let resize: (width: number, height: number) => void = () => undefined;

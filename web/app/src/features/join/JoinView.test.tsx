@@ -3,28 +3,13 @@ import { beforeEach, expect, test, vi } from "vitest";
 import { DemoCall, type Scenario } from "../../demo/DemoCall";
 import { setPreferences } from "../../preferences";
 import { byRole, render, submit, type } from "../../testing/render";
+import { SCENARIO } from "../../testing/scenario";
 import { JoinView } from "./JoinView";
 
 vi.mock("../../demo/scene", () => ({ paintPerson: () => undefined, paintScreen: () => undefined }));
 
-const SCENARIO: Scenario = {
-  people: 1,
-  phase: "preparing",
-  end: { kind: "left" },
-  title: "Budget",
-  name: "",
-  sharing: false,
-  selfSharing: false,
-  longNames: false,
-  notices: [],
-  cameraBlock: undefined,
-  microphoneBlock: undefined,
-  microphoneOn: true,
-  cameraOn: false,
-};
-
 async function drawJoin(scenario: Partial<Scenario> = {}, participants = 0): Promise<DemoCall> {
-  const call = new DemoCall({ ...SCENARIO, ...scenario });
+  const call = new DemoCall({ ...SCENARIO, people: 1, phase: "preparing", name: "", ...scenario });
   await render(
     <JoinView
       call={call}
