@@ -20,5 +20,5 @@ test("what writing needs stays: joiners, direction marks, tabs, emoji of several
 });
 
 test("a line has no line ends and no wide gaps", () => {
-  expect(visibleLine("  Ada\n\tLovelace \u202Etsoh ")).toBe("Ada\uFFFDLovelace \uFFFDtsoh".replace("Ada\uFFFD", "Ada\uFFFD\uFFFD"));
+  expect(visibleLine("  Ada  King\n\tLovelace \u202Etsoh ")).toBe("Ada King Lovelace \uFFFDtsoh");
 });

@@ -37,7 +37,7 @@ export function visibleText(text: string): string {
 export function visibleLine(text: string): string {
   return text
     .replace(UNSEEN_PATTERN, "")
-    .replace(CONTROL_PATTERN, INSTEAD)
     .replace(/\s+/g, " ")
+    .replace(CONTROL_PATTERN, INSTEAD)
     .trim();
 }

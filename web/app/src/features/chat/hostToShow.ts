@@ -18,7 +18,7 @@ const CYRILLIC_OWN = /[бвгджзийлнптфцчшщъыьэюя]/;
 const EAST_ASIAN =
   /^[0-9\-\p{sc=Han}\p{sc=Bopomofo}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}ー]+$/u;
 /** Look like a slash, a dot or a hyphen. */
-const EAST_ASIAN_SIGNS = /[ノソゾン丿丶乀〳〵]|^[\-一ー〇]+$/u;
+const EAST_ASIAN_SIGNS = /[ノソゾン丿丶乀〳〵]|^[-一ー〇]+$/u;
 
 /**
  * The host as a person shall read it.

@@ -37,9 +37,7 @@ const GLUED = /[\p{L}\p{M}\p{N}\-+.:/\\@%&=#_]$/u;
 const UNSPACED = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}]$/u;
 
 /** At the end of a sentence, not of an address. */
-const TRAILING = /[.,;:!?'*_~]$/;
-
-const BRACKETS: Readonly<Record<string, string>> = { ")": "(", "]": "[" };
+const TRAILING = /[.,;:!?'*_~]/;
 
 /**
  * The parts of a message in their order; together their texts are the message, except that the
@@ -64,16 +62,24 @@ export function linkify(message: string): readonly MessagePart[] {
   return parts;
 }
 
-/** Without the punctuation of the sentence around it, and without a bracket it did not open. */
+/** Without the punctuation of the sentence around it, and without brackets it did not open. */
 function withoutTail(address: string): string {
   let end = address.length;
+  let surplus = { ")": surplusOf(address, "(", ")"), "]": surplusOf(address, "[", "]") };
   for (; end > 0; end -= 1) {
-    const kept = address.slice(0, end);
-    const opening = BRACKETS[kept.at(-1) ?? ""];
-    const isForeign = opening !== undefined && !kept.includes(opening);
-    if (!isForeign && !TRAILING.test(kept)) break;
+    const last = address.charAt(end - 1);
+    if ((last === ")" || last === "]") && surplus[last] > 0) {
+      surplus = { ...surplus, [last]: surplus[last] - 1 };
+    } else if (!TRAILING.test(last)) {
+      break;
+    }
   }
   return address.slice(0, end);
+}
+
+/** By how many the closing brackets outnumber the opening ones. */
+function surplusOf(text: string, opening: string, closing: string): number {
+  return text.split(closing).length - text.split(opening).length;
 }
 
 /** The link that an address is; nothing if it is none, or one that deceives. */
