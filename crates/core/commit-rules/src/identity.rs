@@ -56,6 +56,12 @@ pub fn host_statement(meeting: &[u8; 16], leaf: &CredentialId, signature_key: &[
     [b"conclave/1 host leaf".as_slice(), meeting, &leaf.0, signature_key].concat()
 }
 
+/// What a leaf's key signs to show the server that a device which resumes is the member it was.
+/// `challenge` is the server's, fresh for each connection.
+pub fn resume_statement(challenge: &[u8; 32]) -> Vec<u8> {
+    [b"conclave/1 resume".as_slice(), challenge].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ pub use check::{Accepted, Entry, Refusal, Rule, UPDATE_SPACING, check};
 pub use constitution::{
     Classification, Constitution, Issuer, Jurisdiction, Mode, PolicyError, SUITE_DEFAULT,
 };
-pub use identity::{LeafIdentity, host_statement};
+pub use identity::{LeafIdentity, host_statement, resume_statement};
 pub use order::{Mute, Order, Role, RoleEntry};
 pub use view::{
     CommitSender, CommitView, ContextView, CredentialId, GroupView, IdentityCheck, KeyPackageView,

@@ -8,7 +8,6 @@ use sha2::{Digest as _, Sha256};
 use crate::log::Log;
 use crate::message::CommitHash;
 use crate::public_group::PublicState;
-use crate::removal::Duty;
 use crate::verdict::Slot;
 
 /// The meeting's group and what goes on around it.
@@ -26,11 +25,10 @@ pub(crate) struct Group {
     pub(crate) unwanted: BTreeSet<u32>,
     /// The proposals of this epoch, by leaf.
     pub(crate) proposals: BTreeMap<u32, Arc<[u8]>>,
-    pub(crate) duty: Option<Duty>,
     /// The last commit, while members may still say that they cannot process it.
     pub(crate) slot: Option<Slot>,
-    /// The number of the last message of a member.
-    pub(crate) seq: u64,
+    /// Everybody was told that all who are there have this epoch's keys.
+    pub(crate) all_ready: bool,
     tree: Option<Arc<[u8]>>,
 }
 
@@ -45,9 +43,8 @@ impl Group {
             updates: BTreeMap::new(),
             unwanted: BTreeSet::new(),
             proposals: BTreeMap::new(),
-            duty: None,
             slot: None,
-            seq: 0,
+            all_ready: false,
             tree: None,
         })
     }
@@ -72,7 +69,7 @@ impl Group {
             self.view = view;
         }
         self.tree = None;
-        self.duty = None;
+        self.all_ready = false;
     }
 
     pub(crate) fn is_admitter(&self, leaf: u32) -> bool {

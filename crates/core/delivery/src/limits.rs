@@ -39,8 +39,5 @@ pub const VANISH_AFTER: Duration = Duration::from_secs(20);
 /// After a restart of the server, everybody's socket is gone; they need longer to come back.
 pub const RETURN_WITHIN: Duration = Duration::from_secs(60);
 
-/// How much later the next member is asked to commit a removal.
-pub const COMMITTER_SPACING: Duration = Duration::from_millis(500);
-
 /// How long members may say that they cannot process a commit.
 pub const NACK_WINDOW: Duration = Duration::from_secs(5);

@@ -23,6 +23,12 @@ struct Knock {
     package: Package,
 }
 
+impl Knock {
+    const fn is_host(&self) -> bool {
+        self.package.leaf.host_proven
+    }
+}
+
 impl Lobby {
     pub(crate) fn contains(&self, who: ParticipantId) -> bool {
         self.knocks.contains_key(&who)
@@ -39,7 +45,7 @@ impl Lobby {
     }
 
     fn is_host(&self, who: ParticipantId) -> bool {
-        self.knocks.get(&who).is_some_and(|knock| knock.package.leaf.host_proven)
+        self.knocks.get(&who).is_some_and(Knock::is_host)
     }
 
     /// Whether someone else stands there as the same device.
@@ -119,7 +125,7 @@ impl DeliveryService {
         Ok(())
     }
 
-    fn is_admitter(&self, who: ParticipantId) -> bool {
+    pub(crate) fn is_admitter(&self, who: ParticipantId) -> bool {
         let leaf = self.live_leaf(who);
         leaf.zip(self.group.as_ref()).is_some_and(|(leaf, group)| group.is_admitter(leaf))
     }
@@ -140,7 +146,9 @@ impl DeliveryService {
         let mut outs = Vec::new();
         for admitter in admitters {
             let told = self.lobby.told.entry(admitter).or_default();
-            for (who, knock) in &self.lobby.knocks {
+            // A host comes in alone: its knock is what lets it see the group.
+            let others = self.lobby.knocks.iter().filter(|(_, knock)| !knock.is_host());
+            for (who, knock) in others {
                 if told.insert(*who) {
                     let key_package = Arc::clone(&knock.bytes);
                     outs.push((admitter, ToDevice::Knock { from: *who, key_package }));

@@ -109,16 +109,11 @@ pub enum Input {
         token_hash: [u8; 32],
         /// What the shell asked it to sign.
         challenge: [u8; 32],
-        /// Its leaf's signature over [`resume_statement`].
+        /// Its leaf's signature over [`resume_statement`](crate::resume_statement).
         signature: Vec<u8>,
     },
     /// The instant of the last [`Output::Timeout`] has come.
     Timeout,
-}
-
-/// What a leaf signs to resume.
-pub fn resume_statement(challenge: &[u8; 32]) -> Vec<u8> {
-    [b"conclave/1 resume".as_slice(), challenge].concat()
 }
 
 /// What the delivery service tells the shell.
@@ -126,6 +121,8 @@ pub fn resume_statement(challenge: &[u8; 32]) -> Vec<u8> {
 pub enum Output {
     /// Who may send and receive media has changed.
     Gate(Gate),
+    /// What hosts decided has changed: see [`DeliveryService::order`](crate::DeliveryService::order).
+    Order,
     /// The public state has changed: take a snapshot and store it.
     Persist,
     /// Send something to a device.
@@ -161,31 +158,23 @@ pub enum Gate {
 pub enum ToDevice {
     /// Its commit is in effect.
     Accepted {
-        /// The epoch that it began.
+        /// The epoch that it was made in.
         epoch: u64,
+    },
+    /// Every member that is connected has the keys of an epoch.
+    AllReady {
         /// Which.
-        commit: CommitHash,
+        epoch: u64,
     },
     /// A member's message, in the order that all get.
     App {
-        /// Its place in the order.
-        seq: u64,
         /// A `PrivateMessage`.
         message: Arc<[u8]>,
     },
     /// A commit is in effect.
     Commit {
-        /// The epoch that it was made in.
-        epoch: u64,
-        /// Which, for a NACK.
-        hash: CommitHash,
         /// A `PublicMessage`.
         commit: Arc<[u8]>,
-    },
-    /// This member is the one to commit what is proposed.
-    CommitProposals {
-        /// In this epoch.
-        epoch: u64,
     },
     /// An admitter did not let it in.
     Denied,
@@ -198,8 +187,6 @@ pub enum ToDevice {
     },
     /// The group as it is: tree and description, each as a member made it.
     Group {
-        /// The epoch.
-        epoch: u64,
         /// The description, of the committer.
         group_info: Arc<[u8]>,
         /// The tree.
@@ -212,30 +199,36 @@ pub enum ToDevice {
         /// Its key package, with its sealed identity.
         key_package: Arc<[u8]>,
     },
-    /// This device is out of step through no fault of its own: knock again, with a new key package.
+    /// This device is out of step: it is to come in anew, as another leaf.
     KnockAgain,
     /// Someone does not ask any more. To admitters only.
     KnockGone {
         /// Who.
         from: ParticipantId,
     },
-    /// The commits since an epoch, each after the proposals that it may refer to.
+    /// The commits since an epoch, each after the proposals that it may refer to, and what is
+    /// proposed in the newest.
     Log {
         /// `PublicMessage`s, oldest first: proposals and commits as they came.
         messages: Vec<Arc<[u8]>>,
-        /// The epoch that they lead to.
-        epoch: u64,
+    },
+    /// The meeting: to whoever connects, and to those outside the group whenever it changes.
+    Meeting {
+        /// The Ed25519 key that removals are proposed with.
+        server_key: [u8; 32],
+        /// Whether there is a group with someone in it, who may be away for a moment.
+        has_group: bool,
+        /// Whether someone is there who may let people in.
+        has_admitter: bool,
     },
     /// The server proposes to remove a leaf.
     Proposal {
-        /// In this epoch.
-        epoch: u64,
         /// A `PublicMessage`.
         proposal: Arc<[u8]>,
     },
     /// Its commit is not in effect.
     Rejected {
-        /// The epoch of the group.
+        /// The epoch that it was made in; if it cannot be read, the group's.
         epoch: u64,
         /// Why.
         why: CommitRefusal,
@@ -246,25 +239,18 @@ pub enum ToDevice {
         why: RequestRefusal,
     },
     /// It is a member as before.
-    Resumed {
-        /// The epoch of the group.
-        epoch: u64,
-    },
+    Resumed,
     /// A commit is void: nobody could process it. The epoch that it began never was.
     Voided {
-        /// The epoch of the group, as before the commit.
+        /// The epoch that it was made in, which is the group's again.
         epoch: u64,
-        /// Which.
-        commit: CommitHash,
     },
-    /// It is let in. The tree is fetched apart.
+    /// It is let in.
     Welcome {
-        /// The epoch that it enters.
-        epoch: u64,
-        /// The commit that added it, for a NACK.
-        commit: CommitHash,
         /// Its own Welcome, without other newcomers' parts.
         welcome: Arc<[u8]>,
+        /// The tree of the very epoch that it enters.
+        tree: Arc<[u8]>,
     },
 }
 
@@ -274,9 +260,6 @@ pub enum RequestRefusal {
     /// The lobby or the meeting is full.
     #[error("there is no room")]
     Full,
-    /// The log does not reach back so far: this device must knock again.
-    #[error("too much was missed")]
-    LogTooShort,
     /// It cannot be read or verified, or is too long.
     #[error("the message is malformed")]
     Malformed,

@@ -36,20 +36,20 @@ impl DeliveryService {
         if !self.is_connected(from) {
             return Err(FoundRefusal::Invalid);
         }
-        if self.group.is_some() && !self.live().is_empty() {
+        if self.is_alive() {
             return Err(FoundRefusal::Exists);
         }
         let state = PublicState::found(&self.constitution, &self.key, group_info, tree)?;
         let group = Group::new(state, group_info.into()).map_err(FoundRefusal::View)?;
         if let Some(old) = &self.group {
-            // Nobody is left in the old one. A host may begin anew, with another group.
-            let by_host = group.view.leaves.values().all(|leaf| leaf.host_proven);
-            if !by_host || old.state.group_id() == group.state.group_id() {
+            // Nobody is left in the old one: who may found a group may begin anew, with another.
+            if old.state.group_id() == group.state.group_id() {
                 return Err(FoundRefusal::Exists);
             }
         }
         for device in self.devices.values_mut() {
             device.leaf = None;
+            device.ready = None;
             device.entry = None;
         }
         self.withdraw(from);
@@ -187,6 +187,7 @@ impl DeliveryService {
         for device in self.devices.values_mut() {
             if device.leaf.is_some_and(|leaf| removed.contains(&leaf)) {
                 device.leaf = None;
+                device.ready = None;
                 device.entry = None;
             }
         }
@@ -199,9 +200,9 @@ impl DeliveryService {
             }
             self.withdraw(from);
         }
-        self.send(from, ToDevice::Accepted { epoch: epoch + 1, commit: hash });
+        self.send(from, ToDevice::Accepted { epoch });
         for who in others {
-            self.send(who, ToDevice::Commit { epoch, hash, commit: Arc::clone(&commit) });
+            self.send(who, ToDevice::Commit { commit: Arc::clone(&commit) });
         }
         if let Some(welcome) = ready.welcome {
             self.welcome(epoch + 1, hash, &welcome, &ready.newcomers, &added);
@@ -235,7 +236,6 @@ impl DeliveryService {
     ) {
         let Some(group) = &mut self.group else { return };
         let Some(tree) = group.tree() else { return };
-        let group_info = Arc::clone(&group.group_info);
         let places: Vec<_> = newcomers
             .iter()
             .filter_map(|(reference, who)| {
@@ -245,17 +245,13 @@ impl DeliveryService {
             .collect();
         for (who, leaf, welcome) in places {
             self.withdraw(who);
+            let (welcome, tree): (Arc<[u8]>, _) = (welcome.into(), Arc::clone(&tree));
             if let Some(device) = self.devices.get_mut(&who) {
                 device.leaf = Some(leaf);
-                device.entry = Some(EntryState {
-                    epoch,
-                    commit,
-                    tree: Arc::clone(&tree),
-                    group_info: Arc::clone(&group_info),
-                });
+                let (welcome, tree) = (Arc::clone(&welcome), Arc::clone(&tree));
+                device.entry = Some(EntryState { epoch, commit, welcome, tree });
             }
-            let welcome = welcome.into();
-            self.send(who, ToDevice::Welcome { epoch, commit, welcome });
+            self.send(who, ToDevice::Welcome { welcome, tree });
         }
     }
 }

@@ -78,10 +78,7 @@ impl PublicState {
         let (founded_on, _) = read_context(context.extensions())
             .map_err(|e| FoundRefusal::View(ViewError::Context(e)))?;
         let id = context.group_id().as_slice();
-        let servers = context.extensions().external_senders();
-        let credential = BasicCredential::new(b"server".to_vec()).into();
-        let ours = ExternalSender::new(server.public().as_slice().into(), credential);
-        let is_ours = servers.and_then(|senders| senders.first()) == Some(&ours);
+        let is_ours = state.is_proposer(server);
         let for_meeting = id.starts_with(&constitution.meeting) && id.len() == GROUP_ID_LEN;
         if founded_on != *constitution || !for_meeting || !is_ours {
             return Err(FoundRefusal::OtherMeeting);
@@ -113,6 +110,14 @@ impl PublicState {
 
     pub(crate) fn epoch(&self) -> u64 {
         self.group.group_context().epoch().as_u64()
+    }
+
+    /// Whether the group takes removals that are proposed with a key.
+    pub(crate) fn is_proposer(&self, server: &ProposalKey) -> bool {
+        let servers = self.group.group_context().extensions().external_senders();
+        let credential = BasicCredential::new(b"server".to_vec()).into();
+        let ours = ExternalSender::new(server.public().as_slice().into(), credential);
+        servers.and_then(|senders| senders.first()) == Some(&ours)
     }
 
     pub(crate) fn tree(&self) -> Option<Vec<u8>> {
@@ -266,6 +271,11 @@ const GROUP_ID_LEN: usize = 32;
 /// The server cannot open an identity.
 fn hidden(_: &LeafView) -> IdentityCheck {
     IdentityCheck::Hidden
+}
+
+/// The epoch that a commit says it was made in.
+pub(crate) fn commit_epoch(bytes: &[u8]) -> Option<u64> {
+    parse_protocol_message(bytes).map(|message| message.epoch().as_u64())
 }
 
 fn parse_protocol_message(bytes: &[u8]) -> Option<ProtocolMessage> {

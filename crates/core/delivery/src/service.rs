@@ -3,14 +3,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use conclave_commit_rules::Constitution;
-use conclave_model::ParticipantId;
+use conclave_commit_rules::{Constitution, CredentialId, Mute, Order, resume_statement};
+use conclave_model::{ParticipantId, TrackSource};
 
 use crate::group::Group;
 use crate::key::ProposalKey;
 use crate::limits::{MAX_APP_LEN, MAX_STRANGERS, VANISH_AFTER};
 use crate::lobby::Lobby;
-use crate::message::{CommitHash, Input, Output, RequestRefusal, ToDevice, resume_statement};
+use crate::message::{CommitHash, Input, Output, RequestRefusal, ToDevice};
+use crate::public_group::commit_epoch;
 
 /// Orders one meeting's handshakes and messages.
 ///
@@ -29,6 +30,8 @@ pub struct DeliveryService {
     pub(crate) lobby: Lobby,
     /// Whose media may flow, as told, and the leaf.
     pub(crate) gates: BTreeMap<ParticipantId, u32>,
+    /// What hosts decided, as told.
+    order: Order,
     pub(crate) outputs: VecDeque<Output>,
     /// The public state has changed since it was last told.
     pub(crate) dirty: bool,
@@ -42,17 +45,35 @@ pub(crate) struct Device {
     pub(crate) leaf: Option<u32>,
     /// When its removal is proposed, if its socket is gone.
     pub(crate) lost_at: Option<Instant>,
+    /// The latest epoch that it is known to have the keys of.
+    pub(crate) ready: Option<u64>,
     /// What it needs to enter, until it has.
     pub(crate) entry: Option<EntryState>,
+    /// What it knows of the meeting: whether it has a group, and an admitter.
+    pub(crate) told: Option<(bool, bool)>,
 }
 
-/// The group as it was when a newcomer was let in: its Welcome fits no later tree.
+impl Device {
+    pub(crate) const fn new(token_hash: [u8; 32]) -> Self {
+        Self {
+            token_hash,
+            connected: true,
+            leaf: None,
+            lost_at: None,
+            ready: None,
+            entry: None,
+            told: None,
+        }
+    }
+}
+
+/// What a newcomer was let in with: its Welcome fits no later tree.
 #[derive(Debug)]
 pub(crate) struct EntryState {
     pub(crate) epoch: u64,
     pub(crate) commit: CommitHash,
+    pub(crate) welcome: Arc<[u8]>,
     pub(crate) tree: Arc<[u8]>,
-    pub(crate) group_info: Arc<[u8]>,
 }
 
 impl DeliveryService {
@@ -73,6 +94,7 @@ impl DeliveryService {
             devices: BTreeMap::new(),
             lobby: Lobby::default(),
             gates: BTreeMap::new(),
+            order: Order::default(),
             outputs: VecDeque::new(),
             dirty: false,
         }
@@ -81,6 +103,35 @@ impl DeliveryService {
     /// The epoch of the group, if there is one.
     pub fn epoch(&self) -> Option<u64> {
         self.group.as_ref().map(Group::epoch)
+    }
+
+    /// What hosts decided; nothing as long as there is no group.
+    pub fn order(&self) -> Option<&Order> {
+        self.group.as_ref().map(|group| &group.view.order)
+    }
+
+    /// Whose leaf it is.
+    pub fn credential_at(&self, leaf: u32) -> Option<CredentialId> {
+        let leaf = self.group.as_ref()?.view.leaves.get(&leaf)?;
+        Some(leaf.credential)
+    }
+
+    /// Whether a device is in the group and is not to go, be it connected or not: then its
+    /// [`Gate`](crate::Gate) is open.
+    pub fn is_member(&self, who: ParticipantId) -> bool {
+        self.member_leaf(who).is_some()
+    }
+
+    /// Whether a member may publish from a source: hosts have not forbidden it.
+    pub fn may_publish(&self, who: ParticipantId, source: TrackSource) -> bool {
+        let credential = self.member_leaf(who).and_then(|leaf| self.credential_at(leaf));
+        let (Some(order), Some(who)) = (self.order(), credential) else { return false };
+        let mute = match source {
+            TrackSource::Camera => Mute::Camera(who),
+            TrackSource::Microphone => Mute::Microphone(who),
+            TrackSource::Screen | TrackSource::ScreenAudio => Mute::Screen(who),
+        };
+        !order.mutes.contains(&mute)
     }
 
     /// Takes one event. `now` must not go backwards between calls.
@@ -92,6 +143,12 @@ impl DeliveryService {
         self.pursue_removals();
         self.relay_knocks();
         self.move_gates();
+        self.announce_ready();
+        self.announce_meeting();
+        if self.order().is_some_and(|order| *order != self.order) {
+            self.order = self.order().cloned().unwrap_or_default();
+            self.outputs.push_back(Output::Order);
+        }
         if std::mem::take(&mut self.dirty) {
             self.outputs.push_back(Output::Persist);
         }
@@ -107,7 +164,7 @@ impl DeliveryService {
             Input::App { from, message } => self.answer(from, |s| s.app(from, &message)),
             Input::Commit { from, commit, welcome, group_info } => {
                 if let Err(why) = self.commit(from, &commit, welcome.as_deref(), &group_info) {
-                    let epoch = self.epoch().unwrap_or_default();
+                    let epoch = commit_epoch(&commit).or(self.epoch()).unwrap_or_default();
                     self.send(from, ToDevice::Rejected { epoch, why });
                 }
             }
@@ -163,8 +220,7 @@ impl DeliveryService {
         if strangers >= MAX_STRANGERS {
             return Err(RequestRefusal::Full);
         }
-        let device = Device { token_hash, connected: true, leaf: None, lost_at: None, entry: None };
-        self.devices.insert(who, device);
+        self.devices.insert(who, Device::new(token_hash));
         Ok(())
     }
 
@@ -184,13 +240,17 @@ impl DeliveryService {
         {
             return Err(RequestRefusal::NotMember);
         }
-        let epoch = group.epoch();
-        if let Some(device) = self.devices.get_mut(&who) {
-            device.connected = true;
-            device.lost_at = None;
-        }
+        let Some(device) = self.devices.get_mut(&who) else { return Ok(()) };
+        device.connected = true;
+        device.lost_at = None;
+        let entry = device.entry.as_ref();
+        let entry = entry.map(|entry| (Arc::clone(&entry.welcome), Arc::clone(&entry.tree)));
         self.forget_told(who);
-        self.send(who, ToDevice::Resumed { epoch });
+        self.send(who, ToDevice::Resumed);
+        if let Some((welcome, tree)) = entry {
+            // Perhaps it was lost with the connection.
+            self.send(who, ToDevice::Welcome { welcome, tree });
+        }
         Ok(())
     }
 
@@ -248,12 +308,10 @@ impl DeliveryService {
         let others = self.live();
         let group = self.group.as_mut().ok_or(RequestRefusal::NotMember)?;
         let sent_in = group.state.message_epoch(message).ok_or(RequestRefusal::Malformed)?;
-        group.seq += 1;
-        let seq = group.seq;
         let message: Arc<[u8]> = message.into();
         for (to, _) in others {
             if to != from {
-                self.send(to, ToDevice::App { seq, message: Arc::clone(&message) });
+                self.send(to, ToDevice::App { message: Arc::clone(&message) });
             }
         }
         self.confirm(from, sent_in);
@@ -265,40 +323,89 @@ impl DeliveryService {
         if !self.may_fetch(from) {
             return Err(RequestRefusal::NotAllowed);
         }
-        let entry = self.devices.get(&from).and_then(|device| device.entry.as_ref());
-        let message = match (entry, &mut self.group) {
-            (Some(entry), _) => ToDevice::Group {
-                epoch: entry.epoch,
-                group_info: Arc::clone(&entry.group_info),
-                tree: Arc::clone(&entry.tree),
-            },
-            (None, Some(group)) => ToDevice::Group {
-                epoch: group.epoch(),
-                group_info: Arc::clone(&group.group_info),
-                tree: group.tree().ok_or(RequestRefusal::NotAllowed)?,
-            },
-            (None, None) => return Err(RequestRefusal::NotAllowed),
-        };
-        self.send(from, message);
+        let group = self.group.as_mut().ok_or(RequestRefusal::NotAllowed)?;
+        let tree = group.tree().ok_or(RequestRefusal::NotAllowed)?;
+        let group_info = Arc::clone(&group.group_info);
+        self.send(from, ToDevice::Group { group_info, tree });
         Ok(())
     }
 
     fn log_since(&mut self, from: ParticipantId, epoch: u64) -> Result<(), RequestRefusal> {
-        self.live_leaf(from).ok_or(RequestRefusal::NotMember)?;
+        let leaf = self.live_leaf(from).ok_or(RequestRefusal::NotMember)?;
         let group = self.group.as_ref().ok_or(RequestRefusal::NotMember)?;
-        let now = group.epoch();
-        let mut messages = group.log.since(epoch, now).ok_or(RequestRefusal::LogTooShort)?;
+        let Some(mut messages) = group.log.since(epoch, group.epoch()) else {
+            // Too much was missed.
+            self.add_again(from, leaf);
+            return Ok(());
+        };
         messages.extend(group.proposals.values().cloned());
-        self.send(from, ToDevice::Log { messages, epoch: now });
+        self.send(from, ToDevice::Log { messages });
+        self.confirm(from, epoch);
         Ok(())
+    }
+
+    /// Tells all that all who are there have the epoch's keys, once.
+    fn announce_ready(&mut self) {
+        let live = self.live();
+        let Some(group) = self.group.as_mut().filter(|group| !group.all_ready) else { return };
+        let epoch = group.epoch();
+        let is_ready = |who| self.devices.get(who).is_some_and(|d| d.ready >= Some(epoch));
+        if live.is_empty() || !live.iter().all(|(who, _)| is_ready(who)) {
+            return;
+        }
+        group.all_ready = true;
+        for (who, _) in live {
+            self.send(who, ToDevice::AllReady { epoch });
+        }
+    }
+
+    /// Tells those outside the group what they set out by.
+    fn announce_meeting(&mut self) {
+        let flags = (self.is_alive(), self.has_admitter());
+        let outside: Vec<_> = self
+            .devices
+            .iter()
+            .filter(|(who, device)| {
+                device.connected && device.told != Some(flags) && self.member_leaf(**who).is_none()
+            })
+            .map(|(who, _)| *who)
+            .collect();
+        for who in outside {
+            self.tell_meeting(who, flags);
+        }
+    }
+
+    fn tell_meeting(&mut self, who: ParticipantId, flags: (bool, bool)) {
+        let (has_group, has_admitter) = flags;
+        if let Some(device) = self.devices.get_mut(&who) {
+            device.told = Some(flags);
+        }
+        let server_key = *self.key.public();
+        self.send(who, ToDevice::Meeting { server_key, has_group, has_admitter });
+    }
+
+    /// A device comes in anew, by what the meeting is like now.
+    pub(crate) fn knock_again(&mut self, who: ParticipantId) {
+        if self.is_connected(who) {
+            self.tell_meeting(who, (self.is_alive(), self.has_admitter()));
+            self.send(who, ToDevice::KnockAgain);
+        }
+    }
+
+    /// Whether someone is in the group who is there or may come back.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.devices.keys().any(|who| self.is_member(*who))
+    }
+
+    fn has_admitter(&self) -> bool {
+        self.devices.keys().any(|who| self.is_admitter(*who))
     }
 
     fn next_timeout(&self) -> Option<Instant> {
         let lost = self.devices.values().filter_map(|device| device.lost_at);
         let group = self.group.as_ref();
-        let duty = group.and_then(|group| group.duty.as_ref()).map(crate::removal::Duty::next);
         let slot = group.and_then(|group| group.slot.as_ref()).map(|slot| slot.deadline);
-        lost.chain(duty).chain(slot).min()
+        lost.chain(slot).min()
     }
 
     pub(crate) fn now_unix_s(&self) -> u64 {
@@ -320,9 +427,15 @@ impl DeliveryService {
 
     /// The leaf of a member that is connected and is not to go.
     pub(crate) fn live_leaf(&self, who: ParticipantId) -> Option<u32> {
+        self.member_leaf(who).filter(|_| self.is_connected(who))
+    }
+
+    /// The leaf of a member that is not to go.
+    fn member_leaf(&self, who: ParticipantId) -> Option<u32> {
         let group = self.group.as_ref()?;
-        let device = self.devices.get(&who).filter(|device| device.connected)?;
-        device.leaf.filter(|leaf| !group.unwanted.contains(leaf))
+        let leaf = self.devices.get(&who)?.leaf?;
+        let stays = group.view.leaves.contains_key(&leaf) && !group.unwanted.contains(&leaf);
+        stays.then_some(leaf)
     }
 
     /// The members that are connected and are not to go, with their leaves.

@@ -34,10 +34,9 @@ pub struct Snapshot {
     unwanted: BTreeSet<u32>,
     updates: BTreeMap<u32, u64>,
     members: Vec<SavedMember>,
-    seq: u64,
 }
 
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// Bytes as unpadded base64url.
 #[derive(Clone, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -98,7 +97,6 @@ impl DeliveryService {
             unwanted: group.unwanted.clone(),
             updates: group.updates.clone(),
             members: members.collect(),
-            seq: group.seq,
         })
     }
 
@@ -123,7 +121,7 @@ impl DeliveryService {
         let state = PublicState::load(&group_id, snapshot.group.clone()).ok_or(RestoreError)?;
         let mut group =
             Group::new(state, snapshot.group_info.shared()?).map_err(|_| RestoreError)?;
-        if group.view.constitution != constitution {
+        if group.view.constitution != constitution || !group.state.is_proposer(&key) {
             return Err(RestoreError);
         }
         for saved in &snapshot.log {
@@ -137,17 +135,15 @@ impl DeliveryService {
         }
         group.unwanted.clone_from(&snapshot.unwanted);
         group.updates.clone_from(&snapshot.updates);
-        group.seq = snapshot.seq;
 
         let mut service = Self::new(constitution, key, now, now_unix_s);
         for member in &snapshot.members {
             let token_hash = member.token_hash.bytes()?.try_into().map_err(|_| RestoreError)?;
             let device = Device {
-                token_hash,
                 connected: false,
                 leaf: Some(member.leaf),
                 lost_at: Some(now + RETURN_WITHIN),
-                entry: None,
+                ..Device::new(token_hash)
             };
             service.devices.insert(member.who, device);
         }

@@ -80,6 +80,7 @@ impl DeliveryService {
     /// A member has shown that it is in an epoch.
     pub(crate) fn confirm(&mut self, who: ParticipantId, epoch: u64) {
         if let Some(device) = self.devices.get_mut(&who) {
+            device.ready = device.ready.max(Some(epoch));
             device.entry.take_if(|entry| entry.epoch <= epoch);
         }
         if let Some(slot) = self.group.as_mut().and_then(|group| group.slot.as_mut())
@@ -122,9 +123,9 @@ impl DeliveryService {
     }
 
     /// A member is out of step: its leaf goes, and it comes in anew.
-    fn add_again(&mut self, who: ParticipantId, leaf: u32) {
+    pub(crate) fn add_again(&mut self, who: ParticipantId, leaf: u32) {
         self.unwant(leaf);
-        self.send(who, ToDevice::KnockAgain);
+        self.knock_again(who);
     }
 
     /// Ends the time for NACKs of the last commit if it is over, or all have answered.
@@ -181,16 +182,19 @@ impl DeliveryService {
                 newcomers.push(*who);
             }
             device.leaf = leaf;
+            device.ready = device.ready.min(Some(epoch));
             if leaf.is_none() {
                 device.entry = None;
             }
         }
+        // The committer alone is in an epoch that never was.
+        newcomers.extend(slot.committer_leaf.map(|_| slot.committer));
         let told: Vec<_> = before.leaves.keys().copied().collect();
         for who in told {
-            self.send(who, ToDevice::Voided { epoch, commit: slot.commit });
+            self.send(who, ToDevice::Voided { epoch });
         }
         for who in newcomers {
-            self.send(who, ToDevice::KnockAgain);
+            self.knock_again(who);
         }
         self.dirty = true;
     }

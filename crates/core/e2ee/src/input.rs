@@ -57,7 +57,7 @@ pub enum Command {
     Say(Say),
 }
 
-/// A knock's number, given by the server.
+/// A knock's number, given by the server: the participant's.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct KnockId(pub u64);
 
@@ -89,6 +89,8 @@ pub enum FromServer {
     },
     /// Someone knocks.
     Knock(KnockId, Vec<u8>),
+    /// This device is out of step: it is to come in anew, as another leaf.
+    KnockAgain,
     /// Someone no longer knocks.
     KnockGone(KnockId),
     /// What this device missed, in order: all commits since the epoch asked for, and the proposals
@@ -100,6 +102,8 @@ pub enum FromServer {
         server: ServerKey,
         /// Whether it has a group.
         has_group: bool,
+        /// Whether someone is there who may let people in.
+        has_admitter: bool,
     },
     /// A proposal of the server's.
     Proposal(Vec<u8>),
@@ -129,6 +133,7 @@ impl fmt::Debug for FromServer {
             Self::Founded => "Founded",
             Self::GroupInfo { .. } => "GroupInfo",
             Self::Knock(..) => "Knock",
+            Self::KnockAgain => "KnockAgain",
             Self::KnockGone(_) => "KnockGone",
             Self::Log(_) => "Log",
             Self::Meeting { .. } => "Meeting",

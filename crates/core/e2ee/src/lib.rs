@@ -13,6 +13,7 @@ mod output;
 mod roster;
 mod session;
 mod shield;
+mod signal;
 mod talk;
 mod verify;
 
@@ -23,5 +24,6 @@ pub use output::{End, Event, Fork, NotDone, Output, Said, State, Suspension, ToS
 pub use roster::{Person, Proof};
 pub use session::{Session, Setup};
 pub use shield::{Basis, Gap, Shield, ShieldLevel};
+pub use signal::NotNews;
 pub use talk::{MAX_CHAT_LEN, Reaction, Say};
 pub use verify::{ConstitutionFault, Failure};

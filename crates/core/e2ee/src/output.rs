@@ -26,13 +26,8 @@ pub enum Output {
 pub enum ToServer {
     /// A message to all members.
     App(Vec<u8>),
-    /// A commit, with the knocks that it admits.
-    Commit {
-        /// Commit, Welcome and the group's new description.
-        outgoing: Outgoing,
-        /// To whom the Welcome goes.
-        knocks: Vec<KnockId>,
-    },
+    /// A commit, with the Welcome and the group's new description.
+    Commit(Outgoing),
     /// A knock is turned away.
     Deny(KnockId),
     /// The group that this device founded.

@@ -18,6 +18,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::admission::KnockView;
 use crate::epoch::{Dropped, NotSealed};
 use crate::input::{Command, FromServer, Input, Now};
 use crate::output::{End, Event, NotDone, Output, State, ToServer};
@@ -55,13 +56,22 @@ pub struct Setup {
 pub struct Session {
     setup: Setup,
     constitution: Option<Constitution>,
-    /// The server's key for removals, and whether the meeting has a group.
-    server: Option<(ServerKey, bool)>,
+    /// The meeting as the server describes it.
+    meeting: Option<Meeting>,
     draws: u32,
     phase: Phase,
     shown: State,
     now: Now,
     out: VecDeque<Output>,
+}
+
+/// The meeting as the server describes it.
+#[derive(Clone, Copy)]
+struct Meeting {
+    /// The key that removals are proposed with.
+    server: ServerKey,
+    has_group: bool,
+    has_admitter: bool,
 }
 
 enum Phase {
@@ -84,8 +94,10 @@ enum Phase {
 struct Knocking {
     device: Device,
     key_package: Vec<u8>,
-    since: Duration,
-    host_awaited: bool,
+    /// When it asks for the group's description, to come in alone where the meeting is open.
+    ask_at: Duration,
+    /// Whether it has asked.
+    asked: bool,
 }
 
 impl Session {
@@ -99,7 +111,7 @@ impl Session {
         let mut session = Self {
             setup,
             constitution,
-            server: None,
+            meeting: None,
             draws: 0,
             phase,
             shown: State::Connecting,
@@ -146,6 +158,34 @@ impl Session {
     pub fn credential(&self) -> Option<CredentialId> {
         let member = self.member()?;
         member.roster.people().get(&member.own_leaf()).map(|person| person.credential)
+    }
+
+    /// This device's leaf.
+    pub fn own_leaf(&self) -> Option<u32> {
+        self.member().map(Member::own_leaf)
+    }
+
+    /// The policy that the link names; nothing if the server shows another.
+    pub const fn constitution(&self) -> Option<&Constitution> {
+        self.constitution.as_ref()
+    }
+
+    /// Who asks to come in, for those who may let them in.
+    pub fn knocks(&self) -> Vec<KnockView> {
+        self.member().map(Member::knocks).unwrap_or_default()
+    }
+
+    /// Signs the server's challenge with the key of this device's leaf, to go on as the same
+    /// participant on another connection. Nothing if there is no device: then it must join anew.
+    pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
+        match &self.phase {
+            Phase::Coming(rejoining) => rejoining.sign_resume(challenge),
+            Phase::Fetching(device) | Phase::Proving(device) => device.sign_resume(challenge),
+            Phase::Founding(group) => group.sign_resume(challenge),
+            Phase::In(member) => member.group.sign_resume(challenge),
+            Phase::Knocking(knocking) => knocking.device.sign_resume(challenge),
+            Phase::Ended(_) | Phase::Failed(_) | Phase::Removed | Phase::Start => None,
+        }
     }
 
     /// The epoch.
@@ -335,7 +375,7 @@ impl Session {
             Phase::Failed(failure) => State::Failed(*failure),
             Phase::Founding(_) => State::Founding,
             Phase::In(member) => member.state(self.now.at),
-            Phase::Knocking(knocking) if knocking.host_awaited => State::WaitingForHost,
+            Phase::Knocking(_) if !self.has_group() => State::WaitingForHost,
             Phase::Knocking(_) => State::Knocking,
             Phase::Proving(_) => State::ProvingHost,
             Phase::Removed => State::Removed,
@@ -373,7 +413,10 @@ impl Session {
             FromServer::Founded => self.founded(),
             FromServer::FoundLost => self.found_lost(),
             FromServer::GroupInfo { info, tree } => self.come_in(&info, &tree),
-            FromServer::Meeting { server, has_group } => self.meeting(server, has_group),
+            FromServer::KnockAgain => self.knock_again(),
+            FromServer::Meeting { server, has_group, has_admitter } => {
+                self.meeting(Meeting { server, has_group, has_admitter });
+            }
             FromServer::Welcome { welcome, tree } => self.welcomed(&welcome, &tree),
             FromServer::Accepted(epoch) if matches!(self.phase, Phase::Coming(_)) => {
                 self.came_in(epoch);

@@ -17,7 +17,7 @@ pub struct Outgoing {
     /// The Welcome for those it adds.
     pub welcome: Option<Vec<u8>>,
     /// The public description of the group after it, for external commits.
-    pub group_info: Option<Vec<u8>>,
+    pub group_info: Vec<u8>,
 }
 
 /// What a commit of one's own shall do.
@@ -157,7 +157,7 @@ impl Group {
             epoch,
             commit: bytes(commit)?,
             welcome: welcome.map(bytes).transpose()?,
-            group_info: group_info.map(bytes).transpose()?,
+            group_info: bytes(group_info.ok_or(CommitError::Library)?)?,
         })
     }
 

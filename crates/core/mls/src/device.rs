@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use conclave_commit_rules::{
-    Constitution, CredentialId, LeafIdentity, MAX_LIFETIME, host_statement,
+    Constitution, CredentialId, LeafIdentity, MAX_LIFETIME, host_statement, resume_statement,
 };
 use conclave_link::LinkPsk;
 use conclave_mls_view::{CONSTITUTION, IDENTITY, ORDER, link_psk_id, suite_of};
@@ -16,6 +16,7 @@ use openmls::prelude::{
 use openmls::schedule::psk::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
+use openmls_traits::signatures::Signer as _;
 
 /// How far back a key package is valid, for clocks that differ.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(3600);
@@ -102,6 +103,12 @@ impl Device {
     /// Its credential.
     pub const fn credential(&self) -> CredentialId {
         self.credential
+    }
+
+    /// Signs the one statement, besides those of the group, that the leaf's key is for: that this
+    /// device is back on another connection. Nothing if the library failed.
+    pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
+        self.signer.sign(&resume_statement(challenge)).ok()
     }
 
     /// The key package of a knock, valid for less than [`MAX_LIFETIME`] (RFC 9420 section 10).

@@ -153,6 +153,7 @@ impl Group {
         let (commit, _, group_info) = bundle.into_messages();
         let commit = commit.to_bytes().map_err(|_| JoinError::Library)?;
         let group_info = group_info.and_then(|info| info.to_bytes().ok());
+        let group_info = group_info.ok_or(JoinError::Library)?;
         let outgoing = Outgoing { epoch, commit, welcome: None, group_info };
         let group = Self::new(device, mls);
         group.inspect()?;
@@ -215,6 +216,11 @@ impl Rejoining {
     /// What to send.
     pub const fn outgoing(&self) -> &Outgoing {
         &self.outgoing
+    }
+
+    /// Signs what [`Device::sign_resume`] does.
+    pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
+        self.group.sign_resume(challenge)
     }
 
     /// The server has ordered it.

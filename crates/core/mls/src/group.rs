@@ -58,6 +58,11 @@ impl Group {
         self.mls.own_leaf_index().u32()
     }
 
+    /// Signs what [`Device::sign_resume`] does.
+    pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
+        self.device.sign_resume(challenge)
+    }
+
     /// Whether this device is still a member.
     pub fn is_active(&self) -> bool {
         self.mls.is_active()

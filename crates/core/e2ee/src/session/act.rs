@@ -120,15 +120,12 @@ impl Member {
             return;
         }
         let Some((purpose, made)) = self.make(now) else { return };
-        match (made, purpose) {
-            (Ok(outgoing), purpose) => {
-                let knocks = if let Purpose::Admit(knocks) = purpose { knocks } else { Vec::new() };
-                let commit =
-                    ToServer::Commit { outgoing: outgoing.clone(), knocks: knocks.clone() };
-                self.send(commit);
-                self.own = Some(Own { outgoing, knocks, since: now.at, rejected: None });
+        match made {
+            Ok(outgoing) => {
+                self.send(ToServer::Commit(outgoing.clone()));
+                self.own = Some(Own { outgoing, since: now.at, rejected: None });
             }
-            (Err(error), purpose) => self.unmade(now.at, &purpose, error),
+            Err(error) => self.unmade(now.at, &purpose, error),
         }
     }
 

@@ -8,28 +8,64 @@ use conclave_mls::{Device, Group, ServerKey};
 use crate::input::Now;
 use crate::output::{Output, ToServer};
 use crate::session::member::Member;
-use crate::session::{Knocking, Phase, Session};
+use crate::session::{Knocking, Meeting, Phase, Session};
 use crate::verify::{self, Failure};
 
 /// How long someone knocks at an open meeting before coming in alone: letting people in by
 /// batches costs the others less.
 const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How often it asks to come in alone, while it is not answered.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
 impl Session {
-    pub(super) fn meeting(&mut self, server: ServerKey, has_group: bool) {
-        self.server = Some((server, has_group));
+    pub(super) fn meeting(&mut self, meeting: Meeting) {
+        self.meeting = Some(meeting);
+        let founds = !meeting.has_group && self.may_found();
         match &mut self.phase {
             Phase::Start => self.begin(),
-            Phase::Knocking(knocking) if has_group => knocking.host_awaited = false,
+            // The group that it wanted to come into is gone.
+            Phase::Coming(_) | Phase::Fetching(_) if !meeting.has_group => self.begin(),
+            Phase::Knocking(_) if founds => self.begin(),
+            Phase::Knocking(knocking) => {
+                let patience = if meeting.has_admitter { KNOCK_PATIENCE } else { Duration::ZERO };
+                knocking.ask_at = self.now.at + patience;
+            }
             Phase::Coming(_)
             | Phase::Ended(_)
             | Phase::Failed(_)
             | Phase::Fetching(_)
             | Phase::Founding(_)
             | Phase::In(_)
-            | Phase::Knocking(_)
             | Phase::Proving(_)
             | Phase::Removed => {}
+        }
+    }
+
+    pub(super) fn has_group(&self) -> bool {
+        self.meeting.is_some_and(|meeting| meeting.has_group)
+    }
+
+    fn may_found(&self) -> bool {
+        let before_host = self.constitution.as_ref().is_some_and(|c| c.join_before_host);
+        self.setup.holds_host_key || before_host
+    }
+
+    /// The server has lost step with this device. Who has stopped for a reason stays stopped, so
+    /// that nobody is moved from a group that broke the rules into another unasked.
+    pub(super) fn knock_again(&mut self) {
+        match &self.phase {
+            Phase::In(member) if member.trouble.is_none() => self.begin(),
+            Phase::Coming(_)
+            | Phase::Fetching(_)
+            | Phase::Founding(_)
+            | Phase::Knocking(_) => self.begin(),
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::In(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => {}
         }
     }
 
@@ -69,16 +105,15 @@ impl Session {
     }
 
     fn set_out(&mut self, device: Device) {
-        let Some((server, has_group)) = self.server else {
+        let Some(meeting) = self.meeting else {
             self.phase = Phase::Start;
             return;
         };
-        let before_host = self.constitution.as_ref().is_some_and(|c| c.join_before_host);
-        match (has_group, device.is_host()) {
+        match (meeting.has_group, device.is_host()) {
             (true, true) => self.fetch(device),
-            (true, false) => self.knock(device, false),
-            (false, is_host) if is_host || before_host => self.found(device, server),
-            (false, _) => self.knock(device, true),
+            (true, false) => self.knock(device),
+            (false, _) if self.may_found() => self.found(device, meeting.server),
+            (false, _) => self.knock(device),
         }
     }
 
@@ -107,38 +142,52 @@ impl Session {
     }
 
     pub(super) fn found_lost(&mut self) {
-        if let Some((_, has_group)) = &mut self.server {
-            *has_group = true;
+        if let Some(meeting) = &mut self.meeting {
+            meeting.has_group = true;
         }
         if matches!(self.phase, Phase::Founding(_)) {
             self.begin();
         }
     }
 
-    fn knock(&mut self, device: Device, host_awaited: bool) {
+    fn knock(&mut self, device: Device) {
+        let Some(key_package) = self.send_knock(&device) else { return };
+        let has_admitter = self.meeting.is_some_and(|meeting| meeting.has_admitter);
+        let patience = if has_admitter { KNOCK_PATIENCE } else { Duration::ZERO };
+        let ask_at = self.now.at + patience;
+        let knocking = Knocking { device, key_package, ask_at, asked: false };
+        self.phase = Phase::Knocking(Box::new(knocking));
+    }
+
+    fn send_knock(&mut self, device: &Device) -> Option<Vec<u8>> {
         match device.key_package(self.now.unix_s) {
             Ok(key_package) => {
                 self.out.push_back(Output::Send(ToServer::Knock(key_package.clone())));
-                let since = self.now.at;
-                let knocking = Knocking { device, key_package, since, host_awaited };
-                self.phase = Phase::Knocking(Box::new(knocking));
+                Some(key_package)
             }
-            Err(error) => self.fail(Failure::Device(error)),
+            Err(error) => {
+                self.fail(Failure::Device(error));
+                None
+            }
         }
     }
 
+    /// When to ask for the group's description, at a meeting that anybody may enter alone.
     pub(super) fn knock_deadline(&self, knocking: &Knocking) -> Option<Duration> {
         let open = self.constitution.as_ref().is_some_and(|c| c.mode == Mode::OpenLink);
-        (open && !knocking.host_awaited).then(|| knocking.since + KNOCK_PATIENCE)
+        (open && self.has_group()).then_some(knocking.ask_at)
     }
 
-    /// At an open meeting, comes in alone if nobody opened.
+    /// At an open meeting, asks to come in alone if nobody opens. The server does not answer while
+    /// the meeting is locked.
     pub(super) fn knock_timeout(&mut self) {
         let Phase::Knocking(knocking) = &self.phase else { return };
         if self.knock_deadline(knocking).is_some_and(|at| at <= self.now.at)
-            && let Phase::Knocking(knocking) = self.take_phase()
+            && let Phase::Knocking(knocking) = &mut self.phase
         {
-            self.fetch(knocking.device);
+            knocking.asked = true;
+            knocking.ask_at = self.now.at + ASK_EVERY;
+            self.out.push_back(Output::Send(ToServer::WantGroupInfo));
         }
     }
 
@@ -148,21 +197,27 @@ impl Session {
         }
     }
 
+    /// A host comes in alone. The server shows the group to whoever knocks as a host.
     fn fetch(&mut self, device: Device) {
-        self.out.push_back(Output::Send(ToServer::WantGroupInfo));
-        self.phase = Phase::Fetching(Box::new(device));
+        if self.send_knock(&device).is_some() {
+            self.out.push_back(Output::Send(ToServer::WantGroupInfo));
+            self.phase = Phase::Fetching(Box::new(device));
+        }
     }
 
     pub(super) fn come_in(&mut self, info: &[u8], tree: &[u8]) {
-        if !matches!(self.phase, Phase::Fetching(_)) {
-            return;
-        }
-        let Phase::Fetching(device) = self.take_phase() else { return };
-        match Group::rejoin(*device, info, tree) {
+        let device = match self.take_phase() {
+            Phase::Fetching(device) => *device,
+            Phase::Knocking(knocking) if knocking.asked => knocking.device,
+            other => {
+                self.phase = other;
+                return;
+            }
+        };
+        match Group::rejoin(device, info, tree) {
             Ok(rejoining) => {
                 let outgoing = rejoining.outgoing().clone();
-                let knocks = Vec::new();
-                self.out.push_back(Output::Send(ToServer::Commit { outgoing, knocks }));
+                self.out.push_back(Output::Send(ToServer::Commit(outgoing)));
                 self.phase = Phase::Coming(Box::new(rejoining));
             }
             Err(error) => self.fail(Failure::Join(error)),
@@ -223,11 +278,10 @@ impl Session {
                 let knock = ToServer::Knock(knocking.key_package.clone());
                 self.out.push_back(Output::Send(knock));
             }
-            Phase::Fetching(_) => self.out.push_back(Output::Send(ToServer::WantGroupInfo)),
+            Phase::Fetching(_) => self.begin(),
             Phase::Coming(rejoining) => {
                 let outgoing = rejoining.outgoing().clone();
-                let knocks = Vec::new();
-                self.out.push_back(Output::Send(ToServer::Commit { outgoing, knocks }));
+                self.out.push_back(Output::Send(ToServer::Commit(outgoing)));
             }
             Phase::Founding(group) => {
                 if let Some((info, tree)) = group.group_info().ok().zip(group.tree().ok()) {

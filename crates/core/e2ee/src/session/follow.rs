@@ -49,6 +49,7 @@ impl Member {
             | FromServer::FoundLost
             | FromServer::Founded
             | FromServer::GroupInfo { .. }
+            | FromServer::KnockAgain
             | FromServer::Meeting { .. }
             | FromServer::Welcome { .. } => {}
         }
@@ -84,8 +85,8 @@ impl Member {
             && own.outgoing.epoch == epoch
             && own.rejected.is_none()
         {
-            let (outgoing, knocks) = (own.outgoing.clone(), own.knocks.clone());
-            self.send(ToServer::Commit { outgoing, knocks });
+            let outgoing = own.outgoing.clone();
+            self.send(ToServer::Commit(outgoing));
         }
     }
 

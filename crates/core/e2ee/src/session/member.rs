@@ -6,9 +6,9 @@ use conclave_frame::{Leaf, Source};
 use conclave_link::MetaKey;
 use conclave_mls::{Group, Stop};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, KnockView};
 use crate::epoch::{Media, Switch};
-use crate::input::{KnockId, Now};
+use crate::input::Now;
 use crate::liveness::{Liveness, Silence};
 use crate::output::{Event, Fork, Output, State, Suspension, ToServer, Warning};
 use crate::roster::Roster;
@@ -57,7 +57,6 @@ pub(super) struct Member {
 /// A commit of its own.
 pub(super) struct Own {
     pub(super) outgoing: conclave_mls::Outgoing,
-    pub(super) knocks: Vec<KnockId>,
     pub(super) since: Duration,
     /// The server said that another was first.
     pub(super) rejected: Option<Duration>,
@@ -267,9 +266,17 @@ impl Member {
         }
     }
 
+    /// Who asks to come in, for an admitter to see.
+    pub(super) fn knocks(&self) -> Vec<KnockView> {
+        if self.role() < Role::Admitter {
+            return Vec::new();
+        }
+        self.admission.views(|name| self.roster.is_taken(name))
+    }
+
     pub(super) fn show_knocks(&mut self) {
         if self.role() >= Role::Admitter {
-            let views = self.admission.views(|name| self.roster.is_taken(name));
+            let views = self.knocks();
             self.say_event(Event::Knocks(views));
         }
     }
