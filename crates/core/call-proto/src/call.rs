@@ -1,57 +1,77 @@
 mod answer;
 mod enter;
+mod gate;
+mod group;
 mod tell;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use conclave_model::{CallId, ParticipantId, TokenHash};
+use conclave_commit_rules::Constitution;
+use conclave_delivery::{DeliveryService, ProposalKey, Snapshot};
+use conclave_model::{CallId, MeetingId, ParticipantId, TokenHash};
 use conclave_wire::{ErrorCode, LeaveReason, Offer, Presence, PublishedTrack, ServerMessage, Want};
 
 use crate::input::Input;
 use crate::media::{MediaEvent, MediaRequest, PeerId, PublicationTrack};
+use crate::node::NodeKey;
 use crate::output::Output;
 use crate::participant::{Link, Participant, PendingOffer, publication_tracks};
 use crate::roster::Roster;
 use crate::session::{ConnectionId, SessionRecord};
 
 /// How a call is set up.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct CallConfig {
     /// The call's number, for the media shard and for logs.
     pub id: CallId,
-    /// The most participants, those who may still come back included.
+    /// The most participants, those who may still come back included. Who waits at the door does
+    /// not count.
     pub max_participants: usize,
-    /// How long a participant keeps its place without a connection.
-    pub grace: Duration,
     /// How long a client waits for `joined` before the server admits that it failed.
     pub enter_timeout: Duration,
     /// How long changes are collected before they are told in a small call; in a larger one it is
     /// longer.
     pub roster_interval: Duration,
-    /// Sessions of before a restart. They keep their places for `restore_grace`.
+    /// What the meeting was founded on.
+    pub constitution: Constitution,
+    /// Signs what the media node says of itself.
+    pub node: NodeKey,
+    /// Signs the removals that the server proposes.
+    pub proposals: ProposalKey,
+    /// The group of before a restart. Its members have some time to come back.
+    pub group: Option<Snapshot>,
+    /// Sessions of before a restart. Those of no member of `group` are forgotten.
     pub sessions: Vec<SessionRecord>,
-    /// How long sessions of before a restart may be taken up.
-    pub restore_grace: Duration,
     /// The first id to give out; above those of all sessions ever seen in this call.
     pub next_participant: ParticipantId,
+    /// The time at which the call begins, in seconds since 1970.
+    pub now_unix_s: u64,
 }
 
 impl CallConfig {
     /// The times that the service uses, for a call without a past.
-    pub const fn new(id: CallId, max_participants: usize) -> Self {
+    pub const fn new(
+        id: CallId,
+        max_participants: usize,
+        constitution: Constitution,
+        node: NodeKey,
+        proposals: ProposalKey,
+        now_unix_s: u64,
+    ) -> Self {
         Self {
             id,
             max_participants,
-            // A phone that changes from Wi-Fi to mobile is back in well under this; a longer
-            // wait would leave a frozen tile of someone who is gone.
-            grace: Duration::from_secs(20),
             enter_timeout: Duration::from_secs(10),
             // Short enough to feel immediate, long enough to gather those who come at the hour.
             roster_interval: Duration::from_millis(50),
+            constitution,
+            node,
+            proposals,
+            group: None,
             sessions: Vec::new(),
-            restore_grace: Duration::from_secs(60),
             next_participant: ParticipantId(1),
+            now_unix_s,
         }
     }
 }
@@ -62,16 +82,29 @@ impl CallConfig {
 /// [`handle_input`](Self::handle_input), call [`poll_output`](Self::poll_output) until it returns
 /// [`Output::Timeout`]; then wait for that instant or the next input, whichever is first.
 ///
-/// It never sees a name or a secret: profiles are sealed, tokens come as digests, and the link's
-/// token was checked before a client gets here.
+/// It never sees a name or a key: who people are is sealed in the group's tree, tokens come as
+/// digests, and the link's token was checked before a client gets here. Whose leaf is in that tree,
+/// and so who is inside, its [`DeliveryService`] says; that alone also says when a device that
+/// vanished is gone.
 #[derive(Debug)]
 pub struct Call {
-    config: CallConfig,
+    id: CallId,
+    max_participants: usize,
+    enter_timeout: Duration,
+    roster_interval: Duration,
+    meeting: MeetingId,
+    node: NodeKey,
     now: Instant,
+    /// One instant and its time, in seconds since 1970.
+    clock: (Instant, u64),
+    delivery: DeliveryService,
+    /// When the delivery service wants to be called again.
+    delivery_due: Option<Instant>,
+    /// Whose media may flow, and the leaf, as the delivery service has said.
+    gates: BTreeMap<ParticipantId, u32>,
     participants: BTreeMap<ParticipantId, Participant>,
-    /// Sessions of before a restart whose device has not come back.
+    /// Members of before a restart whose device has not come back.
     absent: BTreeMap<ParticipantId, SessionRecord>,
-    absent_until: Instant,
     connections: BTreeMap<ConnectionId, ParticipantId>,
     next_participant: ParticipantId,
     roster: Roster,
@@ -99,48 +132,66 @@ const PARTICIPANT_IDS: u32 = 1 << 30;
 impl Call {
     /// Sets up a call that nobody is in yet.
     pub fn new(config: CallConfig, now: Instant) -> Self {
-        let absent: BTreeMap<_, _> =
-            config.sessions.iter().map(|session| (session.participant, *session)).collect();
-        let after_absent = absent.keys().next_back().map_or(0, |id| id.0.saturating_add(1));
-        Self {
+        let CallConfig { constitution, proposals, group, sessions, now_unix_s, .. } = config;
+        let meeting = MeetingId::from_bytes(constitution.meeting);
+        let after_all = sessions.iter().map(|session| session.participant.0.saturating_add(1));
+        let next_participant =
+            config.next_participant.max(ParticipantId(after_all.max().unwrap_or_default()));
+        let delivery = group::service(constitution, proposals, group.as_ref(), now, now_unix_s);
+        let mut call = Self {
+            id: config.id,
+            max_participants: config.max_participants,
+            enter_timeout: config.enter_timeout,
+            roster_interval: config.roster_interval,
+            meeting,
+            node: config.node,
             now,
+            clock: (now, now_unix_s),
+            delivery,
+            delivery_due: None,
+            gates: BTreeMap::new(),
             participants: BTreeMap::new(),
-            absent,
-            absent_until: now + config.restore_grace,
+            absent: BTreeMap::new(),
             connections: BTreeMap::new(),
-            next_participant: config.next_participant.max(ParticipantId(after_absent)),
+            next_participant,
             roster: Roster::new(config.roster_interval),
             speakers: None,
             said_empty: true,
             outputs: VecDeque::new(),
-            config,
-        }
+        };
+        call.expect_back(sessions);
+        call
     }
 
-    /// How many are in the call, those included whose device may come back.
+    /// How many are in the call, those included whose device may come back, but not those at the
+    /// door.
     pub fn participants(&self) -> usize {
-        self.participants.values().filter(|participant| participant.shown).count()
+        self.participants.values().filter(|participant| participant.leaf.is_some()).count()
+    }
+
+    /// What to keep of the group over a restart; nothing as long as there is none. Taking it costs
+    /// some milliseconds in a large group: once per [`Output::GroupChanged`] is enough.
+    pub fn group_snapshot(&self) -> Option<Snapshot> {
+        self.delivery.snapshot()
     }
 
     /// Takes one event. `now` must not go backwards between calls.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = now;
         self.said_empty = false;
-        let interval = self.config.roster_interval * crowd_factor(self.participants.len());
-        self.roster.set_interval(interval);
+        self.roster.set_interval(self.roster_interval * crowd_factor(self.participants.len()));
         match input {
             Input::ConnectionLost { connection } => self.connection_lost(connection),
-            Input::Join { connection, token, profile, presence, offer } => {
-                self.join(connection, token, profile, presence, offer);
-            }
+            Input::Group { connection, request } => self.group_request(connection, request),
+            Input::Join { connection, token, presence } => self.join(connection, token, presence),
             Input::Leave { connection } => self.leave(connection),
             Input::Media(event) => self.handle_media(event),
             Input::Offer { connection, offer } => self.offer(connection, offer),
             Input::Persisted { participant, token } => self.persisted(participant, token),
             Input::Presence { connection, presence } => self.presence(connection, presence),
             Input::Publish { connection, tracks } => self.publish(connection, &tracks),
-            Input::Resume { connection, presented, token, profile, presence, offer } => {
-                self.resume(connection, presented, token, profile, presence, offer);
+            Input::Resume { connection, proof, token, presence, offer } => {
+                self.resume(connection, proof, token, presence, offer);
             }
             Input::Timeout => {}
             Input::View { connection, wants } => self.view(connection, wants),
@@ -161,33 +212,17 @@ impl Call {
         Output::Timeout(self.deadline())
     }
 
-    fn connection_lost(&mut self, connection: ConnectionId) {
-        let Some(id) = self.connections.remove(&connection) else { return };
-        let Some(participant) = self.participants.get_mut(&id) else { return };
-        if !participant.shown && participant.session.proven.is_none() {
-            // It was never told its token, so it cannot come back as the same.
-            self.remove(id, LeaveReason::Lost);
-            return;
-        }
-        participant.link = Link::Lost { since: self.now };
-        if participant.shown {
-            self.roster.changed(self.now, id);
-        }
-    }
-
     fn leave(&mut self, connection: ConnectionId) {
         let Some(id) = self.connections.get(&connection).copied() else { return };
         self.remove(id, LeaveReason::Left);
         self.outputs.push_back(Output::Close { connection, message: None });
+        self.ask_delivery(conclave_delivery::Input::Leave { who: id });
     }
 
     fn offer(&mut self, connection: ConnectionId, offer: Offer) {
-        let Some((id, participant)) = self.participant_mut(connection) else { return };
-        if matches!(participant.link, Link::Entering(_)) {
-            return self.refuse(connection, ErrorCode::BadMessage, "an offer before `joined`");
-        }
-        if let Err(detail) = self.pass_offer(id, offer) {
-            self.refuse(connection, ErrorCode::BadOffer, detail);
+        let Some(id) = self.require_inside(connection) else { return };
+        if let Err((code, detail)) = self.pass_offer(id, offer) {
+            self.refuse(connection, code, detail);
         }
     }
 
@@ -197,23 +232,25 @@ impl Call {
             return;
         }
         participant.presence = presence;
-        let shown = participant.shown;
+        let shown = participant.leaf.is_some();
         self.changed_if(shown, id);
     }
 
     fn publish(&mut self, connection: ConnectionId, tracks: &[PublishedTrack]) {
-        let Some((id, participant)) = self.participant_mut(connection) else { return };
+        let Some(id) = self.require_inside(connection) else { return };
+        let Some(participant) = self.participants.get_mut(&id) else { return };
         let tracks = publication_tracks(id, tracks);
-        if let Some(pending) = participant.offers.back_mut() {
+        if let Some(pending) = participant.offers.back_mut().filter(|offer| !offer.void) {
             pending.tracks.clone_from(&tracks);
         }
-        if participant.tracks != tracks {
+        if participant.stated != tracks {
             self.set_tracks(id, tracks);
         }
     }
 
     fn view(&mut self, connection: ConnectionId, wants: Vec<Want>) {
-        let Some((id, participant)) = self.participant_mut(connection) else { return };
+        let Some(id) = self.require_inside(connection) else { return };
+        let Some(participant) = self.participants.get_mut(&id) else { return };
         participant.wants.clone_from(&wants);
         let peer = self.peer(id);
         self.ask_media(MediaRequest::View { peer, wants });
@@ -221,83 +258,64 @@ impl Call {
 
     fn handle_deadlines(&mut self) {
         let now = self.now;
-        if !self.absent.is_empty() && self.absent_until <= now {
-            for participant in std::mem::take(&mut self.absent).into_keys() {
-                self.outputs.push_back(Output::Forget { participant });
-            }
+        if self.delivery_due.is_some_and(|due| due <= now) {
+            self.ask_delivery(conclave_delivery::Input::Timeout);
         }
         let due: Vec<_> = self
             .participants
-            .iter()
-            .filter(|(_, participant)| self.link_deadline(participant).is_some_and(|at| at <= now))
-            .map(|(id, participant)| (*id, participant.connection()))
+            .values()
+            .filter(|participant| entry_deadline(participant).is_some_and(|at| at <= now))
+            .filter_map(Participant::connection)
             .collect();
-        for (id, connection) in due {
-            match connection {
-                None => self.remove(id, LeaveReason::Lost),
-                Some(connection) => {
-                    self.end(connection, ErrorCode::Internal, "the media plane gave no answer");
-                    self.connection_lost(connection);
-                }
-            }
+        for connection in due {
+            self.end(connection, ErrorCode::Internal, "the server gave no answer in time");
+            self.connection_lost(connection);
         }
         self.tell_changes();
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let absent = (!self.absent.is_empty()).then_some(self.absent_until);
-        let links = self.participants.values().filter_map(|p| self.link_deadline(p)).min();
-        [absent, links, self.roster.due()].into_iter().flatten().min()
-    }
-
-    /// When a participant's link makes it leave, or gives up entering.
-    fn link_deadline(&self, participant: &Participant) -> Option<Instant> {
-        match &participant.link {
-            Link::Entering(entering) => Some(entering.deadline),
-            Link::Lost { since } => Some(*since + self.config.grace),
-            Link::Online(_) => None,
-        }
-    }
-
-    /// Takes a participant out of the call.
-    fn remove(&mut self, id: ParticipantId, reason: LeaveReason) {
-        let Some(participant) = self.participants.remove(&id) else { return };
-        if let Some(connection) = participant.connection() {
-            self.connections.remove(&connection);
-        }
-        let peer = self.peer(id);
-        self.ask_media(MediaRequest::Leave { peer });
-        self.outputs.push_back(Output::Forget { participant: id });
-        if participant.shown {
-            self.roster.left(self.now, id, reason);
-        }
+        let entries = self.participants.values().filter_map(entry_deadline).min();
+        [self.delivery_due, entries, self.roster.due()].into_iter().flatten().min()
     }
 
     /// Hands an offer to the media shard; or says why not.
-    fn pass_offer(&mut self, id: ParticipantId, offer: Offer) -> Result<(), &'static str> {
+    fn pass_offer(
+        &mut self,
+        id: ParticipantId,
+        offer: Offer,
+    ) -> Result<(), (ErrorCode, &'static str)> {
         let peer = self.peer(id);
+        let taken = self.participants.values().filter(|other| other.uses_media()).count();
         let Some(participant) = self.participants.get_mut(&id) else { return Ok(()) };
+        if taken >= self.max_participants && !participant.uses_media() {
+            return Err((ErrorCode::MeetingFull, "the call carries no more media"));
+        }
         if offer.generation < participant.generation() {
-            return Err("the offer's generation is lower than one before it");
+            let detail = "the offer's generation is lower than one before it";
+            return Err((ErrorCode::BadOffer, detail));
         }
         if participant.offers.len() >= MAX_PENDING_OFFERS {
-            return Err("too many offers wait for an answer");
+            return Err((ErrorCode::BadOffer, "too many offers wait for an answer"));
         }
         let Offer { generation, sdp, tracks } = offer;
         let tracks = publication_tracks(id, &tracks);
         let connection = participant.connection();
-        participant.offers.push_back(PendingOffer { generation, connection, tracks });
+        participant.offers.push_back(PendingOffer { generation, connection, tracks, void: false });
         self.ask_media(MediaRequest::Offer { peer, generation, sdp });
         Ok(())
     }
 
-    /// States to the shard and to the others what a participant publishes.
-    fn set_tracks(&mut self, id: ParticipantId, tracks: Vec<PublicationTrack>) {
+    /// States to the shard and to the others what a participant publishes, as far as the group's
+    /// order lets it.
+    fn set_tracks(&mut self, id: ParticipantId, stated: Vec<PublicationTrack>) {
         let peer = self.peer(id);
+        let tracks = self.allowed(id, &stated);
         let Some(participant) = self.participants.get_mut(&id) else { return };
         let before = participant.publications();
+        participant.stated = stated;
         participant.tracks.clone_from(&tracks);
-        let changed = participant.shown && participant.publications() != before;
+        let changed = participant.leaf.is_some() && participant.publications() != before;
         self.ask_media(MediaRequest::Publish { peer, tracks });
         self.changed_if(changed, id);
     }
@@ -316,8 +334,23 @@ impl Call {
         Some((id, self.participants.get_mut(&id)?))
     }
 
+    /// Finds who speaks, if it is inside; tells it that it is not otherwise.
+    fn require_inside(&mut self, connection: ConnectionId) -> Option<ParticipantId> {
+        let (id, participant) = self.participant_mut(connection)?;
+        if participant.inside().is_some() {
+            return Some(id);
+        }
+        self.refuse(connection, ErrorCode::BadMessage, "not before `admitted`");
+        None
+    }
+
     const fn peer(&self, participant: ParticipantId) -> PeerId {
-        PeerId { call: self.config.id, participant }
+        PeerId { call: self.id, participant }
+    }
+
+    fn now_unix_s(&self) -> u64 {
+        let (then, unix_s) = self.clock;
+        unix_s + self.now.saturating_duration_since(then).as_secs()
     }
 
     fn ask_media(&mut self, request: MediaRequest) {
@@ -367,6 +400,14 @@ impl Call {
     fn session_of(&self, presented: TokenHash) -> Option<SessionRecord> {
         let present = self.participants.values().map(|participant| participant.session);
         present.chain(self.absent.values().copied()).find(|session| session.accepts(presented))
+    }
+}
+
+/// When a client has waited long enough for `joined`.
+const fn entry_deadline(participant: &Participant) -> Option<Instant> {
+    match &participant.link {
+        Link::Entering(entering) => Some(entering.deadline),
+        Link::Lost | Link::Online(_) => None,
     }
 }
 

@@ -1,8 +1,8 @@
-use conclave_model::{ParticipantId, SealedBlob, TokenHash};
-use conclave_wire::{Offer, Presence, PublishedTrack, Want};
+use conclave_model::{ParticipantId, TokenHash};
+use conclave_wire::{GroupRequest, Offer, Presence, PublishedTrack, Want};
 
 use crate::media::MediaEvent;
-use crate::session::{ConnectionId, ResumeToken};
+use crate::session::{ConnectionId, ResumeProof, ResumeToken};
 
 /// What the shell tells a call.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -12,18 +12,21 @@ pub enum Input {
         /// Which.
         connection: ConnectionId,
     },
-    /// A client enters. The shell has checked the link's token.
+    /// A client says something of the meeting's group.
+    Group {
+        /// The client's connection.
+        connection: ConnectionId,
+        /// What.
+        request: GroupRequest,
+    },
+    /// A client comes to the door. The shell has checked the link's token.
     Join {
         /// The client's connection, bound to no call before.
         connection: ConnectionId,
         /// The resume token to hand out.
         token: ResumeToken,
-        /// Who this is, sealed.
-        profile: SealedBlob,
-        /// The state others see.
+        /// The state others will see.
         presence: Presence,
-        /// The client's media session.
-        offer: Offer,
     },
     /// A client leaves for good.
     Leave {
@@ -32,7 +35,7 @@ pub enum Input {
     },
     /// The media shard reports something.
     Media(MediaEvent),
-    /// A client renegotiates.
+    /// A client begins a media session, or renegotiates.
     Offer {
         /// The client's connection.
         connection: ConnectionId,
@@ -61,16 +64,14 @@ pub enum Input {
         /// The complete list, at most one per source.
         tracks: Vec<PublishedTrack>,
     },
-    /// A client takes a lost session up again.
+    /// A member takes a lost session up again.
     Resume {
         /// The client's new connection, bound to no call before.
         connection: ConnectionId,
-        /// Digest of the token that the client presents.
-        presented: TokenHash,
+        /// What proves that it is the member.
+        proof: ResumeProof,
         /// The resume token to hand out.
         token: ResumeToken,
-        /// Who this is, sealed.
-        profile: SealedBlob,
         /// The state others see.
         presence: Presence,
         /// A new media session, or none to keep the one that runs.

@@ -1,11 +1,13 @@
 //! Control plane of one call, and the requests and events of the media plane.
 //!
 //! [`Call`] decides who is in, what each one publishes and what each one is told; it is sans-IO.
-//! [`media`] is the boundary between signalling (`api`) and the media node (`sfu`): neither
-//! imports the other, the application connects their queues.
+//! Who is a member, the group's delivery service says, which it owns: a device stands at the door
+//! until its leaf is in the public tree. [`media`] is the boundary between signalling (`api`) and
+//! the media node (`sfu`): neither imports the other, the application connects their queues.
 
 mod call;
 mod input;
+mod node;
 mod output;
 mod participant;
 mod roster;
@@ -15,5 +17,6 @@ pub mod media;
 
 pub use call::{Call, CallConfig};
 pub use input::Input;
+pub use node::NodeKey;
 pub use output::Output;
-pub use session::{ConnectionId, ResumeToken, SessionRecord};
+pub use session::{ConnectionId, ResumeProof, ResumeToken, SessionRecord};

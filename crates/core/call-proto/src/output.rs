@@ -24,6 +24,9 @@ pub enum Output {
         /// Whose.
         participant: ParticipantId,
     },
+    /// The group is not what it was: keep a new [snapshot](crate::Call::group_snapshot) over a
+    /// restart soon. Only the newest counts.
+    GroupChanged,
     /// Ask this of the media shard.
     Media(MediaRequest),
     /// Keep this record over a restart, replacing the participant's former one, and answer with

@@ -1,23 +1,27 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use conclave_model::{ConnectionQuality, ParticipantId, PublicationId, SealedBlob, TrackSource};
+use conclave_model::{ConnectionQuality, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
-    Answer, AudioSlot, ParticipantInfo, Presence, PublicationInfo, PublishedTrack, VideoSlot, Want,
+    Answer, AudioSlot, ParticipantInfo, Presence, PublicationInfo, PublishedTrack, ServerMessage,
+    VideoSlot, Want,
 };
 
 use crate::media::PublicationTrack;
 use crate::session::{ConnectionId, ResumeToken, SessionRecord};
 
-/// One device in the call.
+/// One device at the door or inside.
 #[derive(Debug)]
 pub(crate) struct Participant {
     pub(crate) session: SessionRecord,
-    pub(crate) profile: SealedBlob,
     pub(crate) presence: Presence,
     pub(crate) link: Link,
-    /// It has entered once, so the others know of it.
-    pub(crate) shown: bool,
+    /// Its leaf, from when it was told that it is inside; so the others know of it. Without one
+    /// it is at the door: it is told nothing of others, and nothing is passed on for it.
+    pub(crate) leaf: Option<u32>,
+    /// What it says it publishes.
+    pub(crate) stated: Vec<PublicationTrack>,
+    /// What it publishes: what it states and the group's order allows.
     pub(crate) tracks: Vec<PublicationTrack>,
     pub(crate) wants: Vec<Want>,
     /// Offers that the media shard has not answered, oldest first.
@@ -31,10 +35,10 @@ pub(crate) struct Participant {
 /// How a participant's device is connected.
 #[derive(Debug)]
 pub(crate) enum Link {
-    /// It has asked to come in, or back in, and waits for `joined`.
+    /// It has asked to come to the door, or back in, and waits for `joined`.
     Entering(Entering),
-    /// It is not connected since `since`.
-    Lost { since: Instant },
+    /// A member that is not connected. The delivery service says when it is gone.
+    Lost,
     /// It is connected.
     Online(ConnectionId),
 }
@@ -44,10 +48,14 @@ pub(crate) enum Link {
 pub(crate) struct Entering {
     pub(crate) connection: ConnectionId,
     pub(crate) token: ResumeToken,
+    /// It was a member before, and has proved to be it.
+    pub(crate) resumes: bool,
     /// The generation of the offer whose answer goes into `joined`.
     pub(crate) offer: Option<u32>,
     pub(crate) answer: Option<Answer>,
     pub(crate) stored: bool,
+    /// News of the group that came meanwhile.
+    pub(crate) held: Vec<ServerMessage>,
     /// When to give up.
     pub(crate) deadline: Instant,
 }
@@ -60,6 +68,8 @@ pub(crate) struct PendingOffer {
     pub(crate) connection: Option<ConnectionId>,
     /// What to publish once it is answered.
     pub(crate) tracks: Vec<PublicationTrack>,
+    /// Its participant has been shut out since: the answer is nobody's.
+    pub(crate) void: bool,
 }
 
 /// A media session that the shard has answered.
@@ -73,13 +83,13 @@ pub(crate) struct Media {
 }
 
 impl Participant {
-    pub(crate) fn new(session: SessionRecord, profile: SealedBlob, link: Link) -> Self {
+    pub(crate) fn new(session: SessionRecord, presence: Presence, link: Link) -> Self {
         Self {
             session,
-            profile,
-            presence: Presence::default(),
+            presence,
             link,
-            shown: false,
+            leaf: None,
+            stated: Vec::new(),
             tracks: Vec::new(),
             wants: Vec::new(),
             offers: VecDeque::new(),
@@ -89,11 +99,19 @@ impl Participant {
         }
     }
 
-    /// The connection that takes roster and other news: none while `joined` is not sent.
+    /// The connection that takes news: none while `joined` is not sent.
     pub(crate) const fn online(&self) -> Option<ConnectionId> {
         match self.link {
-            Link::Entering(_) | Link::Lost { .. } => None,
+            Link::Entering(_) | Link::Lost => None,
             Link::Online(connection) => Some(connection),
+        }
+    }
+
+    /// The connection that takes news of others and of media: none at the door.
+    pub(crate) const fn inside(&self) -> Option<ConnectionId> {
+        match self.leaf {
+            None => None,
+            Some(_) => self.online(),
         }
     }
 
@@ -101,26 +119,32 @@ impl Participant {
     pub(crate) const fn connection(&self) -> Option<ConnectionId> {
         match &self.link {
             Link::Entering(entering) => Some(entering.connection),
-            Link::Lost { .. } => None,
+            Link::Lost => None,
             Link::Online(connection) => Some(*connection),
         }
     }
 
-    /// The lowest generation that a new offer may have.
-    pub(crate) fn generation(&self) -> u32 {
-        let pending = self.offers.back().map(|offer| offer.generation);
-        let running = self.media.as_ref().map(|media| media.generation);
-        pending.max(running).unwrap_or(0)
+    /// Whether it has a media session, or is about to.
+    pub(crate) fn uses_media(&self) -> bool {
+        self.media.is_some() || self.offers.iter().any(|offer| !offer.void)
     }
 
-    pub(crate) fn info(&self) -> ParticipantInfo {
-        ParticipantInfo {
+    /// The lowest generation that a new offer may have.
+    pub(crate) fn generation(&self) -> u32 {
+        let pending = self.offers.back().filter(|offer| !offer.void);
+        let running = self.media.as_ref().map(|media| media.generation);
+        pending.map(|offer| offer.generation).max(running).unwrap_or(0)
+    }
+
+    /// How the others see it; they do not at the door.
+    pub(crate) fn info(&self) -> Option<ParticipantInfo> {
+        Some(ParticipantInfo {
             id: self.session.participant,
-            profile: self.profile.clone(),
+            leaf: self.leaf?,
             presence: self.presence,
             connected: self.connection().is_some(),
             publications: self.publications(),
-        }
+        })
     }
 
     pub(crate) fn publications(&self) -> Vec<PublicationInfo> {
@@ -128,6 +152,18 @@ impl Participant {
             .iter()
             .map(|track| PublicationInfo { id: track.publication, source: track.source })
             .collect()
+    }
+
+    /// Forgets all that it had of media: what the shard still answers is nobody's.
+    pub(crate) fn forget_media(&mut self) {
+        self.stated.clear();
+        self.tracks.clear();
+        self.wants.clear();
+        self.media = None;
+        self.quality = None;
+        for offer in &mut self.offers {
+            offer.void = true;
+        }
     }
 }
 

@@ -70,6 +70,8 @@ impl Roster {
         let spaced = self.told.get(&id).map(|told| *told + SPACING);
         let change =
             self.count(spaced.map_or(now + self.interval, |at| at.max(now + self.interval)));
+        // Who was gone for a moment, and is there as another leaf, has changed.
+        self.left.remove(&id);
         self.present.insert(id, change);
     }
 

@@ -38,6 +38,23 @@ impl fmt::Debug for ResumeToken {
     }
 }
 
+/// What a client shows to take a session up again.
+#[derive(Clone, Eq, PartialEq)]
+pub struct ResumeProof {
+    /// Digest of the resume token that it presents.
+    pub token: TokenHash,
+    /// What the shell asked it to sign: fresh random bytes of this connection.
+    pub challenge: [u8; 32],
+    /// Its leaf's signature over [`resume_statement`](conclave_delivery::resume_statement).
+    pub signature: Vec<u8>,
+}
+
+impl fmt::Debug for ResumeProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ResumeProof(..)")
+    }
+}
+
 /// What survives a restart of one session: who it is, and what proves it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct SessionRecord {

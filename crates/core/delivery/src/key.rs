@@ -1,22 +1,24 @@
 use std::fmt;
+use std::sync::Arc;
 
 use openmls::prelude::SignatureScheme;
 use openmls_traits::signatures::{Signer, SignerError};
 
 /// The key with which the server proposes removals, and nothing else. The private half stays with
 /// whoever gives this; it is no secret of a group.
+#[derive(Clone)]
 pub struct ProposalKey {
     public: [u8; 32],
-    sign: Box<Sign>,
+    sign: Arc<Sign>,
 }
 
-type Sign = dyn Fn(&[u8]) -> [u8; 64] + Send;
+type Sign = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
 
 impl ProposalKey {
     /// Takes an Ed25519 key: its public half, which members have in the group's context, and what
     /// signs with the other.
-    pub fn new(public: [u8; 32], sign: impl Fn(&[u8]) -> [u8; 64] + Send + 'static) -> Self {
-        Self { public, sign: Box::new(sign) }
+    pub fn new(public: [u8; 32], sign: impl Fn(&[u8]) -> [u8; 64] + Send + Sync + 'static) -> Self {
+        Self { public, sign: Arc::new(sign) }
     }
 
     pub(crate) const fn public(&self) -> &[u8; 32] {

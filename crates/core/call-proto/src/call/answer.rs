@@ -1,7 +1,7 @@
 //! What the media shard answers about one peer.
 
 use conclave_model::ParticipantId;
-use conclave_wire::{Answer, AudioSlot, ErrorCode, LeaveReason, ServerMessage, VideoSlot};
+use conclave_wire::{Answer, AudioSlot, ErrorCode, ServerMessage, VideoSlot};
 
 use super::Call;
 use crate::media::{MediaRequest, PeerId};
@@ -10,6 +10,12 @@ use crate::participant::{Link, Media, PendingOffer};
 impl Call {
     pub(super) fn answer(&mut self, peer: PeerId, generation: u32, sdp: String) {
         let Some((id, offer)) = self.take_offer(peer, generation) else { return };
+        let now_unix_s = self.now_unix_s();
+        let Some(statement) = self.node.state(&sdp, self.meeting, now_unix_s) else {
+            tracing::error!("an answer names no certificate, or several");
+            let (code, detail) = (ErrorCode::Internal, "the media node's answer is unusable");
+            return self.offer_failed(id, &offer, code, detail);
+        };
         let Some(participant) = self.participants.get_mut(&id) else { return };
         match &mut participant.media {
             Some(media) if media.generation == generation => media.alive = true,
@@ -22,7 +28,7 @@ impl Call {
             self.ask_media(MediaRequest::View { peer, wants });
         }
 
-        let answer = Answer { generation, sdp };
+        let answer = Answer { generation, sdp, statement };
         let Some(participant) = self.participants.get_mut(&id) else { return };
         if participant.connection() != asked_on {
             return;
@@ -34,7 +40,7 @@ impl Call {
                     self.enter_if_ready(id);
                 }
             }
-            Link::Lost { .. } => {}
+            Link::Lost => {}
             Link::Online(connection) => {
                 let connection = *connection;
                 self.send(connection, ServerMessage::Answer { answer });
@@ -43,33 +49,39 @@ impl Call {
     }
 
     pub(super) fn offer_refused(&mut self, peer: PeerId, generation: u32, detail: &str) {
-        let Some((id, offer)) = self.take_offer(peer, generation) else { return };
+        if let Some((id, offer)) = self.take_offer(peer, generation) {
+            self.offer_failed(id, &offer, ErrorCode::BadOffer, detail);
+        }
+    }
+
+    fn offer_failed(
+        &mut self,
+        id: ParticipantId,
+        offer: &PendingOffer,
+        code: ErrorCode,
+        detail: &str,
+    ) {
         let Some(participant) = self.participants.get(&id) else { return };
-        if participant.connection() != offer.connection {
+        let Some(connection) = participant.connection() else { return };
+        if Some(connection) != offer.connection {
             return;
         }
-        let newcomer = !participant.shown && participant.session.proven.is_none();
-        match &participant.link {
-            Link::Entering(entering) => {
-                let connection = entering.connection;
-                let awaited = entering.offer == Some(generation);
-                if newcomer {
-                    self.remove(id, LeaveReason::Left);
-                    self.release(connection, ErrorCode::BadOffer, detail);
-                    return;
-                }
-                self.refuse(connection, ErrorCode::BadOffer, detail);
-                if awaited {
-                    self.expect_no_answer(id);
-                }
-            }
-            Link::Lost { .. } => {}
-            Link::Online(connection) => self.refuse(*connection, ErrorCode::BadOffer, detail),
+        self.refuse(connection, code, detail);
+        if self.awaits(id, offer.generation) {
+            self.expect_no_answer(id);
+        }
+    }
+
+    /// Whether the answer to this offer goes into `joined`.
+    fn awaits(&self, id: ParticipantId, generation: u32) -> bool {
+        match self.participants.get(&id).map(|participant| &participant.link) {
+            Some(Link::Entering(entering)) => entering.offer == Some(generation),
+            Some(Link::Lost | Link::Online(_)) | None => false,
         }
     }
 
     pub(super) fn media_died(&mut self, peer: PeerId, generation: u32) {
-        if peer.call != self.config.id {
+        if peer.call != self.id {
             return;
         }
         let Some(participant) = self.participants.get_mut(&peer.participant) else { return };
@@ -85,7 +97,7 @@ impl Call {
         audio: Vec<AudioSlot>,
         video: Vec<VideoSlot>,
     ) {
-        if peer.call != self.config.id {
+        if peer.call != self.id {
             return;
         }
         let Some(participant) = self.participants.get_mut(&peer.participant) else { return };
@@ -93,18 +105,19 @@ impl Call {
             return;
         };
         media.slots = Some((audio.clone(), video.clone()));
-        if let Some(connection) = participant.online() {
+        if let Some(connection) = participant.inside() {
             self.send(connection, ServerMessage::Slots { generation, audio, video });
         }
     }
 
-    /// Takes the pending offer of this generation out. Older ones will not be answered any more.
+    /// Takes the pending offer of this generation out; nothing if its answer is nobody's. Older
+    /// ones will not be answered any more.
     fn take_offer(
         &mut self,
         peer: PeerId,
         generation: u32,
     ) -> Option<(ParticipantId, PendingOffer)> {
-        if peer.call != self.config.id {
+        if peer.call != self.id {
             return None;
         }
         let offers = &mut self.participants.get_mut(&peer.participant)?.offers;
@@ -114,6 +127,7 @@ impl Call {
         if offers.front()?.generation != generation {
             return None;
         }
-        Some((peer.participant, offers.pop_front()?))
+        let offer = offers.pop_front().filter(|offer| !offer.void)?;
+        Some((peer.participant, offer))
     }
 }

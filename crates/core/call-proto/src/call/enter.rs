@@ -1,27 +1,31 @@
-//! Coming in and coming back.
+//! Coming to the door, and coming back.
 
-use conclave_model::{ParticipantId, SealedBlob, TokenHash};
+use conclave_delivery::{Input as Delivery, MAX_STRANGERS, Output as Told, ToDevice};
+use conclave_model::{ParticipantId, TokenHash};
 use conclave_wire::{ErrorCode, Joined, Offer, Presence, ServerMessage};
 
+use super::group::CHECKED;
 use super::{Call, PARTICIPANT_IDS};
 use crate::output::Output;
 use crate::participant::{Entering, Link, Participant};
-use crate::session::{ConnectionId, ResumeToken, SessionRecord};
+use crate::session::{ConnectionId, ResumeProof, ResumeToken, SessionRecord};
 
 impl Call {
     pub(super) fn join(
         &mut self,
         connection: ConnectionId,
         token: ResumeToken,
-        profile: SealedBlob,
         presence: Presence,
-        offer: Offer,
     ) {
         if !self.may_enter(connection) {
             return;
         }
-        let taken = self.participants.len() + self.absent.len();
-        if taken >= self.config.max_participants || self.next_participant.0 >= PARTICIPANT_IDS {
+        let outside = self.participants.values().filter(|who| who.leaf.is_none()).count();
+        let taken = self.participants.len() - outside + self.absent.len();
+        if taken >= self.max_participants
+            || outside >= MAX_STRANGERS
+            || self.next_participant.0 >= PARTICIPANT_IDS
+        {
             self.release(connection, ErrorCode::MeetingFull, "the call has no free place");
             return;
         }
@@ -29,54 +33,63 @@ impl Call {
         self.next_participant = ParticipantId(id.0 + 1);
 
         let session = SessionRecord { participant: id, token: token.hash(), proven: None };
-        let link = self.entering(connection, token, Some(offer.generation));
-        let mut participant = Participant::new(session, profile, link);
-        participant.presence = presence;
-        self.participants.insert(id, participant);
+        let link = self.entering(connection, token, false, None);
+        self.participants.insert(id, Participant::new(session, presence, link));
         self.connections.insert(connection, id);
         self.outputs.push_back(Output::Persist(session));
-        // The first offer of a participant is refused by the shard alone.
-        let _ = self.pass_offer(id, offer);
     }
 
     pub(super) fn resume(
         &mut self,
         connection: ConnectionId,
-        presented: TokenHash,
+        proof: ResumeProof,
         token: ResumeToken,
-        profile: SealedBlob,
         presence: Presence,
         offer: Option<Offer>,
     ) {
         if !self.may_enter(connection) {
             return;
         }
+        let ResumeProof { token: presented, challenge, signature } = proof;
         let Some(session) = self.session_of(presented) else {
             self.release(connection, ErrorCode::ResumeRefused, "no session has this token");
             return;
         };
         let id = session.participant;
+        let told = self.consult_delivery(Delivery::Resume {
+            who: id,
+            token_hash: CHECKED,
+            challenge,
+            signature,
+        });
+        let resumed = Told::Send { to: id, message: ToDevice::Resumed };
+        if !told.contains(&resumed) {
+            let not_for_it = |output: &Told| !matches!(output, Told::Send { to, .. } if *to == id);
+            self.heed_delivery(told.into_iter().filter(not_for_it).collect());
+            self.release(connection, ErrorCode::ResumeRefused, "the device is no member");
+            return;
+        }
         let session = session.rotated(presented, token.hash());
         self.replace_connection(id);
         self.absent.remove(&id);
 
         let generation = offer.as_ref().map(|offer| offer.generation);
-        let link = self.entering(connection, token, generation);
+        let link = self.entering(connection, token, true, generation);
         let participant = self
             .participants
             .entry(id)
-            .and_modify(|participant| participant.profile.clone_from(&profile))
-            .or_insert_with(|| Participant::new(session, profile, Link::Lost { since: self.now }));
+            .or_insert_with(|| Participant::new(session, presence, Link::Lost));
         participant.session = session;
         participant.presence = presence;
         participant.link = link;
-        let shown = participant.shown;
+        let shown = participant.leaf.is_some();
         self.connections.insert(connection, id);
         self.changed_if(shown, id);
+        self.heed_delivery(told);
 
         self.outputs.push_back(Output::Persist(session));
-        if let Some(Err(detail)) = offer.map(|offer| self.pass_offer(id, offer)) {
-            self.refuse(connection, ErrorCode::BadOffer, detail);
+        if let Some(Err((code, detail))) = offer.map(|offer| self.pass_offer(id, offer)) {
+            self.refuse(connection, code, detail);
             self.expect_no_answer(id);
         }
     }
@@ -106,33 +119,29 @@ impl Call {
         if !entering.stored || entering.offer.is_some() && entering.answer.is_none() {
             return;
         }
-        let connection = entering.connection;
+        let (connection, resumes) = (entering.connection, entering.resumes);
         let resume_token = entering.token.clone().into_text();
         let answer = entering.answer.take();
+        let held = std::mem::take(&mut entering.held);
         let media = participant.media.as_ref().filter(|media| media.alive);
         let media_alive = media.is_some();
         let slots = media.and_then(|media| Some((media.generation, media.slots.clone()?)));
-        let publications = participant.publications();
         participant.link = Link::Online(connection);
-        if !participant.shown {
-            participant.shown = true;
-            self.roster.changed(self.now, id);
-        }
-        participant.knows = self.roster.changes();
 
-        let others = self.participants.iter().filter(|(other, p)| **other != id && p.shown);
-        let joined = Joined {
-            participant: id,
-            resume_token,
-            others: others.map(|(_, participant)| participant.info()).collect(),
-            publications,
-            answer,
-            media_alive,
-        };
+        let leaf = self.gates.get(&id).copied().filter(|_| resumes);
+        let admitted = leaf.map(|leaf| self.admit(id, leaf));
+        let joined = Joined { participant: id, resume_token, admitted, answer, media_alive };
         self.send(connection, ServerMessage::Joined { joined });
-        self.tell_state(connection);
+        if leaf.is_some() {
+            self.tell_state(connection);
+        } else {
+            self.ask_delivery(Delivery::Connected { who: id, token_hash: CHECKED });
+        }
         if let Some((generation, (audio, video))) = slots {
             self.send(connection, ServerMessage::Slots { generation, audio, video });
+        }
+        for message in held {
+            self.send(connection, message);
         }
     }
 
@@ -154,14 +163,22 @@ impl Call {
         }
     }
 
-    fn entering(&self, connection: ConnectionId, token: ResumeToken, offer: Option<u32>) -> Link {
+    fn entering(
+        &self,
+        connection: ConnectionId,
+        token: ResumeToken,
+        resumes: bool,
+        offer: Option<u32>,
+    ) -> Link {
         Link::Entering(Entering {
             connection,
             token,
+            resumes,
             offer,
             answer: None,
             stored: false,
-            deadline: self.now + self.config.enter_timeout,
+            held: Vec::new(),
+            deadline: self.now + self.enter_timeout,
         })
     }
 }

@@ -19,7 +19,7 @@ impl Call {
         active: Option<ParticipantId>,
         speaking: Vec<ParticipantId>,
     ) {
-        if call != self.config.id {
+        if call != self.id {
             return;
         }
         self.speakers = Some((active, speaking.clone()));
@@ -27,11 +27,11 @@ impl Call {
     }
 
     pub(super) fn quality(&mut self, peer: PeerId, quality: ConnectionQuality) {
-        if peer.call != self.config.id {
+        if peer.call != self.id {
             return;
         }
         let Some(participant) = self.participants.get_mut(&peer.participant) else { return };
-        if participant.quality != Some(quality) {
+        if participant.media.is_some() && participant.quality != Some(quality) {
             participant.quality = Some(quality);
             self.roster.quality_changed(self.now, peer.participant);
         }
@@ -44,7 +44,9 @@ impl Call {
             self.send(connection, ServerMessage::Quality { participants });
         }
         if let Some((active, speaking)) = &self.speakers {
-            let here = |id: &ParticipantId| self.participants.contains_key(id);
+            let here = |id: &ParticipantId| {
+                self.participants.get(id).is_some_and(|who| who.leaf.is_some())
+            };
             let active = active.filter(here);
             let speaking = speaking.iter().copied().filter(here).collect();
             self.send(connection, ServerMessage::Speakers { active, speaking });
@@ -62,7 +64,7 @@ impl Call {
         let infos: BTreeMap<ParticipantId, ParticipantInfo> = changes
             .present
             .keys()
-            .filter_map(|id| Some((*id, self.participants.get(id)?.info())))
+            .filter_map(|id| Some((*id, self.participants.get(id)?.info()?)))
             .collect();
         let first = changes.first();
 
@@ -70,7 +72,7 @@ impl Call {
         let mut to_most = Vec::new();
         let mut sends = Vec::new();
         for (id, participant) in &mut self.participants {
-            let Some(connection) = participant.online() else { continue };
+            let Some(connection) = participant.inside() else { continue };
             let knows = std::mem::replace(&mut participant.knows, changes.last);
             if knows < first && !changes.present.contains_key(id) {
                 to_most.push(connection);
@@ -98,14 +100,14 @@ impl Call {
         ids: impl Iterator<Item = &'a ParticipantId>,
     ) -> Vec<ParticipantQuality> {
         ids.filter_map(|id| {
-            let participant = self.participants.get(id).filter(|p| p.shown)?;
+            let participant = self.participants.get(id).filter(|p| p.leaf.is_some())?;
             Some(ParticipantQuality { id: *id, quality: participant.quality? })
         })
         .collect()
     }
 
     fn send_all(&mut self, message: ServerMessage) {
-        let to: Vec<_> = self.participants.values().filter_map(Participant::online).collect();
+        let to: Vec<_> = self.participants.values().filter_map(Participant::inside).collect();
         if !to.is_empty() {
             self.outputs.push_back(Output::Send { to, message });
         }
