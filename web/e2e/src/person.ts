@@ -4,6 +4,7 @@
  */
 
 import { type Colour, nearestColour } from "./colour.ts";
+import type { MediaStats } from "./probe.ts";
 import type { OpenOptions, Stage } from "./stage.ts";
 import { appears, type BrowserName, stats, type Tab, visibleText } from "./tab.ts";
 import { type Patience, until } from "./until.ts";
@@ -96,7 +97,7 @@ export class Person {
 
   /** Enters the name and presses Join. */
   async pressJoin(): Promise<void> {
-    await this.tab.fill(this.#say("Your name"), this.name);
+    await this.#enterName();
     // The door is named by whether there is a camera or a microphone.
     const doors = ["Join the meeting", "Join to watch and listen"].map((door) => this.#say(door));
     await until(`${this.name} to press Join`, async () => {
@@ -106,6 +107,18 @@ export class Person {
         return true;
       }
       return false;
+    });
+  }
+
+  async #enterName(): Promise<void> {
+    const field = this.#say("Your name");
+    // What is typed while the page still starts may be lost.
+    await until(`"${this.name}" to stand in the field`, async () => {
+      await this.tab.fill(field, this.name);
+      return this.tab.evaluate(
+        (name) => [...document.querySelectorAll("input")].some(({ value }) => value === name),
+        this.name,
+      );
     });
   }
 
@@ -145,8 +158,13 @@ export class Person {
 
   /** Opens or closes the list of people. */
   async togglePeople(): Promise<void> {
-    const count = await this.tab.evaluate(() => document.title.match(/\d+/)?.[0] ?? "");
-    await this.tab.click("button", this.#say("People, {count} in the call", { count }));
+    await until(`${this.name} to press the button with the number of people`, async () => {
+      const count = await this.tab.evaluate(() => document.title.match(/\d+/)?.[0] ?? "");
+      const button = this.#say("People, {count} in the call", { count });
+      if (!(await this.tab.shows("button", button))) return false;
+      await this.tab.click("button", button);
+      return true;
+    });
   }
 
   /** Starts to share the screen, or stops. */
@@ -254,7 +272,7 @@ export class Person {
         }
         return tiles.length === count && tiles.every(({ participant }) => moved.has(participant));
       },
-      { everyMs: 50, timeoutMs: 40_000, ...patience },
+      { everyMs: 50, timeoutMs: 60_000, ...patience },
     );
   }
 
@@ -318,20 +336,29 @@ export class Person {
 
   /** Waits until `count` more frames have been decoded. */
   async decodes(count = 10, patience?: Patience): Promise<void> {
-    const before = (await stats(this.tab)).framesDecoded;
-    await until(
-      `${this.name} to decode ${count} more frames`,
-      async () => (await stats(this.tab)).framesDecoded >= before + count,
-      patience,
-    );
+    await this.#grows("frames to decode", ({ framesDecoded }) => framesDecoded, count, patience);
   }
 
   /** Waits until sound has come in: its energy grows. */
   async hears(patience?: Patience): Promise<void> {
-    const before = (await stats(this.tab)).audioEnergy;
+    await this.#grows("something to hear", ({ audioEnergy }) => audioEnergy, 1e-4, patience);
+  }
+
+  async #grows(
+    what: string,
+    read: (stats: MediaStats) => number,
+    by: number,
+    patience?: Patience,
+  ): Promise<void> {
+    let least = Number.POSITIVE_INFINITY;
     await until(
-      `${this.name} to hear something`,
-      async () => (await stats(this.tab)).audioEnergy > before + 1e-4,
+      `${this.name} to get ${what}`,
+      async () => {
+        const now = read(await stats(this.tab));
+        // A new connection counts from nothing.
+        least = Math.min(least, now);
+        return now >= least + by;
+      },
       patience,
     );
   }

@@ -4,15 +4,20 @@
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 import { Bot, type BotOptions } from "./bot.ts";
 import type { ChromiumOptions, ChromiumTab } from "./chromium.ts";
 import { COLOURS, type Colour } from "./colour.ts";
 import type { Network } from "./network.ts";
+import { ROOT } from "./process.ts";
 import { Server, type ServerOptions } from "./server.ts";
-import type { BrowserName, Tab, TabOptions } from "./tab.ts";
+import { type BrowserName, type Tab, type TabOptions, visibleText } from "./tab.ts";
 import type { World } from "./world.ts";
+
+/** How much of each log a failure is reported with. */
+const TRACE_LINES = 6;
+const TRACE_CHARS = 300;
 
 /** How a test opens a page. */
 export interface OpenOptions {
@@ -151,25 +156,32 @@ export class Stage {
     return this.#origins.has(url.host);
   }
 
-  /** Keeps each page's picture and log in `folder`, for whoever looks into a failure. */
-  async preserve(folder: string): Promise<void> {
+  /**
+   * Keeps each page's picture and log in `folder`, for whoever looks into a failure, and returns
+   * the end of each log.
+   */
+  async preserve(folder: string): Promise<string[]> {
     mkdirSync(folder, { recursive: true });
+    const traces = [`kept in ${relative(ROOT, folder)}`];
+    const keep = (name: string, log: string) => {
+      writeFileSync(join(folder, `${name}.log`), log);
+      const end = log.trimEnd().split("\n").slice(-TRACE_LINES);
+      traces.push(`${name}:`, ...end.map((line) => `  ${line.slice(0, TRACE_CHARS)}`));
+    };
     for (const [i, tab] of this.#tabs.entries()) {
-      const path = join(folder, `${i + 1}-${tab.label.replaceAll(/[^A-Za-z0-9]+/g, "-")}`);
-      writeFileSync(`${path}.log`, `${[...tab.log, "", ...tab.requests].join("\n")}\n`);
-      // A page that is closed or hangs has no picture.
-      await Promise.race([
-        tab.screenshot(`${path}.png`).catch(() => {}),
-        new Promise((resolve) => setTimeout(resolve, 10_000)),
-      ]);
+      const name = `${i + 1}-${tab.label.replaceAll(/[^A-Za-z0-9]+/g, "-")}`;
+      writeFileSync(join(folder, `${name}-requests.log`), `${tab.requests.join("\n")}\n`);
+      const path = join(folder, `${name}.png`);
+      const text = await orNothing(pictureAndText(tab, path));
+      keep(name, [...tab.log, "", `reads: ${text ?? "(no answer)"}`].join("\n"));
     }
-    for (const [i, bot] of this.#bots.entries()) {
-      writeFileSync(join(folder, `bot-${i + 1}.log`), bot.transcript());
-    }
+    for (const [i, bot] of this.#bots.entries()) keep(`bot-${i + 1}`, bot.transcript());
     for (const [i, server] of this.#servers.entries()) {
-      writeFileSync(join(folder, `server-${i + 1}.log`), server.transcript());
+      keep(`server-${i + 1}`, server.transcript());
     }
-    writeFileSync(join(folder, "server.log"), (await this.world.server()).transcript());
+    const shared = await orNothing(this.world.runningServer);
+    if (shared !== undefined) keep("server", shared.transcript());
+    return traces;
   }
 
   async close(): Promise<void> {
@@ -180,4 +192,16 @@ export class Stage {
       if (result.status === "rejected") throw result.reason;
     }
   }
+}
+
+async function pictureAndText(tab: Tab, path: string): Promise<string> {
+  await tab.screenshot(path);
+  return (await visibleText(tab)).replaceAll(/\s+/g, " ");
+}
+
+/** What comes of `work`; nothing if it fails or hangs, as a page that is gone does. */
+async function orNothing<T>(work: Promise<T> | undefined): Promise<T | undefined> {
+  if (work === undefined) return undefined;
+  const late = new Promise<undefined>((resolve) => setTimeout(resolve, 10_000, undefined));
+  return Promise.race([work.catch(() => undefined), late]);
 }

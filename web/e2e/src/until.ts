@@ -3,8 +3,8 @@
  * @module
  */
 
-/** How long a condition may take, unless told otherwise: shared machines stall for seconds. */
-export const PATIENCE_MS = 20_000;
+/** How long a condition may take, unless told otherwise: shared machines stall for many seconds. */
+export const PATIENCE_MS = 45_000;
 
 /** How {@link until} waits. */
 export interface Patience {

@@ -7,6 +7,18 @@ import { Chromium, type ChromiumOptions } from "./chromium.ts";
 import { Firefox } from "./firefox.ts";
 import { Network } from "./network.ts";
 import { Server } from "./server.ts";
+import type { Tab, TabOptions } from "./tab.ts";
+
+/** What a page needs that only warms a browser up. */
+const PLAIN: TabOptions = {
+  label: "warm-up",
+  probe: { camera: undefined, screen: undefined },
+  width: 400,
+  height: 300,
+  locale: "en-GB",
+  colourScheme: "light",
+  initScripts: [],
+};
 
 /** What tests share. */
 export class World {
@@ -28,16 +40,32 @@ export class World {
     }
   }
 
+  /**
+   * Opens a page in each browser. The first one of a process takes many seconds on a cold machine,
+   * which no test is to pay for.
+   */
+  async warmUp(): Promise<void> {
+    const { url } = await this.server();
+    const visit = async (open: () => Promise<Tab>) => {
+      const tab = await open();
+      await tab.goto(url);
+      await tab.close();
+    };
+    // One after the other: side by side, both take longer than a start may take.
+    await visit(async () => (await this.chromium()).open(PLAIN));
+    await visit(async () => (await this.firefox()).open(PLAIN));
+  }
+
   /** The Chromium process with these options. */
   chromium(options: ChromiumOptions = {}): Promise<Chromium> {
     const key = JSON.stringify(options);
-    const running = this.#chromiums.get(key) ?? Chromium.launch(options);
+    const running = this.#chromiums.get(key) ?? twice(() => Chromium.launch(options));
     this.#chromiums.set(key, running);
     return running;
   }
 
   firefox(): Promise<Firefox> {
-    const firefox = this.#firefox ?? Firefox.launch();
+    const firefox = this.#firefox ?? twice(() => Firefox.launch());
     this.#firefox = firefox;
     return firefox;
   }
@@ -49,9 +77,29 @@ export class World {
     return server;
   }
 
-  async close(): Promise<void> {
+  /** That server, if a test has used it. */
+  get runningServer(): Promise<Server> | undefined {
+    return this.#server;
+  }
+
+  /** Ends browsers and server; what is asked for from here on is new. */
+  async renew(): Promise<void> {
     const parts = [...this.#chromiums.values(), this.#firefox, this.#server];
-    await Promise.allSettled(parts.map(async (part) => (await part)?.close()));
+    this.#chromiums.clear();
+    this.#firefox = undefined;
+    this.#server = undefined;
+    const ends = Promise.allSettled(parts.map(async (part) => (await part)?.close()));
+    // A browser that hangs is left behind: its end must not be waited for.
+    await Promise.race([ends, new Promise((resolve) => setTimeout(resolve, 30_000))]);
+  }
+
+  async close(): Promise<void> {
+    await this.renew();
     if (this.network instanceof Network) this.network.remove();
   }
+}
+
+/** A browser that does not start on a busy machine may start on the second try. */
+async function twice<T>(launch: () => Promise<T>): Promise<T> {
+  return launch().catch(() => launch());
 }

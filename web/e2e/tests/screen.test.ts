@@ -16,10 +16,10 @@ test("a shared screen is featured for the others, beside the face of who shares"
   const before = await negotiations(ben.tab);
 
   await ada.toggleShare();
-  const screen = await ben.screenOf("Ada");
-  if (screen.colour !== "cyan") throw new Error(`the screen is ${screen.colour}`);
-  const face = await ben.tileOf("Ada");
-  if (screen.width <= face.width) throw new Error("the screen is not larger than the face");
+  await until("Ben to see a cyan screen, larger than the face", async () => {
+    const [screen, face] = [await ben.screenOf("Ada"), await ben.tileOf("Ada")];
+    return screen.colour === "cyan" && screen.width > face.width;
+  });
   await ben.sees("Ada", "red");
   await ada.decodes();
 
