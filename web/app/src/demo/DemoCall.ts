@@ -27,6 +27,7 @@ import type {
   Want,
 } from "@conclave/wire";
 import { groupOf, SELF, withCompared } from "./demoGroup";
+import { chatOf, REACTION_MS, reactionsOf } from "./demoTalk";
 import { paintPerson, paintScreen } from "./scene";
 
 export interface Scenario {
@@ -43,6 +44,14 @@ export interface Scenario {
   readonly shield: ShieldLevel;
   /** Two have the same name, one goes, one has just come, one may not send everything. */
   readonly oddities: boolean;
+  /** People have written to each other. */
+  readonly chat: boolean;
+  /** This person may not write. */
+  readonly chatForbidden: boolean;
+  /** How many others have raised a hand. */
+  readonly hands: number;
+  /** How many reactions are shown; they do not pass. */
+  readonly reactions: number;
   readonly end: Extract<CallPhase, { kind: "ended" }>["reason"];
   readonly title: string;
   readonly name: string;
@@ -88,9 +97,9 @@ export class DemoCall implements CallCommands {
       others,
       activeSpeaker: others[0]?.id,
       group: groupOf(scenario),
-      chat: [],
-      hands: [],
-      reactions: [],
+      chat: scenario.chat ? chatOf(scenario, others) : [],
+      hands: others.slice(0, scenario.hands).map(({ id }) => id),
+      reactions: reactionsOf(scenario.reactions, others),
       notices: scenario.notices.map(
         (kind, id): Notice => ({ id, kind, name: NAMES[id % NAMES.length] ?? "" }),
       ),
@@ -252,7 +261,7 @@ export class DemoCall implements CallCommands {
 
   sendChat(text: string): void {
     const { chat, self } = this.#snapshot;
-    const id = chat.length;
+    const id = (chat.at(-1)?.id ?? -1) + 1;
     const { name, role } = self;
     this.#change({
       chat: [...chat, { id, from: SELF, name, role, isOwn: true, text, atMs: Date.now() }],
@@ -260,14 +269,44 @@ export class DemoCall implements CallCommands {
   }
 
   react(reaction: Reaction): void {
-    const { reactions, self } = this.#snapshot;
-    const id = (reactions.at(-1)?.id ?? 0) + 1;
-    this.#change({ reactions: [...reactions, { id, from: SELF, name: self.name, reaction }] });
+    this.reactAs(SELF, this.#snapshot.self.name, reaction);
+  }
+
+  /** Someone else writes. */
+  write(person: PersonId, text: string): void {
+    const { chat, others } = this.#snapshot;
+    const from = others.find(({ id }) => id === person);
+    if (from === undefined) return;
+    const { name, role } = from;
+    const id = (chat.at(-1)?.id ?? -1) + 1;
+    const message = { id, from: person, name, role, isOwn: false, text, atMs: Date.now() };
+    this.#change({ chat: [...chat, message] });
+  }
+
+  /** Someone reacts, for some seconds. */
+  reactAs(from: PersonId, name: string, reaction: Reaction): void {
+    const { reactions } = this.#snapshot;
+    const shown = { id: (reactions.at(-1)?.id ?? -1) + 1, from, name, reaction };
+    this.#change({ reactions: [...reactions, shown] });
+    setTimeout(() => {
+      this.#change({ reactions: this.#snapshot.reactions.filter((one) => one !== shown) });
+    }, REACTION_MS);
+  }
+
+  /** Someone raises or lowers a hand. */
+  raiseAs(person: PersonId, up: boolean): void {
+    const rest = this.#snapshot.hands.filter((id) => id !== person);
+    this.#change({ hands: up ? [...rest, person] : rest });
+  }
+
+  /** A host forbids this person something, or allows it again. */
+  forbidSelf(what: MuteWhat, on: boolean): void {
+    const rest = this.#snapshot.self.forbidden.filter((one) => one !== what);
+    this.#self({ forbidden: on ? [...rest, what] : rest });
   }
 
   raiseHand(up: boolean): void {
-    const rest = this.#snapshot.hands.filter((id) => id !== SELF);
-    this.#change({ hands: up ? [...rest, SELF] : rest });
+    this.raiseAs(SELF, up);
   }
 
   rejoinGroup(): void {
@@ -318,7 +357,7 @@ function selfOf(scenario: Scenario): SelfSnapshot {
     role: scenario.role,
     proof: scenario.role === "host" ? "hostKey" : "linkOnly",
     nameShared: false,
-    forbidden: [],
+    forbidden: scenario.chatForbidden ? ["chat"] : [],
     name: scenario.name,
     quality: "good",
     speaking: false,

@@ -1,11 +1,16 @@
 import type { CallCommands, PersonId } from "@conclave/client";
-import { type JSX, useCallback, useState } from "react";
+import { type JSX, type ReactNode, useCallback, useRef, useState } from "react";
 import { CallView } from "../features/call/CallView";
 import type { PanelKind } from "../features/call/ControlBar";
 import { LAYOUT_MODES, type LayoutMode } from "../features/call/layoutWish";
 import { ShortcutsDialog } from "../features/call/ShortcutsDialog";
 import { useShortcuts } from "../features/call/useShortcuts";
+import { ChatControl } from "../features/chat/ChatControl";
+import { ChatPanel } from "../features/chat/ChatPanel";
 import { PeoplePanel } from "../features/people/PeoplePanel";
+import { ReactionControls } from "../features/reactions/ReactionControls";
+import { ReactionStack } from "../features/reactions/ReactionStack";
+import { TileSigns } from "../features/reactions/TileSigns";
 import { SettingsDialog } from "../features/settings/SettingsDialog";
 import { CopyLink } from "../invite/CopyLink";
 import { NoticeWords } from "../layout/PlainNotice";
@@ -25,7 +30,9 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
   const [pin, setPin] = useState<PersonId>();
   const [page, setPage] = useState(0);
   const [panel, setPanel] = useState<PanelKind>();
+  const [isReacting, setReacting] = useState(false);
   const [dialog, setDialog] = useState<OpenDialog>();
+  const draft = useRef("");
   const close = useCallback(() => setDialog(undefined), []);
 
   const turnTo = (mode: LayoutMode): void => {
@@ -37,9 +44,16 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
     setPage(0);
   }, []);
 
+  const signsOf = useCallback(
+    (person: PersonId | "self"): ReactNode => <TileSigns call={call} person={person} />,
+    [call],
+  );
+
   useWakeLock();
   useShortcuts(call, {
     people: () => setPanel((open) => (open === "people" ? undefined : "people")),
+    chat: () => setPanel((open) => (open === "chat" ? undefined : "chat")),
+    reactions: () => setReacting(true),
     layout: () => {
       setPin(undefined);
       turnTo(LAYOUT_MODES[(LAYOUT_MODES.indexOf(mode) + 1) % LAYOUT_MODES.length] ?? "auto");
@@ -60,6 +74,7 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         invite={<CopyLink link={link} />}
       />
     ),
+    chat: () => <ChatPanel call={call} draft={draft} onClose={closePanel} />,
   };
 
   return (
@@ -74,6 +89,16 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         onPage={setPage}
         panel={panel}
         onPanel={setPanel}
+        signsOf={signsOf}
+        corner={<ReactionStack call={call} />}
+        reactionControls={<ReactionControls call={call} isOpen={isReacting} onOpen={setReacting} />}
+        chatControl={
+          <ChatControl
+            call={call}
+            isOpen={panel === "chat"}
+            onOpen={(open) => setPanel(open ? "chat" : undefined)}
+          />
+        }
         onSettings={() => setDialog("settings")}
         onHelp={() => setDialog("help")}
         onBlocked={() => setDialog("settings")}

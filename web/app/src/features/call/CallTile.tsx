@@ -27,6 +27,8 @@ export interface CallTileProps {
   readonly style: CSSProperties;
   readonly isPinned: boolean;
   readonly onPin: (id: PersonId | undefined) => void;
+  /** What is drawn over the person's picture besides the name. */
+  readonly signsOf: (participant: Tile["participant"]) => ReactNode;
 }
 
 /**
@@ -37,7 +39,8 @@ export const CallTile = memo(function CallTile(props: CallTileProps): JSX.Elemen
   return props.tile.participant === "self" ? <SelfTile {...props} /> : <OtherTile {...props} />;
 });
 
-function OtherTile({ call, tile, style, isPinned, onPin }: CallTileProps): JSX.Element | null {
+function OtherTile(props: CallTileProps): JSX.Element | null {
+  const { call, tile, style, isPinned, onPin, signsOf } = props;
   const person = useSnapshot(call, ({ others }) =>
     others.find(({ id }) => id === tile.participant),
   );
@@ -47,7 +50,16 @@ function OtherTile({ call, tile, style, isPinned, onPin }: CallTileProps): JSX.E
   return tile.source === "screen" ? (
     <ScreenTile person={person} style={style} tools={tools} />
   ) : (
-    <CameraTile person={person} style={style} tools={tools} />
+    <CameraTile
+      person={person}
+      style={style}
+      tools={
+        <>
+          {signsOf(person.id)}
+          {tools}
+        </>
+      }
+    />
   );
 }
 
@@ -131,7 +143,7 @@ function ScreenTile({ person, style, tools }: PersonTileProps): JSX.Element {
   );
 }
 
-function SelfTile({ call, style }: CallTileProps): JSX.Element {
+function SelfTile({ call, style, signsOf }: CallTileProps): JSX.Element {
   const { t } = useLingui();
   const self = useSnapshot(call, (snapshot) => snapshot.self);
   const isLive = self.cameraStream !== undefined;
@@ -162,6 +174,7 @@ function SelfTile({ call, style }: CallTileProps): JSX.Element {
         speaking={self.speaking}
         quality={self.quality}
       />
+      {signsOf("self")}
     </article>
   );
 }

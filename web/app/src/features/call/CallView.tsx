@@ -19,6 +19,9 @@ export interface CallViewProps extends Surroundings {
   readonly page: number;
   readonly onPage: StageProps["onPage"];
   readonly onPin: StageProps["onPin"];
+  readonly signsOf: StageProps["signsOf"];
+  /** What passes in a corner of the stage. */
+  readonly corner: ReactNode;
   /** The panel beside the stage, while it is open. */
   readonly side: ReactNode;
   /** The way to invite others. */
@@ -29,7 +32,7 @@ export interface CallViewProps extends Surroundings {
 
 /** A call: its pictures, its state, its controls. */
 export function CallView(props: CallViewProps): JSX.Element {
-  const { call, page, onPage, onPin, layout, side, invite, notice } = props;
+  const { call, page, onPage, onPin, signsOf, corner, layout, side, invite, notice } = props;
   const { t } = useLingui();
   const meetingTitle = useSnapshot(call, (snapshot) => snapshot.title);
   const title = meetingTitle === "" ? t`Meeting` : meetingTitle;
@@ -49,6 +52,7 @@ export function CallView(props: CallViewProps): JSX.Element {
       </header>
       <main className={c("main")} inert={isCovered}>
         <Toasts call={call} />
+        <div className={c("corner")}>{corner}</div>
         <div className={c("body")}>
           <div className={c("banners")}>
             <ReconnectBanner call={call} />
@@ -60,6 +64,7 @@ export function CallView(props: CallViewProps): JSX.Element {
             page={page}
             onPage={onPage}
             onPin={onPin}
+            signsOf={signsOf}
             whenAlone={<Alone invite={invite} />}
           />
         </div>

@@ -25,7 +25,7 @@ import {
   Video,
   VideoOff,
 } from "lucide-react";
-import type { JSX } from "react";
+import type { JSX, ReactNode } from "react";
 import { useNarrow } from "../../useNarrow";
 import { useSnapshot } from "../../useSnapshot";
 import styles from "./ControlBar.module.css";
@@ -36,7 +36,7 @@ import { LAYOUT_WORDS } from "./layoutWords";
 const c = classes(styles);
 
 /** A panel beside the stage. */
-export type PanelKind = "people";
+export type PanelKind = "people" | "chat";
 
 /** What opens and closes around the stage. */
 export interface Surroundings {
@@ -50,6 +50,10 @@ export interface Surroundings {
   readonly onHelp: () => void;
   /** Somebody pressed a device that cannot be switched on: say why. */
   readonly onBlocked: () => void;
+  /** Hands and reactions. */
+  readonly reactionControls: ReactNode;
+  /** What opens the chat. */
+  readonly chatControl: ReactNode;
 }
 
 export interface ControlBarProps extends Surroundings {
@@ -67,7 +71,9 @@ export function ControlBar(props: ControlBarProps): JSX.Element {
         <MicrophoneControl {...props} withMenu={!narrow} />
         <CameraControl {...props} withMenu={!narrow} />
         {narrow ? null : <ShareControl call={call} />}
+        {props.reactionControls}
         {narrow ? null : <LayoutControl {...props} />}
+        {props.chatControl}
         <PeopleControl {...props} />
         <MoreControl {...props} withAll={narrow} />
         <div className={c("leave")}>

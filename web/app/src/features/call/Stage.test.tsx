@@ -45,6 +45,7 @@ async function drawStage(scenario: Partial<Scenario>, layout = AUTO, page = 0): 
       page={page}
       onPage={() => undefined}
       onPin={() => undefined}
+      signsOf={() => null}
       whenAlone={<p>Nobody else</p>}
     />,
   );

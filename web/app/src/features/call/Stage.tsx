@@ -27,7 +27,7 @@ import {
   useRef,
 } from "react";
 import { useSnapshot } from "../../useSnapshot";
-import { CallTile } from "./CallTile";
+import { CallTile, type CallTileProps } from "./CallTile";
 import { chooseLayout, type LayoutWish, sameTiles, selfFloats } from "./layoutWish";
 import styles from "./Stage.module.css";
 import { type Size, useElementSize } from "./useElementSize";
@@ -47,12 +47,15 @@ export interface StageProps {
   readonly page: number;
   readonly onPage: (page: number) => void;
   readonly onPin: (id: PersonId | undefined) => void;
+  /** Signs on a person's tile: a raised hand, a reaction. It must stay the same function. */
+  readonly signsOf: CallTileProps["signsOf"];
   /** What stands here while nobody else is in the call. */
   readonly whenAlone: ReactNode;
 }
 
 /** The pictures of a call: measures itself, lays tiles out, and tells the call what is in view. */
-export function Stage({ call, layout, page, onPage, onPin, whenAlone }: StageProps): JSX.Element {
+export function Stage(props: StageProps): JSX.Element {
+  const { call, layout, page, onPage, onPin, signsOf, whenAlone } = props;
   const { t } = useLingui();
   const [measure, size] = useElementSize();
   const floats = useSnapshot(call, selfFloats);
@@ -81,6 +84,7 @@ export function Stage({ call, layout, page, onPage, onPin, whenAlone }: StagePro
         style={isLone ? FILL : styleOf(box)}
         isPinned={tile.participant === layout.pin}
         onPin={onPin}
+        signsOf={signsOf}
       />
     );
   };
@@ -96,6 +100,7 @@ export function Stage({ call, layout, page, onPage, onPin, whenAlone }: StagePro
               style={FILL}
               isPinned={false}
               onPin={onPin}
+              signsOf={signsOf}
             />
           </div>
         ) : null}

@@ -4,6 +4,9 @@ export type ShortcutAction =
   | "camera"
   | "share"
   | "people"
+  | "chat"
+  | "hand"
+  | "reactions"
   | "layout"
   | "nextPage"
   | "previousPage"
@@ -15,6 +18,9 @@ const KEYS: Readonly<Record<string, ShortcutAction>> = {
   v: "camera",
   s: "share",
   p: "people",
+  c: "chat",
+  h: "hand",
+  r: "reactions",
   l: "layout",
   "?": "help",
   PageDown: "nextPage",

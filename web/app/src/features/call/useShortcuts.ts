@@ -4,7 +4,7 @@ import { usePreferences } from "../../preferences";
 import { type ShortcutAction, shortcutOf } from "./shortcuts";
 
 export type ShortcutHandlers = Readonly<
-  Record<Exclude<ShortcutAction, "microphone" | "camera" | "share" | "talk">, () => void>
+  Record<Exclude<ShortcutAction, "microphone" | "camera" | "share" | "hand" | "talk">, () => void>
 >;
 
 /** Listens for a call's keys while its component is there. */
@@ -46,7 +46,8 @@ function run(
   action: Exclude<ShortcutAction, "talk">,
   handlers: ShortcutHandlers,
 ): void {
-  const { microphone, camera, screen } = call.snapshot().self;
+  const { hands, self } = call.snapshot();
+  const { microphone, camera, screen } = self;
   switch (action) {
     case "microphone":
       call.setMicrophone(microphone.state.kind !== "on");
@@ -57,6 +58,9 @@ function run(
     case "share":
       if (screen.kind === "on") call.stopScreen();
       else if (screen.kind === "off") call.startScreen();
+      return;
+    case "hand":
+      call.raiseHand(self.id === undefined || !hands.includes(self.id));
       return;
     default:
       handlers[action]();
