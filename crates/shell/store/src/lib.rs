@@ -1,10 +1,13 @@
-//! What survives a restart: meetings, and the sessions of running calls.
+//! What survives a restart: meetings, the sessions and groups of running calls, the server's keys.
 //!
-//! [`Store`] is the trait; [`SqliteStore`] keeps one file. There is no name and no secret in it:
-//! titles come sealed, tokens as digests.
+//! [`Store`] is the trait; [`SqliteStore`] keeps one file. There is no name and no secret of a
+//! meeting in it: titles come sealed, tokens as digests, groups as they look from outside. The
+//! server's own keys sign what it says of its media nodes, and whom it proposes to remove.
 
 mod sqlite;
 mod store;
 
 pub use sqlite::{OpenError, SqliteStore};
-pub use store::{CreateMeetingError, Meeting, Session, Sessions, Store, StoreError, UnixMillis};
+pub use store::{
+    CreateMeetingError, Meeting, ServerKey, Session, Sessions, Store, StoreError, UnixMillis,
+};

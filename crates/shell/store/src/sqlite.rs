@@ -10,8 +10,11 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Row as _, Sqlite, Transaction};
+use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::store::{CreateMeetingError, Meeting, Session, Sessions, Store, StoreError, UnixMillis};
+use crate::store::{
+    CreateMeetingError, Meeting, ServerKey, Session, Sessions, Store, StoreError, UnixMillis,
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -22,6 +25,10 @@ const FORGET_COUNTS: &str = "UPDATE meetings SET next_participant = 1 WHERE next
 const EXPIRE_MEETINGS: &str = "DELETE FROM meetings WHERE id IN (SELECT id FROM meetings \
      WHERE used_ms < $1 \
      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.meeting = meetings.id) LIMIT $2)";
+
+/// Forgets groups that nobody can come back to.
+const FORGET_GROUPS: &str = "DELETE FROM group_states \
+     WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.meeting = group_states.meeting)";
 
 /// Meetings to forget at once: nobody who enters meanwhile waits noticeably.
 const EXPIRE_AT_ONCE: i64 = 1000;
@@ -46,7 +53,9 @@ impl SqliteStore {
             .busy_timeout(Duration::from_secs(5))
             .journal_mode(SqliteJournalMode::Wal)
             // Each commit reaches the disk before it is answered.
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            // What is deleted is not left in free pages.
+            .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
             .connect_with(options)
@@ -183,7 +192,55 @@ impl SqliteStore {
             .bind(id_bytes(&meeting))
             .execute(&mut *transaction)
             .await?;
+        sqlx::query("DELETE FROM group_states WHERE meeting = $1")
+            .bind(id_bytes(&meeting))
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
+    }
+
+    async fn select_group(&self, meeting: MeetingId) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = sqlx::query_scalar("SELECT state FROM group_states WHERE meeting = $1")
+            .bind(id_bytes(&meeting))
+            .fetch_optional(&self.pool);
+        Ok(state.await?)
+    }
+
+    async fn upsert_group(&self, meeting: MeetingId, state: Vec<u8>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO group_states (meeting, state) VALUES ($1, $2) \
+             ON CONFLICT (meeting) DO UPDATE SET state = excluded.state",
+        )
+        .bind(id_bytes(&meeting))
+        .bind(state)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn find_or_keep_key(
+        &self,
+        key: ServerKey,
+        fresh: Zeroizing<[u8; 32]>,
+    ) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let name = match key {
+            ServerKey::Node => "node",
+            ServerKey::Proposals => "proposals",
+        };
+        sqlx::query(
+            "INSERT INTO server_keys (name, seed) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(name)
+        .bind(fresh.as_slice())
+        .execute(&self.pool)
+        .await?;
+        let mut kept: Vec<u8> = sqlx::query_scalar("SELECT seed FROM server_keys WHERE name = $1")
+            .bind(name)
+            .fetch_one(&self.pool)
+            .await?;
+        let seed = kept.as_slice().try_into().map(Zeroizing::new);
+        kept.zeroize();
+        seed.map_err(|_| StoreError::Malformed { column: "seed" })
     }
 
     async fn delete_stale_sessions(&self, before: UnixMillis) -> Result<u64, StoreError> {
@@ -194,6 +251,7 @@ impl SqliteStore {
             .await?;
         if done.rows_affected() > 0 {
             sqlx::query(FORGET_COUNTS).execute(&mut *transaction).await?;
+            sqlx::query(FORGET_GROUPS).execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
         Ok(done.rows_affected())
@@ -249,6 +307,18 @@ impl Store for SqliteStore {
         self.update_seen(meetings, seen).boxed()
     }
 
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.select_group(meeting).boxed()
+    }
+
+    fn save_group(
+        &self,
+        meeting: MeetingId,
+        state: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.upsert_group(meeting, state).boxed()
+    }
+
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.delete_sessions(meeting).boxed()
     }
@@ -259,6 +329,14 @@ impl Store for SqliteStore {
 
     fn expire_meetings(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.delete_unused_meetings(before).boxed()
+    }
+
+    fn server_key(
+        &self,
+        key: ServerKey,
+        fresh: Zeroizing<[u8; 32]>,
+    ) -> BoxFuture<'_, Result<Zeroizing<[u8; 32]>, StoreError>> {
+        self.find_or_keep_key(key, fresh).boxed()
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -1,7 +1,8 @@
 use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
 use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
 
-/// Keeps meetings, and the sessions of running calls.
+/// Keeps meetings, the sessions and groups of running calls, and the server's own keys.
 ///
 /// What a method has answered survives `kill -9` and loss of power.
 pub trait Store: Send + Sync {
@@ -37,19 +38,46 @@ pub trait Store: Send + Sync {
         seen: UnixMillis,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Forgets all sessions of a meeting's call, and how many they were.
+    /// Finds what was kept last of a call's group.
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Keeps the public state of a call's group, replacing the former one.
+    fn save_group(
+        &self,
+        meeting: MeetingId,
+        state: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Forgets the group and all sessions of a meeting's call, and how many they were.
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Forgets sessions that were not seen since `before`: nobody comes back to them. Answers
-    /// how many there were.
+    /// Forgets sessions that were not seen since `before`, and groups without a session: nobody
+    /// comes back to them. Answers how many sessions there were.
     fn expire_sessions(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// Forgets meetings that were not in use since `before` and have no session: as many as take
     /// no noticeable time. Answers how many it forgot.
     fn expire_meetings(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>>;
 
+    /// Finds one of the server's own keys. If there is none yet, it keeps `fresh` and answers
+    /// that.
+    fn server_key(
+        &self,
+        key: ServerKey,
+        fresh: Zeroizing<[u8; 32]>,
+    ) -> BoxFuture<'_, Result<Zeroizing<[u8; 32]>, StoreError>>;
+
     /// Asks whether the store works.
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+}
+
+/// One of the server's own keys: the seed of an Ed25519 key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServerKey {
+    /// Signs the statements of media nodes.
+    Node,
+    /// Signs the removals that the server proposes.
+    Proposals,
 }
 
 /// A meeting as its creator's client stated it.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
 use conclave_store::{
-    CreateMeetingError, Meeting, Session, Sessions, SqliteStore, Store, UnixMillis,
+    CreateMeetingError, Meeting, ServerKey, Session, Sessions, SqliteStore, Store, UnixMillis,
 };
 use tempfile::TempDir;
+use zeroize::Zeroizing;
 
 /// A store on a real file that can be shut and opened again.
 struct Fixture {
@@ -135,6 +136,61 @@ async fn only_sessions_that_were_not_seen_expire() {
     assert_eq!((gone.sessions.len(), gone.next_participant), (0, ParticipantId(1)));
     let kept = fixture.store.sessions(id(2)).await.unwrap();
     assert_eq!((kept.sessions.len(), kept.next_participant), (1, ParticipantId(2)));
+}
+
+#[tokio::test]
+async fn a_group_is_found_again_as_it_was_kept_last_and_goes_with_its_call() {
+    let mut fixture = Fixture::new().await;
+    for n in [1, 2] {
+        fixture.store.create_meeting(meeting(n)).await.unwrap();
+        let sessions = vec![session(1, n, None)];
+        fixture.store.save_sessions(id(n), sessions, UnixMillis(100)).await.unwrap();
+        fixture.store.save_group(id(n), vec![n; 10]).await.unwrap();
+    }
+    fixture.store.save_group(id(1), vec![9; 2_000_000]).await.unwrap();
+    fixture.reopen().await;
+
+    assert_eq!(fixture.store.group(id(1)).await.unwrap(), Some(vec![9; 2_000_000]));
+    assert_eq!(fixture.store.group(id(3)).await.unwrap(), None);
+    fixture.store.end_call(id(1)).await.unwrap();
+    assert_eq!(fixture.store.group(id(1)).await.unwrap(), None);
+    assert_eq!(fixture.store.group(id(2)).await.unwrap(), Some(vec![2; 10]));
+    // Nobody came back to the other.
+    fixture.store.expire_sessions(UnixMillis(200)).await.unwrap();
+    assert_eq!(fixture.store.group(id(2)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_was_deleted_is_not_in_the_file_any_more() {
+    let mut fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+    let mark = b"a mark that is nowhere else in the file".repeat(3_000);
+    fixture.store.save_group(id(1), mark.clone()).await.unwrap();
+    fixture.reopen().await;
+    let holds = |path: &std::path::Path| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(39).any(|window| mark.starts_with(window))
+    };
+    assert!(holds(&fixture.path));
+
+    fixture.store.end_call(id(1)).await.unwrap();
+    fixture.reopen().await;
+
+    assert!(!holds(&fixture.path));
+}
+
+#[tokio::test]
+async fn the_servers_keys_are_made_once() {
+    let mut fixture = Fixture::new().await;
+    let key = |n| Zeroizing::new([n; 32]);
+    let first = fixture.store.server_key(ServerKey::Node, key(1)).await.unwrap();
+    let other = fixture.store.server_key(ServerKey::Proposals, key(2)).await.unwrap();
+    fixture.reopen().await;
+
+    let again = fixture.store.server_key(ServerKey::Node, key(3)).await.unwrap();
+
+    assert_eq!((first, other), (key(1), key(2)));
+    assert_eq!(again, key(1));
 }
 
 #[tokio::test]
