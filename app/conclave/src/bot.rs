@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use conclave_client::{Drive, bind_addresses};
-use conclave_client_proto::{Config, Report, Sends, ViewPolicy};
-use conclave_link::{LinkKeys, MeetingLink, NONCE_LEN, Profile};
+use conclave_client::{Drive, Told, bind_addresses};
+use conclave_client_proto::{Config, EndReason, Report, Sends, ViewPolicy};
+use conclave_link::{LinkKeys, MeetingLink};
 use conclave_model::TrackSource;
 use conclave_telemetry::{LogConfig, LogFormat, init_log};
 use conclave_wire::TilePriority;
@@ -24,8 +24,10 @@ const AUDIO_SLOTS: usize = 3;
 
 /// Arguments of `conclave bot`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit status: 0 if it stayed until it left; 3 if it was turned away, 4 if \
+    nobody let it in for as long as it waited, 5 if it was removed; 1 for anything else.")]
 pub(crate) struct Args {
-    /// The meeting's link, or `-` to read it from standard input, where no other user of this
+    /// The meeting's link, a guest's or a host's, or `-` to read it from standard input, where no other user of this
     /// machine sees it.
     link: String,
     /// How many participants join.
@@ -34,6 +36,18 @@ pub(crate) struct Args {
     /// Display name. Numbered if there are several.
     #[arg(long, default_value = "Bot")]
     name: String,
+    /// Let everybody in who knocks. It needs a host's link, or a host who appoints it.
+    #[arg(long)]
+    admit: bool,
+    /// Write this to all once inside.
+    #[arg(long, value_name = "TEXT")]
+    say: Option<String>,
+    /// Print what others write, on standard error.
+    #[arg(long)]
+    print_chat: bool,
+    /// Give up after so many seconds at the door. By default it waits to be let in for ever.
+    #[arg(long, value_name = "SECONDS")]
+    patience: Option<f64>,
     /// Publish nothing.
     #[arg(long)]
     listen_only: bool,
@@ -85,6 +99,8 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let keys = LinkKeys::of(&link);
     let addresses = bind_addresses(&link.origin).context("no network address")?;
     let report_every = args.report_every.map(seconds).transpose()?;
+    let meeting = endpoint.meeting(&link.meeting, &keys.token).await;
+    let constitution = meeting.context("the server does not show the meeting")?.policy;
 
     let (stop, stopped) = watch::channel(false);
     let mut bots = JoinSet::new();
@@ -95,25 +111,26 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         };
         let drive = Drive {
             endpoint: endpoint.clone(),
-            config: config(&args, &link, &keys, &name)?,
+            config: config(&args, &link, &keys, &name, &constitution)?,
             addresses: addresses.clone(),
             clips: clips(&args, number)?,
+            say: args.say.clone(),
             report_every,
         };
         let start_after = Duration::from_millis(args.stagger_ms) * u32::from(number);
-        let bot = Bot { name, json: args.json };
+        let bot = Bot { name, json: args.json, print_chat: args.print_chat };
         bots.spawn(bot.run(drive, start_after, stopped.clone()));
     }
     drop(stopped);
 
-    let mut failed = 0;
+    let mut failed = Vec::new();
     let leave = interrupted(args.duration.map(seconds).transpose()?);
     tokio::pin!(leave);
     loop {
         tokio::select! {
             bot = bots.join_next() => match bot {
                 None => break,
-                Some(bot) => failed += u32::from(!bot.context("a participant panicked")??),
+                Some(bot) => failed.extend(bot.context("a participant panicked")??),
             },
             // Sent once: from then on the participants leave one by one.
             stopping = &mut leave, if !*stop.borrow() => {
@@ -122,8 +139,38 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
             }
         }
     }
-    anyhow::ensure!(failed == 0, "{failed} of {} participants were not let in", args.count);
-    Ok(())
+    match failed.first() {
+        None => Ok(()),
+        Some(&reason) => Err(Failed { count: failed.len(), of: args.count, reason }.into()),
+    }
+}
+
+/// Not all participants stayed until they were to leave.
+#[derive(Debug, thiserror::Error)]
+#[error("{count} of {of} participants did not come in, or did not stay: {reason}")]
+pub(crate) struct Failed {
+    count: usize,
+    of: u16,
+    /// Why the first one failed.
+    reason: EndReason,
+}
+
+impl Failed {
+    /// The exit status that says why.
+    pub(crate) const fn exit_code(&self) -> u8 {
+        match self.reason {
+            EndReason::Denied => 3,
+            EndReason::Waited => 4,
+            EndReason::Removed => 5,
+            EndReason::Forked
+            | EndReason::Left
+            | EndReason::NoMedia(_)
+            | EndReason::NotIn(_)
+            | EndReason::Over
+            | EndReason::Refused(_)
+            | EndReason::Untrusted(_) => 1,
+        }
+    }
 }
 
 fn read_link(text: &str) -> anyhow::Result<MeetingLink> {
@@ -142,27 +189,34 @@ fn read_link(text: &str) -> anyhow::Result<MeetingLink> {
 struct Bot {
     name: String,
     json: bool,
+    print_chat: bool,
 }
 
 impl Bot {
-    /// Runs it to its end. False if it was not let in.
+    /// Runs it to its end. Why it ended, unless it was told to leave.
     async fn run(
         self,
         drive: Drive,
         start_after: Duration,
         mut stopped: watch::Receiver<bool>,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<EndReason>> {
         tokio::select! {
             () = tokio::time::sleep(start_after) => {}
-            _ = stopped.wait_for(|&stopped| stopped) => return Ok(true),
+            _ = stopped.wait_for(|&stopped| stopped) => return Ok(None),
         }
         // If standard output is gone, nobody wants to know.
-        let result = drive.run(stopped, |report| drop(self.print(report, false, None))).await;
-        match result {
-            Ok(report) => self.print(&report, true, None).map(|()| true),
+        let tell = |told: Told<'_>| match told {
+            Told::Chat { name, text } if self.print_chat => {
+                drop(writeln!(std::io::stderr(), "{name}: {text}"));
+            }
+            Told::Chat { .. } => {}
+            Told::Report(report) => drop(self.print(report, false, None)),
+        };
+        match drive.run(stopped, tell).await {
+            Ok(report) => self.print(&report, true, None).map(|()| None),
             Err(error) => {
-                let reason = error.reason.to_string();
-                self.print(&error.report, true, Some(reason)).map(|()| false)
+                let reason = error.reason;
+                self.print(&error.report, true, Some(reason.to_string())).map(|()| Some(reason))
             }
         }
     }
@@ -199,8 +253,10 @@ fn summary(name: &str, report: &Report, error: Option<&str>) -> String {
     let since_start =
         |ms: Option<u64>| ms.map_or_else(|| "never".to_owned(), |ms| format!("{ms} ms"));
     let mut text = format!(
-        "{name}: joined {}, first sound {}, first picture {}, {} others, {} reconnections",
+        "{name}: {}, at the door {}, let in {}, first sound {}, first picture {}, {} others, {} reconnections",
+        report.group.state,
         since_start(report.joined_ms),
+        since_start(report.admitted_ms),
         since_start(report.first_audio_frame_ms),
         since_start(report.first_video_frame_ms),
         report.others,
@@ -209,6 +265,10 @@ fn summary(name: &str, report: &Report, error: Option<&str>) -> String {
     if let Some(error) = error {
         text.push_str(": ");
         text.push_str(error);
+    }
+    for (reason, frames) in &report.dropped_frames {
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  {frames} frames not opened: {reason}");
     }
     for track in &report.received {
         let source = track.source.map_or_else(|| "track".to_owned(), |s| format!("{s:?}"));
@@ -228,20 +288,31 @@ fn summary(name: &str, report: &Report, error: Option<&str>) -> String {
     text
 }
 
-fn config(args: &Args, link: &MeetingLink, keys: &LinkKeys, name: &str) -> anyhow::Result<Config> {
-    let nonce: [u8; NONCE_LEN] = random()?;
+fn config(
+    args: &Args,
+    link: &MeetingLink,
+    keys: &LinkKeys,
+    name: &str,
+    constitution: &str,
+) -> anyhow::Result<Config> {
     let (width, height) = args.tile_size;
     let tiles = usize::from(args.tiles);
     Ok(Config {
         meeting: link.meeting,
-        token: keys.token.clone(),
-        profile: keys.meta.seal_profile(nonce, &Profile::new(name))?,
+        keys: keys.clone(),
+        constitution: constitution.to_owned(),
+        digest: link.policy_digest,
+        host: link.host.clone(),
+        name: name.to_owned(),
+        admits: args.admit,
+        patience: args.patience.map(seconds).transpose()?,
         sends: sends(args),
         audio_slots: AUDIO_SLOTS,
         video_slots: tiles,
         view: ViewPolicy { tiles, width, height, priority: TilePriority::Tile },
         addresses: Vec::new(),
-        seed: u64::from_le_bytes(random()?),
+        seed: random()?,
+        started_unix_s: 0,
     })
 }
 

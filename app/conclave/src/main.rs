@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
-            ExitCode::FAILURE
+            exit_code(&error)
         }
     }
 }
@@ -58,6 +58,16 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Openapi => serve::say(&conclave_api::openapi().to_pretty_json()?),
         Command::Serve(args) => serve::run(*args).await,
     }
+}
+
+/// What the process says of an error to whoever started it.
+#[cfg_attr(not(feature = "participant"), expect(unused_variables, reason = "all are alike"))]
+fn exit_code(error: &anyhow::Error) -> ExitCode {
+    #[cfg(feature = "participant")]
+    if let Some(failed) = error.downcast_ref::<bot::Failed>() {
+        return ExitCode::from(failed.exit_code());
+    }
+    ExitCode::FAILURE
 }
 
 /// Says on standard error what went wrong, with its causes.

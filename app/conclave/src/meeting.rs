@@ -4,12 +4,14 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::ValueEnum;
 use conclave_client::{Endpoint, Trust};
-use conclave_link::{
-    LinkKeys, LinkSecret, MeetingLink, NONCE_LEN, OPEN_LINK_POLICY, Origin, PolicyDigest,
-};
+use conclave_commit_rules::{Classification, Constitution, Mode, SUITE_DEFAULT};
+use conclave_link::{HostSeed, LinkKeys, LinkSecret, MeetingLink, NONCE_LEN, Origin, PolicyDigest};
 use conclave_model::MeetingId;
-use conclave_wire::CreateMeeting;
+use conclave_wire::{CreateMeeting, ServerInfo};
 
 /// Arguments of `conclave meeting`.
 #[derive(Debug, clap::Args)]
@@ -21,6 +23,9 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Creates a meeting and prints its link, which nobody else knows: not even the server.
+    ///
+    /// The first line of standard output is the link for guests; with --host-link, the second one
+    /// is the link that makes a host of whoever opens it.
     Create(CreateArgs),
 }
 
@@ -31,8 +36,42 @@ struct CreateArgs {
     /// What the meeting is called. Only those who have the link can read it.
     #[arg(long, default_value = "")]
     title: String,
+    /// How people come in.
+    #[arg(long, value_enum, default_value_t = ModeArg::Lobby)]
+    mode: ModeArg,
+    /// Let the meeting begin before a host is there.
+    #[arg(long)]
+    join_before_host: bool,
+    /// The most devices in it at once.
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=4096))]
+    max_members: u16,
+    /// Print the host's link, too.
+    #[arg(long)]
+    host_link: bool,
     #[command(flatten)]
     trust: TrustArgs,
+}
+
+/// How people come into a meeting.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ModeArg {
+    /// A host lets each person in.
+    Lobby,
+    /// Whoever holds the link comes in.
+    OpenLink,
+    /// Those whom an issuer vouches for come in; a host lets the others in.
+    VerifiedAuto,
+}
+
+impl From<ModeArg> for Mode {
+    fn from(mode: ModeArg) -> Self {
+        match mode {
+            ModeArg::Lobby => Self::Lobby,
+            ModeArg::OpenLink => Self::OpenLink,
+            ModeArg::VerifiedAuto => Self::VerifiedAuto,
+        }
+    }
 }
 
 /// How the server's identity is checked.
@@ -66,15 +105,24 @@ impl TrustArgs {
 /// Creates a meeting and prints its link.
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let Command::Create(args) = args.command;
+    anyhow::ensure!(
+        args.host_link || args.join_before_host,
+        "nobody could ever begin this meeting: add --host-link, or --join-before-host"
+    );
     let url = args.url.trim_end_matches('/');
     let origin: Origin = url.parse().context("the server's address is wrong")?;
     let endpoint = args.trust.endpoint(origin.clone())?;
+    let server = endpoint.server().await.context("the server does not say who it is")?;
 
+    let meeting = MeetingId::from_bytes(random()?);
+    let host = HostSeed::from_bytes(random()?);
+    let policy = constitution(&args, &server, meeting, &host)?.encode()?;
     let link = MeetingLink {
         origin,
-        meeting: MeetingId::from_bytes(random()?),
+        meeting,
         secret: LinkSecret::from_bytes(random()?),
-        policy_digest: PolicyDigest::of(OPEN_LINK_POLICY),
+        policy_digest: PolicyDigest::of(&policy),
+        host: Some(host),
     };
     let keys = LinkKeys::of(&link);
     let nonce: [u8; NONCE_LEN] = random()?;
@@ -82,11 +130,47 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
         id: link.meeting,
         token_hash: keys.token.hash(),
         sealed_title: keys.meta.seal_title(nonce, &args.title)?,
-        policy: OPEN_LINK_POLICY.to_owned(),
+        policy,
     };
     endpoint.create_meeting(&meeting).await.context("the meeting was not created")?;
-    writeln!(std::io::stdout(), "{}", link.expose())?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", link.for_guests().expose())?;
+    if args.host_link {
+        writeln!(out, "{}", link.expose())?;
+    }
     Ok(())
+}
+
+/// What the meeting is founded on. Media goes to this server's nodes alone, and if it says where
+/// they are, to no other country.
+fn constitution(
+    args: &CreateArgs,
+    server: &ServerInfo,
+    meeting: MeetingId,
+    host: &HostSeed,
+) -> anyhow::Result<Constitution> {
+    let node_key = URL_SAFE_NO_PAD.decode(&server.node_key).ok();
+    let node_key = node_key.and_then(|key| key.try_into().ok());
+    let jurisdiction = server.jurisdiction.clone().map(TryInto::try_into).transpose();
+    Ok(Constitution {
+        version: Constitution::VERSION,
+        meeting: *meeting.as_bytes(),
+        suite: SUITE_DEFAULT,
+        mode: args.mode.into(),
+        join_before_host: args.join_before_host,
+        host_key: host.public_key(),
+        issuers: Vec::new(),
+        guests: true,
+        node_key: node_key.context("the server's node key is none")?,
+        jurisdictions: jurisdiction
+            .context("the server's jurisdiction is none")?
+            .into_iter()
+            .collect(),
+        gateways: false,
+        voice_level: true,
+        classification: Classification::Open,
+        max_members: args.max_members,
+    })
 }
 
 /// Random bytes of the operating system.

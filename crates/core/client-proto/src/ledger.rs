@@ -9,7 +9,6 @@ use crate::report::ReceivedReport;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ledger {
     received: BTreeMap<PublicationId, ReceivedReport>,
-    pub(crate) unassigned_frames: u64,
 }
 
 /// What is counted of one frame.
@@ -28,11 +27,7 @@ impl Ledger {
         self.entry(publication).assignments += 1;
     }
 
-    pub(crate) fn count_frame(&mut self, publication: Option<PublicationId>, frame: FrameCount) {
-        let Some(publication) = publication else {
-            self.unassigned_frames += 1;
-            return;
-        };
+    pub(crate) fn count_frame(&mut self, publication: PublicationId, frame: FrameCount) {
         let entry = self.entry(publication);
         entry.frames += 1;
         entry.bytes += u64::try_from(frame.bytes).unwrap_or(0);

@@ -15,9 +15,11 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
+use crate::config::Config;
+use crate::incoming::Arrival;
+use crate::io::Transmit;
 use crate::ledger::{FrameCount, Ledger};
 use crate::packetize::{Vp8Packetizer, is_keyframe, keyframe_size};
-use crate::participant::{Config, Transmit};
 
 /// How long a media session may take to connect once it is answered.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -31,9 +33,6 @@ const DOUBT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How often a slot asks for a key frame that does not come.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Signalling and media race: a key frame so shortly before a slot's new assignment belongs to it.
-const ASSIGNMENT_LAG: Duration = Duration::from_secs(1);
 
 /// A simulcast layer, lowest first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -69,7 +68,7 @@ pub struct MediaFrame {
     pub layer: Option<Layer>,
     /// Its time since the track's start.
     pub time: Duration,
-    /// What the encoder made: an Opus packet, or a VP8 frame.
+    /// What the encoder made: an Opus packet, or a VP8 frame. It is sealed before it is sent.
     pub data: Arc<[u8]>,
 }
 
@@ -97,6 +96,8 @@ pub(crate) struct MediaSession {
     /// When a frame last came in.
     pub(crate) last_frame_at: Option<Instant>,
     pub(crate) first_frame_at: BTreeMap<MediaKind, Instant>,
+    /// Whole frames that came in, still sealed.
+    pub(crate) arrivals: VecDeque<Arrival>,
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<SessionEvent>,
 }
@@ -110,7 +111,7 @@ enum State {
 }
 
 impl MediaSession {
-    /// Makes a session and its offer.
+    /// Makes a session and its offer. `seed` says where the counters of RTP start.
     ///
     /// # Errors
     ///
@@ -118,6 +119,7 @@ impl MediaSession {
     pub(crate) fn new(
         now: Instant,
         generation: u32,
+        seed: u64,
         config: &Config,
     ) -> Result<(Self, Offer), SessionError> {
         let mut rtc = Rtc::builder()
@@ -145,7 +147,7 @@ impl MediaSession {
             }
             let send = Direction::SendOnly;
             let mid = changes.add_media(RtcKind::Video, send, None, None, Some(simulcast));
-            CameraTx::new(mid, config.seed.wrapping_add(generation.into()))
+            CameraTx::new(mid, seed)
         });
         let pool = std::iter::repeat_n(MediaKind::Audio, config.audio_slots)
             .chain(std::iter::repeat_n(MediaKind::Video, config.video_slots));
@@ -178,6 +180,7 @@ impl MediaSession {
             heard_at: now,
             last_frame_at: None,
             first_frame_at: BTreeMap::new(),
+            arrivals: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -189,12 +192,7 @@ impl MediaSession {
     /// # Errors
     ///
     /// [`SessionError::Answer`] if it does not fit the offer; the session is dead then.
-    pub(crate) fn accept_answer(
-        &mut self,
-        now: Instant,
-        sdp: &str,
-        ledger: &mut Ledger,
-    ) -> Result<(), SessionError> {
+    pub(crate) fn accept_answer(&mut self, now: Instant, sdp: &str) -> Result<(), SessionError> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         let accepted =
             SdpAnswer::from_sdp_string(sdp).map_err(|_| SessionError::Answer).and_then(|answer| {
@@ -205,7 +203,7 @@ impl MediaSession {
             return accepted;
         }
         self.state = State::Answered { at: now };
-        self.handle_timeout(now, ledger);
+        self.handle_timeout(now);
         Ok(())
     }
 
@@ -216,7 +214,6 @@ impl MediaSession {
         source: SocketAddr,
         destination: SocketAddr,
         contents: &[u8],
-        ledger: &mut Ledger,
     ) {
         let Ok(receive) = Receive::new(Protocol::Udp, source, destination, contents) else {
             return;
@@ -227,33 +224,35 @@ impl MediaSession {
         }
         self.heard_at = now;
         let handled = self.rtc.handle_input(input);
-        self.drain(now, handled, ledger);
+        self.drain(now, handled);
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant, ledger: &mut Ledger) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.state == State::Dead {
             return;
         }
         let handled = self.rtc.handle_input(Input::Timeout(now));
-        self.drain(now, handled, ledger);
+        self.drain(now, handled);
     }
 
-    /// Sends a frame. Dropped before the session is connected.
-    pub(crate) fn publish(
-        &mut self,
-        now: Instant,
-        frame: &MediaFrame,
-        ledger: &mut Ledger,
-    ) -> bool {
-        if self.state != State::Connected {
-            return false;
-        }
+    /// Whether a frame of that source and layer would be sent.
+    pub(crate) fn sends(&self, source: TrackSource) -> bool {
+        let has_track = match source {
+            TrackSource::Camera => self.camera.is_some(),
+            TrackSource::Microphone => self.microphone.is_some(),
+            TrackSource::Screen | TrackSource::ScreenAudio => false,
+        };
+        has_track && self.state == State::Connected
+    }
+
+    /// Sends a frame that was sealed.
+    pub(crate) fn publish(&mut self, now: Instant, frame: &MediaFrame) -> bool {
         let sent = match frame.source.kind() {
             MediaKind::Audio => self.publish_audio(now, frame),
             MediaKind::Video => self.publish_video(now, frame),
         };
         if sent.is_some() {
-            self.handle_timeout(now, ledger);
+            self.handle_timeout(now);
         }
         sent.is_some()
     }
@@ -294,13 +293,7 @@ impl MediaSession {
     }
 
     /// Takes what signalling says that the slots carry.
-    pub(crate) fn assign(
-        &mut self,
-        now: Instant,
-        audio: &[AudioSlot],
-        video: &[VideoSlot],
-        ledger: &mut Ledger,
-    ) {
+    pub(crate) fn assign(&mut self, audio: &[AudioSlot], video: &[VideoSlot], ledger: &mut Ledger) {
         let mut carried: BTreeMap<Mid, (PublicationId, bool)> = BTreeMap::new();
         carried.extend(audio.iter().map(|slot| (slot.mid, (slot.publication, false))));
         carried.extend(video.iter().map(|slot| (slot.mid, (slot.publication, slot.paused))));
@@ -314,7 +307,7 @@ impl MediaSession {
             slot.paused = paused;
             if slot.publication != publication {
                 slot.publication = publication;
-                slot.fresh_since = Some(now);
+                slot.is_fresh = true;
                 if let Some(publication) = publication {
                     ledger.count_assignment(publication);
                 }
@@ -350,7 +343,7 @@ impl MediaSession {
         }
     }
 
-    fn drain(&mut self, now: Instant, handled: Result<(), RtcError>, ledger: &mut Ledger) {
+    fn drain(&mut self, now: Instant, handled: Result<(), RtcError>) {
         if handled.is_err() {
             self.state = State::Dead;
             return;
@@ -370,13 +363,13 @@ impl MediaSession {
                     destination: transmit.destination,
                     contents: transmit.contents.into(),
                 }),
-                Ok(Output::Event(event)) => self.handle_event(now, event, ledger),
+                Ok(Output::Event(event)) => self.handle_event(now, event),
             }
         }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "str0m has many events for other users")]
-    fn handle_event(&mut self, now: Instant, event: Event, ledger: &mut Ledger) {
+    fn handle_event(&mut self, now: Instant, event: Event) {
         match event {
             Event::Connected => {
                 self.state = State::Connected;
@@ -390,20 +383,57 @@ impl MediaSession {
                     self.events.push_back(SessionEvent::KeyframeWanted(TrackSource::Camera));
                 }
             }
-            Event::MediaData(data) => self.handle_frame(now, &data, ledger),
+            Event::MediaData(data) => self.handle_frame(now, data),
             _ => {}
         }
     }
 
-    fn handle_frame(&mut self, now: Instant, data: &MediaData, ledger: &mut Ledger) {
-        let Some(slot) = model_mid(data.mid).ok().and_then(|mid| self.slots.get_mut(&mid)) else {
-            return;
-        };
+    fn handle_frame(&mut self, now: Instant, data: MediaData) {
+        let Ok(mid) = model_mid(data.mid) else { return };
+        let Some(slot) = self.slots.get_mut(&mid) else { return };
+        let (first, last) = (**data.seq_range.start(), **data.seq_range.end());
+        let lost_packets = slot.last_seq.map_or(0, |seq| first.saturating_sub(seq + 1));
+        slot.last_seq = Some(last);
+        self.arrivals.push_back(Arrival {
+            mid,
+            kind: slot.kind,
+            at: now,
+            sealed: data.data,
+            lost_packets,
+            contiguous: data.contiguous,
+        });
+    }
+
+    /// What a slot carries, as signalling says.
+    pub(crate) fn publication(&self, mid: Mid) -> Option<PublicationId> {
+        self.slots.get(&mid)?.publication
+    }
+
+    /// Counts a frame that was opened.
+    pub(crate) fn count(
+        &mut self,
+        now: Instant,
+        arrival: &Arrival,
+        frame: &[u8],
+        ledger: &mut Ledger,
+    ) {
+        let Some(slot) = self.slots.get_mut(&arrival.mid) else { return };
+        let Some(publication) = slot.publication else { return };
         self.last_frame_at = Some(now);
         self.first_frame_at.entry(slot.kind).or_insert(now);
-        let count = slot.take_frame(now, data);
-        ledger.count_frame(slot.publication, count);
+        ledger.count_frame(publication, slot.take_frame(now, arrival, frame));
+        self.ask_keyframe(now, arrival.mid);
+    }
 
+    /// Takes note of a frame that was dropped: those behind it cannot be decoded without it.
+    pub(crate) fn miss(&mut self, now: Instant, mid: Mid) {
+        let Some(slot) = self.slots.get_mut(&mid) else { return };
+        slot.needs_keyframe |= slot.kind == MediaKind::Video;
+        self.ask_keyframe(now, mid);
+    }
+
+    fn ask_keyframe(&mut self, now: Instant, mid: Mid) {
+        let Some(slot) = self.slots.get_mut(&mid) else { return };
         let ask = slot.needs_keyframe
             && slot.asked_at.is_none_or(|at| now >= at + KEYFRAME_REQUEST_INTERVAL);
         if ask && let Some(mut writer) = self.rtc.writer(slot.rtc_mid) {
@@ -461,11 +491,10 @@ struct Slot {
     kind: MediaKind,
     publication: Option<PublicationId>,
     paused: bool,
-    /// Assigned anew at this time, and no frame seen since.
-    fresh_since: Option<Instant>,
+    /// Assigned anew, and no frame seen since.
+    is_fresh: bool,
     last_seq: Option<u64>,
     last_frame_at: Option<Instant>,
-    last_keyframe_at: Option<Instant>,
     /// A decoder could not go on without one.
     needs_keyframe: bool,
     asked_at: Option<Instant>,
@@ -478,41 +507,34 @@ impl Slot {
             kind,
             publication: None,
             paused: false,
-            fresh_since: None,
+            is_fresh: false,
             last_seq: None,
             last_frame_at: None,
-            last_keyframe_at: None,
             needs_keyframe: matches!(kind, MediaKind::Video),
             asked_at: None,
         }
     }
 
-    fn take_frame(&mut self, now: Instant, data: &MediaData) -> FrameCount {
-        let (first, last) = (**data.seq_range.start(), **data.seq_range.end());
-        let lost_packets = self.last_seq.map_or(0, |seq| first.saturating_sub(seq + 1));
-        self.last_seq = Some(last);
+    fn take_frame(&mut self, now: Instant, arrival: &Arrival, frame: &[u8]) -> FrameCount {
         let gap = self.last_frame_at.map(|at| now.saturating_duration_since(at));
         self.last_frame_at = Some(now);
 
         let video = self.kind == MediaKind::Video;
-        let keyframe = video && is_keyframe(&data.data);
-        let fresh_since = self.fresh_since.take();
+        let keyframe = video && is_keyframe(frame);
+        let of_another = std::mem::take(&mut self.is_fresh);
         if keyframe {
-            self.last_keyframe_at = Some(now);
             self.needs_keyframe = false;
         } else if video {
-            let of_another = fresh_since.is_some_and(|at| {
-                self.last_keyframe_at.is_none_or(|key| key + ASSIGNMENT_LAG < at)
-            });
-            self.needs_keyframe |= of_another || lost_packets > 0 || !data.contiguous;
+            let broken = arrival.lost_packets > 0 || !arrival.contiguous;
+            self.needs_keyframe |= of_another || broken;
         }
         FrameCount {
-            bytes: data.data.len(),
+            bytes: frame.len(),
             keyframe,
             decodable: !self.needs_keyframe,
-            lost_packets,
+            lost_packets: arrival.lost_packets,
             gap,
-            size: if video { keyframe_size(&data.data) } else { None },
+            size: if video { keyframe_size(frame) } else { None },
         }
     }
 }

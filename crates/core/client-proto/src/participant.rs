@@ -1,16 +1,23 @@
+mod group;
+mod track;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use conclave_link::LinkToken;
-use conclave_model::{MediaKind, MeetingId, ParticipantId, PublicationId, SealedBlob, TrackSource};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
-    Answer, ClientMessage, ErrorCode, Joined, Offer, PROTOCOL_VERSION, ParticipantInfo, Presence,
-    ServerMessage, TilePriority, Want,
+    Admitted, Answer, ClientMessage, ErrorCode, Joined, MlsBytes, Offer, PROTOCOL_VERSION,
+    ParticipantInfo, Presence, ServerMessage, Want,
 };
 
+use crate::config::Config;
+use crate::incoming::Incoming;
+use crate::io::{EndReason, Event, Input, Output};
 use crate::ledger::{Ledger, millis_between};
-use crate::media::{MediaFrame, MediaSession, SessionError, SessionEvent};
+use crate::media::{MediaSession, SessionEvent};
+use crate::member::Member;
 use crate::report::Report;
 use crate::signal::{Action, SignalLink};
 
@@ -20,52 +27,7 @@ const OFFER_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the publisher's encoder is asked for a key frame at most.
 const KEYFRAME_INTERVAL: Duration = Duration::from_millis(300);
 
-/// What a participant is and does.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The meeting.
-    pub meeting: MeetingId,
-    /// Proof of holding its link.
-    pub token: LinkToken,
-    /// Who it is, sealed.
-    pub profile: SealedBlob,
-    /// What it publishes.
-    pub sends: Sends,
-    /// How many receiving slots for sound it offers.
-    pub audio_slots: usize,
-    /// How many receiving slots for pictures it offers.
-    pub video_slots: usize,
-    /// Which pictures it wants.
-    pub view: ViewPolicy,
-    /// The addresses of its UDP sockets.
-    pub addresses: Vec<SocketAddr>,
-    /// Random bits: where sequence numbers start.
-    pub seed: u64,
-}
-
-/// What a participant publishes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sends {
-    /// Sound.
-    pub microphone: bool,
-    /// A picture, in three simulcast layers.
-    pub camera: bool,
-}
-
-/// Which pictures a participant wants: the first few in the order of the roster, all alike.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ViewPolicy {
-    /// How many.
-    pub tiles: usize,
-    /// Width of each in device pixels.
-    pub width: u16,
-    /// Height of each in device pixels.
-    pub height: u16,
-    /// How much they matter.
-    pub priority: TilePriority,
-}
-
-/// One device's side of a call: signalling, media session, reconnection, counts.
+/// One device's side of a call: signalling, the meeting's group, media, reconnection, counts.
 ///
 /// Sans-IO: it reads no clock and owns no socket. After every
 /// [`handle_input`](Self::handle_input), call [`poll_output`](Self::poll_output) until it returns
@@ -76,7 +38,11 @@ pub struct Participant {
     started_at: Instant,
     now: Instant,
     signal: SignalLink,
+    member: Member,
+    /// The server has this device's leaf in the group's tree, and so takes its offers.
+    is_admitted: bool,
     media: Option<MediaSession>,
+    incoming: Incoming,
     generation: u32,
     /// Not before this time is another media session offered.
     offer_at: Instant,
@@ -84,24 +50,36 @@ pub struct Participant {
     roster: BTreeMap<ParticipantId, ParticipantInfo>,
     view_sent: Option<Vec<Want>>,
     ledger: Ledger,
-    /// Who offers a publication, remembered after it is gone.
-    known: BTreeMap<PublicationId, (ParticipantId, TrackSource)>,
+    /// Who offers a publication, with their leaf; remembered after it is gone.
+    known: BTreeMap<PublicationId, Publisher>,
     /// When the last frame before the present outage came.
     outage_since: Option<Instant>,
     keyframe_asked_at: Option<Instant>,
     report: Report,
+    chat_messages: u64,
     outputs: VecDeque<Output>,
 }
 
+/// Who offers a publication.
+#[derive(Clone, Copy, Debug)]
+struct Publisher {
+    participant: ParticipantId,
+    leaf: u32,
+    source: TrackSource,
+}
+
 impl Participant {
-    /// Makes a participant that joins at once.
+    /// Makes a participant that comes to the meeting's door at once.
     pub fn new(config: Config, now: Instant) -> Self {
         Self {
+            member: Member::new(&config, now),
             config,
             started_at: now,
             now,
             signal: SignalLink::new(now),
+            is_admitted: false,
             media: None,
+            incoming: Incoming::default(),
             generation: 0,
             offer_at: now,
             resume_token: None,
@@ -112,6 +90,7 @@ impl Participant {
             outage_since: None,
             keyframe_asked_at: None,
             report: Report::default(),
+            chat_messages: 0,
             outputs: VecDeque::new(),
         }
     }
@@ -123,13 +102,14 @@ impl Participant {
             return;
         }
         match input {
+            Input::Command(command) => self.member.command(now, command),
             Input::Datagram { source, destination, contents } => {
                 if let Some(media) = &mut self.media {
-                    media.handle_datagram(now, source, destination, contents, &mut self.ledger);
+                    media.handle_datagram(now, source, destination, contents);
                 }
             }
             Input::Leave => self.leave(),
-            Input::Media(frame) => self.publish(&frame),
+            Input::Media(frame) => self.publish(frame),
             Input::Signal(message) => self.handle_signal(message),
             Input::SignalLost => self.handle_signal_lost(),
             Input::SignalOpen => {
@@ -139,10 +119,12 @@ impl Participant {
             }
             Input::Timeout => {
                 if let Some(media) = &mut self.media {
-                    media.handle_timeout(now, &mut self.ledger);
+                    media.handle_timeout(now);
                 }
             }
         }
+        self.member.handle_timeout(now);
+        self.collect_group();
         self.collect_media();
         self.supervise();
     }
@@ -154,7 +136,15 @@ impl Participant {
         }
         let media = self.media.as_ref().and_then(MediaSession::deadline);
         let offer = self.wants_offer().then_some(self.offer_at);
-        let soonest = [self.signal.deadline(), media, offer].into_iter().flatten().min();
+        let deadlines = [
+            self.signal.deadline(),
+            self.member.deadline(),
+            self.incoming.deadline(),
+            self.patience_ends_at(),
+            media,
+            offer,
+        ];
+        let soonest = deadlines.into_iter().flatten().min();
         Output::Timeout(if self.signal.is_ended() { None } else { soonest })
     }
 
@@ -163,40 +153,13 @@ impl Participant {
         self.signal.is_ended()
     }
 
-    /// What it went through so far.
-    pub fn report(&self) -> Report {
-        let received = self.ledger.received().map(|received| {
-            let known = self.known.get(&received.publication);
-            let mut received = received.clone();
-            received.participant = known.map(|&(participant, _)| participant);
-            received.source = known.map(|&(_, source)| source);
-            received
-        });
-        Report {
-            others: self.roster.len(),
-            generations: self.generation,
-            received: received.collect(),
-            unassigned_frames: self.ledger.unassigned_frames,
-            ..self.report.clone()
-        }
-    }
-
-    fn publish(&mut self, frame: &MediaFrame) {
-        let Some(media) = &mut self.media else { return };
-        if !media.publish(self.now, frame, &mut self.ledger) {
-            return;
-        }
-        match frame.source.kind() {
-            MediaKind::Audio => self.report.published.audio_frames += 1,
-            MediaKind::Video => self.report.published.video_frames += 1,
-        }
-    }
-
     fn handle_signal(&mut self, message: ServerMessage) {
         self.signal.heard(self.now);
         match message {
+            ServerMessage::Admitted { admitted } => self.handle_admitted(admitted),
             ServerMessage::Answer { answer } => self.handle_answer(&answer),
             ServerMessage::Error { code, detail, fatal } => self.handle_error(code, detail, fatal),
+            ServerMessage::Group { news } => self.member.handle_news(self.now, news),
             ServerMessage::Joined { joined } => self.handle_joined(joined),
             ServerMessage::Roster { present, left } => {
                 for (participant, _) in left {
@@ -208,17 +171,19 @@ impl Participant {
             ServerMessage::Slots { generation, audio, video } => {
                 let present = self.media.as_mut().filter(|media| media.generation == generation);
                 if let Some(media) = present {
-                    media.assign(self.now, &audio, &video, &mut self.ledger);
+                    media.assign(&audio, &video, &mut self.ledger);
                 }
             }
-            ServerMessage::Welcome { version } => self.handle_welcome(version),
+            ServerMessage::Welcome { version, challenge } => {
+                self.handle_welcome(version, &challenge);
+            }
             ServerMessage::Pong
             | ServerMessage::Quality { .. }
             | ServerMessage::Speakers { .. } => {}
         }
     }
 
-    fn handle_welcome(&mut self, version: u16) {
+    fn handle_welcome(&mut self, version: u16, challenge: &str) {
         if version != PROTOCOL_VERSION {
             self.end(EndReason::Refused(ErrorCode::UnsupportedVersion));
             return;
@@ -226,30 +191,39 @@ impl Participant {
         if !self.signal.welcomed(self.now) {
             return;
         }
-        let Some(resume_token) = self.resume_token.clone() else {
-            self.join();
-            return;
+        let Some((resume_token, signature)) = self.proof_of_session(challenge) else {
+            return self.join();
         };
         let keep = self.media.as_ref().is_some_and(|media| media.is_worth_keeping(self.now));
-        let offer = if keep {
+        let offer = if keep || !self.is_admitted {
             None
         } else {
             let Some(offer) = self.new_session() else { return };
             Some(offer)
         };
-        let (meeting, profile) = (self.config.meeting, self.config.profile.clone());
-        let presence = self.presence();
-        self.say(ClientMessage::Resume { meeting, resume_token, profile, presence, offer });
+        let (meeting, presence) = (self.config.meeting, self.presence());
+        let signature = MlsBytes::new(signature);
+        self.say(ClientMessage::Resume { meeting, resume_token, signature, presence, offer });
     }
 
+    /// What takes the session up again: the token, and the leaf's signature over the challenge.
+    fn proof_of_session(&self, challenge: &str) -> Option<(String, Vec<u8>)> {
+        let resume_token = self.resume_token.clone()?;
+        let challenge = URL_SAFE_NO_PAD.decode(challenge).ok()?.try_into().ok()?;
+        Some((resume_token, self.member.sign_resume(&challenge)?))
+    }
+
+    /// Comes to the door, as a device that the server does not know.
     fn join(&mut self) {
-        let Some(offer) = self.new_session() else { return };
+        self.resume_token = None;
+        self.close_media();
+        if self.member.is_in() {
+            self.member.begin_anew(&self.config, self.now);
+        }
         self.say(ClientMessage::Join {
             meeting: self.config.meeting,
-            token: self.config.token.expose(),
-            profile: self.config.profile.clone(),
+            token: self.config.keys.token.expose(),
             presence: self.presence(),
-            offer,
         });
     }
 
@@ -263,9 +237,11 @@ impl Participant {
         self.report.participant = Some(joined.participant);
         let joined_ms = millis_between(self.started_at, self.now);
         self.report.joined_ms.get_or_insert(joined_ms);
-        self.roster.clear();
-        self.enroll(joined.others);
         self.tell(Event::Joined { participant: joined.participant });
+        match joined.admitted {
+            Some(admitted) => self.enter(admitted),
+            None => self.close_media(),
+        }
         if let Some(answer) = joined.answer {
             self.handle_answer(&answer);
         } else if !joined.media_alive
@@ -274,14 +250,43 @@ impl Participant {
             media.kill();
             self.offer_at = self.now;
         }
+        self.member.connected(self.now);
+    }
+
+    /// It may send and receive, on a media session that it is to offer.
+    fn handle_admitted(&mut self, admitted: Admitted) {
+        self.close_media();
+        self.enter(admitted);
+        let admitted_ms = millis_between(self.started_at, self.now);
+        self.report.admitted_ms.get_or_insert(admitted_ms);
+        self.offer_at = self.now;
+        self.tell(Event::Admitted);
+    }
+
+    fn enter(&mut self, admitted: Admitted) {
+        self.is_admitted = true;
+        self.roster.clear();
+        self.enroll(admitted.others);
         self.view_sent = None;
         self.update_view();
+    }
+
+    /// It is at the door: nothing is sent, and nothing is expected.
+    fn close_media(&mut self) {
+        self.is_admitted = false;
+        self.media = None;
+        self.incoming.clear();
+        self.roster.clear();
     }
 
     fn handle_answer(&mut self, answer: &Answer) {
         let present = self.media.as_mut().filter(|media| media.generation == answer.generation);
         let Some(media) = present else { return };
-        if let Err(error) = media.accept_answer(self.now, &answer.sdp, &mut self.ledger) {
+        let verified = self.member.verify_node(self.now, answer);
+        if let Err(fault) = verified {
+            return self.end(EndReason::Untrusted(fault));
+        }
+        if let Err(error) = media.accept_answer(self.now, &answer.sdp) {
             tracing::warn!(%error, "media session failed");
         }
     }
@@ -293,10 +298,7 @@ impl Participant {
             | ErrorCode::Replaced
             | ErrorCode::UnknownMeeting
             | ErrorCode::UnsupportedVersion => self.end(EndReason::Refused(code)),
-            ErrorCode::ResumeRefused => {
-                self.resume_token = None;
-                self.join();
-            }
+            ErrorCode::ResumeRefused => self.join(),
             // It would be refused again.
             ErrorCode::BadOffer if !self.signal.is_entered() => {
                 self.end(EndReason::Refused(code));
@@ -323,15 +325,17 @@ impl Participant {
 
     fn enroll(&mut self, present: Vec<ParticipantInfo>) {
         for info in present {
-            let publications = info.publications.iter();
-            self.known.extend(publications.map(|p| (p.id, (info.id, p.source))));
+            let (participant, leaf) = (info.id, info.leaf);
+            self.known.extend(info.publications.iter().map(|publication| {
+                (publication.id, Publisher { participant, leaf, source: publication.source })
+            }));
             self.roster.insert(info.id, info);
         }
     }
 
     /// Tells the server which pictures are on display, if that has changed.
     fn update_view(&mut self) {
-        if !self.signal.is_entered() {
+        if !self.signal.is_entered() || !self.is_admitted {
             return;
         }
         let view = self.config.view;
@@ -361,8 +365,10 @@ impl Participant {
         self.outage_since = self.outage_since.or(last_frame_at);
         self.generation += 1;
         self.offer_at = self.now + OFFER_INTERVAL;
-        match MediaSession::new(self.now, self.generation, &self.config) {
+        let seed = self.member.rtp_seed(self.generation);
+        match MediaSession::new(self.now, self.generation, seed, &self.config) {
             Ok((session, offer)) => {
+                self.incoming.clear();
                 self.media = Some(session);
                 Some(offer)
             }
@@ -376,6 +382,10 @@ impl Participant {
     fn collect_media(&mut self) {
         let Some(media) = &mut self.media else { return };
         self.outputs.extend(media.transmits.drain(..).map(Output::Transmit));
+        let arrivals = media.arrivals.drain(..);
+        arrivals.for_each(|arrival| self.incoming.take(arrival));
+        self.open_frames();
+        let Some(media) = &mut self.media else { return };
         let events: Vec<SessionEvent> = media.events.drain(..).collect();
         let since_start = |at: Instant| millis_between(self.started_at, at);
         let first = media.first_frame_at.values().copied().min();
@@ -428,6 +438,9 @@ impl Participant {
         {
             media.kill();
         }
+        if self.patience_ends_at().is_some_and(|at| at <= self.now) {
+            return self.end(EndReason::Waited);
+        }
         if self.wants_offer()
             && self.now >= self.offer_at
             && let Some(offer) = self.new_session()
@@ -437,8 +450,14 @@ impl Participant {
     }
 
     fn wants_offer(&self) -> bool {
-        let dead = self.media.as_ref().is_some_and(|media| media.is_dead(self.now));
-        dead && self.signal.is_entered()
+        let dead = self.media.as_ref().is_none_or(|media| media.is_dead(self.now));
+        dead && self.is_admitted && self.signal.is_entered()
+    }
+
+    /// When it has waited long enough to be let in.
+    fn patience_ends_at(&self) -> Option<Instant> {
+        let waits = self.report.admitted_ms.is_none() && !self.signal.is_ended();
+        self.config.patience.filter(|_| waits).map(|patience| self.started_at + patience)
     }
 
     fn leave(&mut self) {
@@ -449,6 +468,10 @@ impl Participant {
     }
 
     fn end(&mut self, reason: EndReason) {
+        if self.signal.is_ended() {
+            return;
+        }
+        self.media = None;
         if self.signal.has_socket() {
             self.outputs.push_back(Output::Disconnect);
         }
@@ -467,109 +490,4 @@ impl Participant {
     fn tell(&mut self, event: Event) {
         self.outputs.push_back(Output::Event(event));
     }
-}
-
-/// What the shell tells the participant.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// A datagram came in.
-    Datagram {
-        /// From where.
-        source: SocketAddr,
-        /// The address of the socket it came in on.
-        destination: SocketAddr,
-        /// Its bytes.
-        contents: &'a [u8],
-    },
-    /// Leave for good.
-    Leave,
-    /// Publish a frame. Dropped while there is no media session, or if nothing is published
-    /// from its source.
-    Media(MediaFrame),
-    /// A message came in.
-    Signal(ServerMessage),
-    /// The socket could not be opened, or was closed by the other end.
-    SignalLost,
-    /// The socket is open.
-    SignalOpen,
-    /// The instant of the last [`Output::Timeout`] has come.
-    Timeout,
-}
-
-/// What the participant tells the shell.
-#[derive(Debug)]
-pub enum Output {
-    /// Open the signalling socket; answer with [`Input::SignalOpen`] or [`Input::SignalLost`].
-    Connect,
-    /// Close the signalling socket, or stop opening it, once what was said is sent. Not answered.
-    Disconnect,
-    /// Something the application may want to know.
-    Event(Event),
-    /// Send a message.
-    Signal(ClientMessage),
-    /// Nothing more to do until this instant, or until the next input if `None`.
-    Timeout(Option<Instant>),
-    /// Send a datagram.
-    Transmit(Transmit),
-}
-
-/// A datagram to be sent.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Transmit {
-    /// The address of the socket to send it from.
-    pub source: SocketAddr,
-    /// Where to.
-    pub destination: SocketAddr,
-    /// Its bytes.
-    pub contents: Vec<u8>,
-}
-
-/// Something the application may want to know.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Event {
-    /// It is over.
-    Ended {
-        /// Why.
-        reason: EndReason,
-    },
-    /// The call was entered, or entered again.
-    Joined {
-        /// Who the participant is in it.
-        participant: ParticipantId,
-    },
-    /// Others cannot go on without a key frame.
-    KeyframeWanted {
-        /// Of which track.
-        source: TrackSource,
-    },
-    /// Media flows.
-    MediaConnected {
-        /// On which session.
-        generation: u32,
-    },
-    /// The server complains.
-    ServerError {
-        /// What about.
-        code: ErrorCode,
-        /// The cause, in English.
-        detail: String,
-        /// It closes the socket.
-        fatal: bool,
-    },
-    /// The signalling socket was lost; it will be opened again.
-    SignalLost,
-}
-
-/// Why a participant is no longer in the call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum EndReason {
-    /// It was told to leave.
-    #[error("left")]
-    Left,
-    /// No media session can be made.
-    #[error("no media session: {0}")]
-    NoMedia(SessionError),
-    /// The server does not let it in, or not any longer.
-    #[error("the server refused: {0:?}")]
-    Refused(ErrorCode),
 }

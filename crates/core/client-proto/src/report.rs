@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use conclave_model::{ParticipantId, PublicationId, TrackSource};
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,8 @@ pub struct Report {
     pub participant: Option<ParticipantId>,
     /// From the start to the first `joined`.
     pub joined_ms: Option<u64>,
+    /// From the start to the server's word that this device is in the group.
+    pub admitted_ms: Option<u64>,
     /// From the start to the first connected media session.
     pub media_connected_ms: Option<u64>,
     /// From the start to the first frame of sound.
@@ -28,24 +32,48 @@ pub struct Report {
     /// For each media session that replaced a dead one: from the last frame before to the first
     /// one after.
     pub outages_ms: Vec<u64>,
+    /// Where it is in the meeting's group.
+    pub group: GroupReport,
     /// What it sent.
     pub published: PublishedReport,
     /// What it received, by publication.
     pub received: Vec<ReceivedReport>,
-    /// Frames that came in a slot before signalling said what it carries.
-    pub unassigned_frames: u64,
+    /// Frames that were opened.
+    pub opened_frames: u64,
+    /// Frames that came in and were not opened, by the reason.
+    pub dropped_frames: BTreeMap<String, u64>,
+}
+
+/// Where a participant is in the meeting's group.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupReport {
+    /// The session's state, such as `knocking` or `inGroup`.
+    pub state: String,
+    /// The group's epoch.
+    pub epoch: Option<u64>,
+    /// This device's leaf.
+    pub leaf: Option<u32>,
+    /// The names of all members, by leaf.
+    pub roster: Vec<String>,
+    /// What people would read to each other.
+    pub safety_code: Option<String>,
+    /// How often others wrote something to all.
+    pub chat_messages: u64,
 }
 
 /// What a participant sent.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedReport {
-    /// Frames of sound.
+    /// Frames of sound, sealed.
     pub audio_frames: u64,
-    /// Pictures, all simulcast layers counted.
+    /// Pictures, sealed, all simulcast layers counted.
     pub video_frames: u64,
     /// Requests for a key frame.
     pub keyframe_requests: u64,
+    /// Frames that were not sent because they could not be sealed, by the reason.
+    pub unsealed_frames: BTreeMap<String, u64>,
 }
 
 /// What a participant received of one publication.

@@ -1,8 +1,9 @@
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use conclave_client_proto::{
-    Config, EndReason, Event, Input, Output, Participant, Player, Report, Transmit,
+    Command, Config, EndReason, Event, Input, Output, Participant, Player, Report, Say, State,
+    Transmit,
 };
 use conclave_model::TrackSource;
 use tokio::sync::{mpsc, watch};
@@ -22,20 +23,34 @@ const BURST: usize = 64;
 pub struct Drive {
     /// The server.
     pub endpoint: Endpoint,
-    /// Who joins what, and what it sends. The addresses are filled in by [`run`](Self::run).
+    /// Who joins what, and what it sends. Addresses and time are filled in by [`run`](Self::run).
     pub config: Config,
     /// The local addresses for media.
     pub addresses: Vec<IpAddr>,
     /// What it publishes. Each is started when [`run`](Self::run) starts.
     pub clips: Vec<(TrackSource, conclave_client_proto::Clip)>,
+    /// What it writes to all once it is inside.
+    pub say: Option<String>,
     /// How often a report is made while it runs.
     pub report_every: Option<Duration>,
 }
 
+/// What a driver tells while its participant runs.
+#[derive(Debug)]
+pub enum Told<'a> {
+    /// A member wrote something to all.
+    Chat {
+        /// The member's name.
+        name: &'a str,
+        /// What.
+        text: &'a str,
+    },
+    /// How it stands. The last report is the run's result.
+    Report(&'a Report),
+}
+
 impl Drive {
     /// Runs the participant until `stop` turns true, or it is made to leave.
-    ///
-    /// `on_report` gets the periodic reports; the last one is the result.
     ///
     /// # Errors
     ///
@@ -43,10 +58,12 @@ impl Drive {
     pub async fn run(
         mut self,
         mut stop: watch::Receiver<bool>,
-        mut on_report: impl FnMut(&Report),
+        mut tell: impl FnMut(Told<'_>),
     ) -> Result<Report, DriveError> {
         let udp = UdpSockets::bind(&self.addresses).await;
         self.config.addresses = udp.addresses();
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        self.config.started_unix_s = unix.map_or(0, |since| since.as_secs());
         let now = Instant::now();
         let (events, mut socket_events) = mpsc::channel(SIGNAL_QUEUE);
         let mut running = Running {
@@ -62,22 +79,32 @@ impl Drive {
             closing: None,
             sockets_opened: 0,
             events,
+            say: self.say,
+            chat: Vec::new(),
             end: None,
         };
         let mut report_at = self.report_every.map(|every| now + every);
 
         loop {
             let deadline = running.drain();
+            for (name, text) in running.chat.drain(..) {
+                tell(Told::Chat { name: &name, text: &text });
+            }
             if let Some(reason) = running.end {
                 let report = running.participant.report();
                 if let Some(socket) = running.closing {
                     socket.close().await;
                 }
                 return match reason {
-                    EndReason::Left => Ok(report),
-                    EndReason::NoMedia(_) | EndReason::Refused(_) => {
-                        Err(DriveError { reason, report: Box::new(report) })
-                    }
+                    EndReason::Left | EndReason::Over => Ok(report),
+                    EndReason::Denied
+                    | EndReason::Forked
+                    | EndReason::NoMedia(_)
+                    | EndReason::NotIn(_)
+                    | EndReason::Refused(_)
+                    | EndReason::Removed
+                    | EndReason::Untrusted(_)
+                    | EndReason::Waited => Err(DriveError { reason, report: Box::new(report) }),
                 };
             }
             tokio::select! {
@@ -88,7 +115,7 @@ impl Drive {
                 () = sleep_until(deadline) => running.tick(),
                 () = sleep_until(report_at) => {
                     report_at = self.report_every.map(|every| Instant::now() + every);
-                    on_report(&running.participant.report());
+                    tell(Told::Report(&running.participant.report()));
                 }
             }
         }
@@ -105,6 +132,10 @@ struct Running {
     closing: Option<SignalSocket>,
     sockets_opened: u64,
     events: mpsc::Sender<(u64, SocketEvent)>,
+    /// What is still to be written to all.
+    say: Option<String>,
+    /// What others wrote, by name, not told yet.
+    chat: Vec<(String, String)>,
     end: Option<EndReason>,
 }
 
@@ -146,6 +177,8 @@ impl Running {
 
     fn event(&mut self, event: Event) {
         match event {
+            Event::Admitted => tracing::debug!("let in"),
+            Event::Chat { name, text } => self.chat.push((name, text)),
             Event::Ended { reason } => self.end = Some(reason),
             Event::KeyframeWanted { source } => {
                 let players = self.players.iter_mut().filter(|(of, _)| *of == source);
@@ -154,9 +187,15 @@ impl Running {
             Event::ServerError { code, detail, fatal } => {
                 tracing::warn!(?code, %detail, fatal, "the server complains");
             }
-            Event::Joined { .. } | Event::MediaConnected { .. } | Event::SignalLost => {
-                tracing::debug!(?event, "participant");
+            Event::State(State::InGroup) => {
+                if let Some(text) = self.say.take() {
+                    self.input(Input::Command(Command::Say(Say::Chat(text))));
+                }
             }
+            Event::Joined { .. }
+            | Event::MediaConnected { .. }
+            | Event::SignalLost
+            | Event::State(_) => tracing::debug!(?event, "participant"),
         }
     }
 

@@ -10,8 +10,8 @@ mod socket;
 mod tls;
 mod udp;
 
-pub use drive::{Drive, DriveError};
+pub use drive::{Drive, DriveError, Told};
 pub use endpoint::{ConnectError, Endpoint};
-pub use http::CreateMeetingError;
+pub use http::HttpError;
 pub use tls::{Trust, TrustError};
 pub use udp::bind_addresses;
