@@ -331,8 +331,11 @@ impl DeliveryService {
     }
 
     fn log_since(&mut self, from: ParticipantId, epoch: u64) -> Result<(), RequestRefusal> {
-        let leaf = self.live_leaf(from).ok_or(RequestRefusal::NotMember)?;
-        let group = self.group.as_ref().ok_or(RequestRefusal::NotMember)?;
+        let Some((leaf, group)) = self.live_leaf(from).zip(self.group.as_ref()) else {
+            // It was removed while it was away.
+            self.knock_again(from);
+            return Ok(());
+        };
         let Some(mut messages) = group.log.since(epoch, group.epoch()) else {
             // Too much was missed.
             self.add_again(from, leaf);

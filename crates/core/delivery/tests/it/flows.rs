@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use conclave_commit_rules::Mode;
 use conclave_delivery::{
-    COMMITTER_SPACING, CommitHash, CommitRefusal, DeliveryService, FoundRefusal, Input,
+    CommitHash, CommitRefusal, DeliveryService, FoundRefusal, Input,
     NACK_WINDOW, RequestRefusal, ToDevice, VANISH_AFTER,
 };
 use conclave_mls::Group;
 use conclave_model::ParticipantId;
 
-use crate::world::{HOST, World, guest, key_package_of, unix_now};
+use crate::world::{HOST, KeyPair, World, guest, key_package_of, proposal_key, unix_now};
 
 const TWO: ParticipantId = ParticipantId(2);
 const THREE: ParticipantId = ParticipantId(3);
@@ -48,7 +48,7 @@ fn whoever_waits_in_the_lobby_is_sent_nothing_and_gets_no_media_and_no_tree() {
     let refused = |why| ToDevice::Refused { why };
     assert_eq!(
         world.take(FIVE),
-        [refused(RequestRefusal::NotAllowed), refused(RequestRefusal::NotMember)]
+        [refused(RequestRefusal::NotAllowed), ToDevice::KnockAgain]
     );
     assert!(!world.open.contains_key(&FIVE));
 }
@@ -71,7 +71,7 @@ fn a_knock_is_told_to_admitters_only_and_withdrawn_with_its_socket() {
 }
 
 #[test]
-fn the_first_commit_of_an_epoch_wins_and_the_second_is_told_the_epoch() {
+fn the_first_commit_of_an_epoch_wins_and_the_second_is_told() {
     let mut world = World::new(Mode::Lobby);
     let mut members = world.meeting(2);
     let (one, other) =
@@ -79,7 +79,7 @@ fn the_first_commit_of_an_epoch_wins_and_the_second_is_told_the_epoch() {
     world.submit(THREE, &other);
     world.submit(TWO, &one);
     let received = world.take(TWO);
-    let [ToDevice::Commit { .. }, ToDevice::Rejected { epoch: 2, why: CommitRefusal::Epoch }] =
+    let [ToDevice::Commit { .. }, ToDevice::Rejected { epoch: 1, why: CommitRefusal::Epoch }] =
         &received[..]
     else {
         panic!("{received:?}")
@@ -114,7 +114,7 @@ fn messages_are_passed_on_in_one_order_to_members_only() {
         world.give(Input::App { from: TWO, message });
     }
     let received = world.take(HOST);
-    assert!(matches!(received[..], [ToDevice::App { seq: 1, .. }, ToDevice::App { seq: 2, .. }]));
+    assert!(matches!(received[..], [ToDevice::App { .. }, ToDevice::App { .. }]));
     assert_eq!(world.take(THREE), received);
     assert_eq!(world.take(TWO), []);
     world.give(Input::App { from: TWO, message: b"in the clear".to_vec() });
@@ -132,11 +132,7 @@ fn whoever_vanishes_is_proposed_for_removal_cut_and_removed() {
     world.pass(VANISH_AFTER / 2);
     assert!(!world.open.contains_key(&FOUR));
     let received = world.take(HOST);
-    let [ToDevice::Proposal { proposal, .. }, ToDevice::CommitProposals { epoch: 1 }] =
-        &received[..]
-    else {
-        panic!("{received:?}")
-    };
+    let [ToDevice::Proposal { proposal }] = &received[..] else { panic!("{received:?}") };
     members[0].receive(unix_now(), proposal, guest).unwrap();
     let outgoing = members[0].commit_pending(unix_now()).unwrap();
     world.submit(HOST, &outgoing);
@@ -146,27 +142,6 @@ fn whoever_vanishes_is_proposed_for_removal_cut_and_removed() {
     assert!(members.iter().all(|member| member.fork_mark() == members[0].fork_mark()));
     world.pass(Duration::from_secs(60));
     assert!(world.inbox.is_empty(), "nothing is left to do: {:?}", world.inbox);
-}
-
-#[test]
-fn whoever_is_asked_and_does_not_commit_is_followed_by_the_next_and_admitters_are_first() {
-    let mut world = World::new(Mode::Lobby);
-    world.meeting(3);
-    world.give(Input::Leave { who: FOUR });
-    let asked = |world: &mut World| -> Vec<u32> {
-        let asked = |messages: &[ToDevice]| {
-            messages.iter().any(|m| matches!(m, ToDevice::CommitProposals { .. }))
-        };
-        let inbox = std::mem::take(&mut world.inbox);
-        inbox.iter().filter(|(_, messages)| asked(messages)).map(|(who, _)| who.0).collect()
-    };
-    assert_eq!(asked(&mut world), [1]);
-    world.pass(COMMITTER_SPACING - Duration::from_millis(1));
-    assert_eq!(asked(&mut world), [0; 0]);
-    world.pass(Duration::from_millis(1));
-    assert_eq!(asked(&mut world), [2]);
-    world.pass(COMMITTER_SPACING);
-    assert_eq!(asked(&mut world), [3]);
 }
 
 #[test]
@@ -184,14 +159,10 @@ fn a_commit_that_all_refuse_is_void_and_its_committer_goes() {
     assert_eq!(world.service.epoch(), Some(1));
     assert!(!world.open.contains_key(&FOUR));
     let received = world.take(HOST);
-    let [
-        ToDevice::Voided { epoch: 1, .. },
-        ToDevice::Proposal { proposal, .. },
-        ToDevice::CommitProposals { .. },
-    ] = &received[..]
-    else {
+    let [ToDevice::Voided { epoch: 1 }, ToDevice::Proposal { proposal }] = &received[..] else {
         panic!("{received:?}")
     };
+    assert!(world.take(FOUR).contains(&ToDevice::KnockAgain), "it alone is in another epoch");
     // The others never left the epoch: the removal is valid in it, and so is its commit.
     members[0].receive(unix_now(), proposal, guest).unwrap();
     let outgoing = members[0].commit_pending(unix_now()).unwrap();
@@ -286,23 +257,22 @@ fn a_member_that_was_away_resumes_with_its_leafs_key_and_catches_up_from_the_log
     assert!(!text.contains("sealed-name"));
     let again: conclave_delivery::Snapshot = serde_json::from_str(&text).unwrap();
     assert_eq!(again, snapshot);
-    let key = crate::world::proposal_key(
-        crate::world::KeyPair::new(openmls::prelude::SignatureScheme::ED25519).unwrap(),
-    );
-    let restored =
-        DeliveryService::restore(world.constitution.clone(), key, &again, world.now, unix_now());
-    assert_eq!(restored.unwrap().epoch(), Some(3));
+    let restore = |key| {
+        DeliveryService::restore(world.constitution.clone(), key, &again, world.now, unix_now())
+    };
+    assert_eq!(restore(world.proposal_key()).unwrap().epoch(), Some(3));
+    let other = KeyPair::new(openmls::prelude::SignatureScheme::ED25519).unwrap();
+    assert!(restore(proposal_key(other)).is_err(), "members would take no removal of it");
 
     world.give(Input::LogSince { from: TWO, epoch: 1 });
     let received = world.take(TWO);
-    let [ToDevice::Log { messages, epoch: 3 }] = &received[..] else { panic!("{received:?}") };
+    let [ToDevice::Log { messages }] = &received[..] else { panic!("{received:?}") };
     for message in messages {
         members[2].receive(unix_now(), message, guest).unwrap();
     }
     assert_eq!(members[2].fork_mark(), members[0].fork_mark());
     world.give(Input::LogSince { from: TWO, epoch: 9 });
-    let why = RequestRefusal::LogTooShort;
-    assert_eq!(world.take(TWO), [ToDevice::Refused { why }]);
+    assert_eq!(world.take(TWO), [ToDevice::KnockAgain]);
 }
 
 #[test]
@@ -319,7 +289,7 @@ fn a_host_comes_back_by_an_external_commit_into_a_lobby() {
     let rejoining = Group::rejoin(device, group_info, tree).unwrap();
     let outgoing = rejoining.outgoing().clone();
     world.submit(FIVE, &outgoing);
-    assert!(matches!(world.take(FIVE)[..], [ToDevice::Accepted { epoch: 2, .. }]));
+    assert!(matches!(world.take(FIVE)[..], [ToDevice::Accepted { epoch: 1 }]));
     let back = rejoining.confirm();
     world.sync(TWO, &mut members[1]);
     assert_eq!(back.fork_mark(), members[1].fork_mark());

@@ -37,7 +37,7 @@ fn no_bytes_and_no_order_of_inputs_break_the_service() {
     let stranger = world.device();
     let seeds = [
         outgoing.commit.clone(),
-        outgoing.group_info.unwrap(),
+        outgoing.group_info,
         message,
         stranger.key_package(unix_now()).unwrap(),
         members[0].tree().unwrap(),

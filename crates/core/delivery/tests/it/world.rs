@@ -1,6 +1,7 @@
 //! A meeting, its service, and devices that talk to it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use conclave_commit_rules::{
@@ -23,12 +24,19 @@ pub(crate) struct World {
     pub(crate) link: LinkPsk,
     pub(crate) host: KeyPair,
     pub(crate) server: ServerKey,
+    server_pair: Arc<KeyPair>,
     pub(crate) service: DeliveryService,
     pub(crate) now: Instant,
+    /// What has come, but for what the two below have.
     pub(crate) inbox: BTreeMap<ParticipantId, Vec<ToDevice>>,
+    /// What each device was told of the meeting last: has it a group, and an admitter?
+    pub(crate) meetings: BTreeMap<ParticipantId, (bool, bool)>,
+    /// The last epoch of which each member was told that all have its keys.
+    pub(crate) all_ready: BTreeMap<ParticipantId, u64>,
     /// Whose media may flow, by what the service has said.
     pub(crate) open: BTreeMap<ParticipantId, u32>,
     pub(crate) persisted: usize,
+    pub(crate) ordered: usize,
     next: u8,
 }
 
@@ -50,15 +58,15 @@ fn key_pair() -> KeyPair {
     KeyPair::new(SignatureScheme::ED25519).unwrap()
 }
 
-/// The server's key pair, twice: it does not clone.
-pub(crate) fn proposal_key(pair: KeyPair) -> ProposalKey {
+pub(crate) fn proposal_key(pair: impl Into<Arc<KeyPair>>) -> ProposalKey {
+    let pair = pair.into();
     let public = pair.public().try_into().unwrap();
     ProposalKey::new(public, move |bytes| pair.sign(bytes).unwrap().try_into().unwrap())
 }
 
 impl World {
     pub(crate) fn new(mode: Mode) -> Self {
-        let (host, server) = (key_pair(), key_pair());
+        let (host, server_pair) = (key_pair(), Arc::new(key_pair()));
         let constitution = Constitution {
             version: Constitution::VERSION,
             meeting: [7; 16],
@@ -78,21 +86,29 @@ impl World {
         let meeting = "BwcHBwcHBwcHBwcHBwcHBw".parse().unwrap();
         let link = LinkKeys::derive(&LinkSecret::from_bytes([1; 32]), &meeting).psk;
         let now = instant();
-        let server_key = ServerKey(server.public().try_into().unwrap());
-        let key = proposal_key(server);
+        let server_key = ServerKey(server_pair.public().try_into().unwrap());
+        let key = proposal_key(Arc::clone(&server_pair));
         let service = DeliveryService::new(constitution.clone(), key, now, unix_now());
         Self {
             constitution,
             link,
             host,
             server: server_key,
+            server_pair,
             service,
             now,
             inbox: BTreeMap::new(),
+            meetings: BTreeMap::new(),
+            all_ready: BTreeMap::new(),
             open: BTreeMap::new(),
             persisted: 0,
+            ordered: 0,
             next: 0,
         }
+    }
+
+    pub(crate) fn proposal_key(&self) -> ProposalKey {
+        proposal_key(Arc::clone(&self.server_pair))
     }
 
     pub(crate) fn device(&mut self) -> Device {
@@ -116,10 +132,24 @@ impl World {
                 Output::Gate(Gate::Open { who, leaf }) => {
                     self.open.insert(who, leaf);
                 }
+                Output::Order => self.ordered += 1,
                 Output::Persist => self.persisted += 1,
-                Output::Send { to, message } => self.inbox.entry(to).or_default().push(message),
+                Output::Send { to, message } => self.receive(to, message),
                 Output::Timeout(_) => break,
             }
+        }
+    }
+
+    fn receive(&mut self, to: ParticipantId, message: ToDevice) {
+        match message {
+            ToDevice::Meeting { server_key, has_group, has_admitter } => {
+                assert_eq!(server_key, self.server.0);
+                self.meetings.insert(to, (has_group, has_admitter));
+            }
+            ToDevice::AllReady { epoch } => {
+                self.all_ready.insert(to, epoch);
+            }
+            message => self.inbox.entry(to).or_default().push(message),
         }
     }
 
@@ -171,7 +201,7 @@ impl World {
         self.submit(HOST, &outgoing);
         host.confirm().unwrap();
         let received = self.take(HOST);
-        assert!(matches!(received[..], [ToDevice::Accepted { epoch: 1, .. }, ..]), "{received:?}");
+        assert!(matches!(received[..], [ToDevice::Accepted { epoch: 0 }, ..]), "{received:?}");
         for (who, device) in (2..).zip(devices) {
             members.push(self.enter(ParticipantId(who), device));
         }
@@ -181,14 +211,11 @@ impl World {
     /// Takes the Welcome in.
     pub(crate) fn enter(&mut self, who: ParticipantId, device: Device) -> Group {
         let received = self.take(who);
-        let Some(ToDevice::Welcome { welcome, epoch, .. }) = received.last() else {
+        let Some(ToDevice::Welcome { welcome, tree }) = received.last() else {
             panic!("{received:?}")
         };
-        self.give(Input::FetchGroup { from: who });
-        let received = self.take(who);
-        let [ToDevice::Group { tree, .. }] = &received[..] else { panic!("{received:?}") };
         let group = Group::join(device, welcome, tree).unwrap();
-        self.give(Input::Ready { from: who, epoch: *epoch });
+        self.give(Input::Ready { from: who, epoch: group.epoch() });
         group
     }
 
@@ -200,11 +227,10 @@ impl World {
                 ToDevice::Accepted { .. } => {
                     group.confirm().unwrap();
                 }
-                ToDevice::Commit { commit: bytes, .. }
-                | ToDevice::Proposal { proposal: bytes, .. } => {
+                ToDevice::Commit { commit: bytes } | ToDevice::Proposal { proposal: bytes } => {
                     group.receive(unix_now(), &bytes, guest).unwrap();
                 }
-                ToDevice::App { message, .. } => {
+                ToDevice::App { message } => {
                     let received = group.receive(unix_now(), &message, guest).unwrap();
                     assert!(matches!(received, Received::Message(_)));
                 }
@@ -228,7 +254,7 @@ pub(crate) fn commit_of(from: ParticipantId, outgoing: &Outgoing) -> Input {
         from,
         commit: outgoing.commit.clone(),
         welcome: outgoing.welcome.clone(),
-        group_info: outgoing.group_info.clone().unwrap(),
+        group_info: outgoing.group_info.clone(),
     }
 }
 

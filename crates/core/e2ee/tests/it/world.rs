@@ -216,7 +216,8 @@ impl World {
     fn greet(&mut self, index: usize) {
         let server = ServerKey(self.server_key.public().try_into().unwrap());
         let has_group = self.group.is_some();
-        self.tell(index, FromServer::Meeting { server, has_group });
+        let has_admitter = has_group;
+        self.tell(index, FromServer::Meeting { server, has_group, has_admitter });
         self.drain(index);
     }
 
@@ -365,13 +366,15 @@ impl World {
                     }
                 }
             }
-            ToServer::Commit { outgoing, knocks } => self.order(from, outgoing, &knocks),
+            ToServer::Commit(outgoing) => self.order(from, outgoing),
             ToServer::Deny(knock) => {
                 if let Some((knocker, _)) = self.knocks.remove(&knock) {
                     self.tell(knocker, FromServer::Denied);
                 }
             }
             ToServer::Found { info, tree } => self.found(from, info, &tree),
+            // It shows that it is a host's, and comes in alone.
+            ToServer::Knock(_) if self.members[from].is_host => {}
             ToServer::Knock(key_package) => {
                 self.next_knock += 1;
                 let id = KnockId(self.next_knock);
@@ -441,7 +444,8 @@ impl World {
         let server = ServerKey(self.server_key.public().try_into().unwrap());
         for to in 0..self.members.len() {
             if to != from && self.members[to].is_online {
-                self.tell(to, FromServer::Meeting { server, has_group: true });
+                let (has_group, has_admitter) = (true, true);
+                self.tell(to, FromServer::Meeting { server, has_group, has_admitter });
             }
         }
     }
@@ -465,7 +469,7 @@ impl World {
         }
     }
 
-    fn order(&mut self, from: usize, outgoing: Outgoing, knocks: &[KnockId]) {
+    fn order(&mut self, from: usize, outgoing: Outgoing) {
         if self.deaf {
             return;
         }
@@ -484,7 +488,7 @@ impl World {
             return self.tell(from, FromServer::Rejected(outgoing.epoch));
         }
         self.log.push((outgoing.epoch, outgoing.commit.clone()));
-        self.info = outgoing.group_info.unwrap();
+        self.info = outgoing.group_info;
         self.ready.clear();
         self.tell(from, FromServer::Accepted(outgoing.epoch));
         for to in self.joined() {
@@ -503,15 +507,18 @@ impl World {
             }
         }
         let tree = self.tree();
-        for knock in knocks {
-            if let Some((knocker, _)) = self.knocks.remove(knock) {
+        let added = self.credentials();
+        let added: Vec<_> = added.difference(&before).copied().collect();
+        for credential in added.into_iter().filter(|_| outgoing.welcome.is_some()) {
+            let knock = self.knockers.iter().find(|(_, who)| **who == credential);
+            if let Some((knocker, _)) = knock.and_then(|(knock, _)| self.knocks.remove(knock)) {
                 let welcome = outgoing.welcome.clone().unwrap();
                 self.members[knocker].is_joined = true;
-                self.members[knocker].credential = self.knockers.get(knock).copied();
+                self.members[knocker].credential = Some(credential);
                 self.tell(knocker, FromServer::Welcome { welcome, tree: tree.clone() });
             } else {
                 // They went while they were let in.
-                self.leaving.extend(self.knockers.get(knock).copied());
+                self.leaving.insert(credential);
             }
         }
         self.propose();
