@@ -87,6 +87,7 @@ export class DemoCall implements CallCommands {
   #snapshot: CallSnapshot;
   readonly #listeners = new Set<() => void>();
   #views = 0;
+  #nextReaction = 1000;
 
   constructor(scenario: Scenario) {
     const others = Array.from({ length: scenario.people - 1 }, (_, at) => other(at, scenario));
@@ -286,7 +287,7 @@ export class DemoCall implements CallCommands {
   /** Someone reacts, for some seconds. */
   reactAs(from: PersonId, name: string, reaction: Reaction): void {
     const { reactions } = this.#snapshot;
-    const shown = { id: (reactions.at(-1)?.id ?? -1) + 1, from, name, reaction };
+    const shown = { id: this.#nextReaction++, from, name, reaction };
     this.#change({ reactions: [...reactions, shown] });
     setTimeout(() => {
       this.#change({ reactions: this.#snapshot.reactions.filter((one) => one !== shown) });

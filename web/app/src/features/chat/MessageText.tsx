@@ -63,7 +63,9 @@ function Link({ href, host, rest }: LinkProps): JSX.Element {
       referrerPolicy="no-referrer"
       dir="ltr"
     >
-      https://<bdi className={c("host")}>{host}</bdi>
+      <span className={c("origin")}>
+        https://<bdi className={c("host")}>{host}</bdi>
+      </span>
       <bdi dir="ltr">{rest}</bdi>
     </a>
   );
