@@ -71,8 +71,9 @@ function useNewsSaid(call: CallCommands, isOpen: boolean): void {
   const chat = useSnapshot(call, (snapshot) => snapshot.chat);
   useBatches(chat, ANNOUNCE_MS, (all: readonly ChatMessage[]) => {
     const news = all.filter(({ isOwn }) => !isOwn);
-    if (news.length > MOST_READ) {
-      announce(t`${plural(news.length, { one: "# new message", other: "# new messages" })}`);
+    const count = news.length;
+    if (count > MOST_READ) {
+      announce(t`${plural(count, { one: "# new message", other: "# new messages" })}`);
       return;
     }
     for (const { name: given, text } of news) {

@@ -126,12 +126,13 @@ function BlockWords({ block }: { readonly block: Block }): JSX.Element {
 /** How much there is room for, once it matters. */
 function Room({ left }: { readonly left: number }): JSX.Element | null {
   if (left < 0) {
+    const surplus = -left;
     return (
       <span className={c("error")}>
         <CircleAlert size={16} aria-hidden />
         <span>
           <Plural
-            value={-left}
+            value={surplus}
             one="Too long by # byte. Shorten it, or send it in parts."
             other="Too long by # bytes. Shorten it, or send it in parts."
           />

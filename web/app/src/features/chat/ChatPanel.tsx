@@ -78,23 +78,28 @@ function ChatLog({ call }: { readonly call: CallCommands }): JSX.Element {
         ) : null}
         <ChatEntries messages={shown} />
       </div>
-      {isAtEnd ? null : <ToEnd onPress={toEnd}>{below}</ToEnd>}
+      {isAtEnd ? null : <ToEnd count={below} onPress={toEnd} />}
     </div>
   );
 }
 
-function ToEnd(props: { readonly onPress: () => void; readonly children: number }): JSX.Element {
-  const { onPress, children: below } = props;
+interface ToEndProps {
+  /** How many messages came below what is in view. */
+  readonly count: number;
+  readonly onPress: () => void;
+}
+
+function ToEnd({ count, onPress }: ToEndProps): JSX.Element {
   const words: ReactNode =
-    below === 0 ? (
+    count === 0 ? (
       <Trans>Newest messages</Trans>
     ) : (
-      <Plural value={below} one="# new message" other="# new messages" />
+      <Plural value={count} one="# new message" other="# new messages" />
     );
   return (
     <div className={c("toEnd")}>
       <Button
-        variant={below === 0 ? "secondary" : "primary"}
+        variant={count === 0 ? "secondary" : "primary"}
         icon={<ArrowDown size={18} aria-hidden />}
         onPress={onPress}
       >

@@ -40,10 +40,8 @@ export function ReactionStack({ call }: { readonly call: CallCommands }): JSX.El
   return (
     // What is in it is announced, at a pace that can be followed.
     <div className={c("stack")} aria-hidden data-testid="reaction-stack">
-      {raised.slice(-MOST).map(({ id, name }) => (
-        <Sign key={`hand ${id}`} icon={<Hand size={20} />} isHand>
-          <Trans>{nameOf(name)} raised a hand</Trans>
-        </Sign>
+      {raised.slice(-MOST).map((one) => (
+        <RaisedSign key={`hand ${one.id}`} name={nameOf(one.name)} />
       ))}
       {hidden > 0 ? <span className={c("hidden")}>+{hidden}</span> : null}
       {shown.map(({ id, from, name, reaction }) => (
@@ -67,6 +65,14 @@ function Sign({ icon, isHand = false, children }: SignProps): JSX.Element {
       {icon}
       <bdi className={c("name")}>{children}</bdi>
     </span>
+  );
+}
+
+function RaisedSign({ name }: { readonly name: string }): JSX.Element {
+  return (
+    <Sign icon={<Hand size={20} />} isHand>
+      <Trans>{name} raised a hand</Trans>
+    </Sign>
   );
 }
 
