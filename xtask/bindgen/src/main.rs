@@ -22,6 +22,8 @@ fn main() -> anyhow::Result<()> {
         .out_name(&name)
         .web(true)?
         .typescript(true)
+        .remove_name_section(true)
+        .remove_producers_section(true)
         // The importer says where the module lies, so that the bundler can name it by its hash.
         .omit_default_module_path(true)
         .generate(PathBuf::from(folder))

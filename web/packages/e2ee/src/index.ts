@@ -1,3 +1,4 @@
+export { createMember, isSupported, warmUp } from "./createMember";
 export type {
   FrameCounts,
   Member,

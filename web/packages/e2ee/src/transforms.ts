@@ -1,0 +1,145 @@
+/**
+ * What sits between encoders and network, and between network and decoders. Whatever fails here
+ * means one thing: the frame is dropped and counted. Nothing passes as it came.
+ * @module
+ */
+
+import type { TrackSource } from "@conclave/wire";
+import type { Crypted, KeyKeeper } from "./KeyKeeper";
+import type { SlotRef } from "./member";
+import type { TransformOptions } from "./messages";
+
+/** An encoded frame, audio or video, as `RTCRtpScriptTransformer` gives it. */
+export interface EncodedFrame {
+  data: ArrayBuffer;
+  /** Video only. */
+  readonly type?: string;
+  getMetadata(): { readonly mimeType?: string };
+}
+
+/** A transformer, as far as it is needed: not every browser has every part. */
+export interface Transformer {
+  readonly readable: ReadableStream<EncodedFrame>;
+  readonly writable: WritableStream<EncodedFrame>;
+  readonly options: unknown;
+  sendKeyFrameRequest?(): Promise<unknown>;
+}
+
+/**
+ * How long a frame waits for the news that explains it: news travels by another way than media, and
+ * may be the slower of the two.
+ */
+const HOLD_MS = 250;
+
+/** How often a publisher is asked for a key frame at most. */
+const KEY_FRAME_EVERY_MS = 1000;
+
+/** What may be cured by news: of a commit, or of a slot. */
+const MAY_PASS: ReadonlySet<string> = new Set([
+  "noSlot",
+  "notInGroup",
+  "unknownEpoch",
+  "wrongLeaf",
+  "wrongTrack",
+]);
+
+/** Connects a transformer to the keys. */
+export function attach(keeper: KeyKeeper, transformer: Transformer): void {
+  const options = transformer.options as TransformOptions;
+  const transform: Transform =
+    options.direction === "send"
+      ? sealing(keeper, options.source)
+      : opening(keeper, options.slot, transformer);
+  transformer.readable
+    .pipeThrough(new TransformStream({ transform }))
+    .pipeTo(transformer.writable)
+    // The sender or receiver was stopped.
+    .catch(() => {});
+}
+
+type Transform = (
+  frame: EncodedFrame,
+  out: TransformStreamDefaultController<EncodedFrame>,
+) => void | Promise<void>;
+
+function sealing(keeper: KeyKeeper, source: TrackSource): Transform {
+  const isAudio = source === "microphone" || source === "screenAudio";
+  return (frame, out) => {
+    const sealed = keeper.seal(source, mediaType(frame, isAudio), frame.data).frame;
+    if (sealed) pass(frame, sealed, out);
+  };
+}
+
+function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Transform {
+  const isAudio = slot.kind === "audio";
+  let mayHold = true;
+  let lacksFrames = false;
+  let askedAt = Number.NEGATIVE_INFINITY;
+
+  const askForKeyFrame = (): void => {
+    if (keeper.now() < askedAt + KEY_FRAME_EVERY_MS) return;
+    askedAt = keeper.now();
+    // It is asked again while frames are missing.
+    transformer.sendKeyFrameRequest?.().catch(() => {});
+  };
+
+  return async (frame, out) => {
+    const type = mediaType(frame, isAudio);
+    const sealed = frame.data;
+    const attempt = (): Crypted => tryToOpen(keeper, slot, type, sealed);
+    let opened = attempt();
+    if (!opened.frame && mayHold && MAY_PASS.has(opened.why)) {
+      const until = keeper.now() + HOLD_MS;
+      while (!opened.frame && MAY_PASS.has(opened.why) && keeper.now() < until) {
+        await keeper.change(until - keeper.now());
+        opened = attempt();
+      }
+      // One wait in vain is enough: what follows is as hopeless until something opens.
+      mayHold = opened.frame !== undefined;
+    }
+    if (!opened.frame) {
+      keeper.frames.dropped(opened.why);
+      if (opened.why !== "earlier") lacksFrames = true;
+      return;
+    }
+    mayHold = true;
+    keeper.frames.opened();
+    if (frame.type === "key") lacksFrames = false;
+    pass(frame, opened.frame, out);
+    if (lacksFrames && !isAudio) askForKeyFrame();
+  };
+}
+
+function tryToOpen(
+  keeper: KeyKeeper,
+  slot: SlotRef,
+  mediaType: string,
+  sealed: ArrayBuffer,
+): Crypted {
+  const now = keeper.slots.carried(slot);
+  const opened: Crypted = now
+    ? keeper.open(now.leaf, now.source, mediaType, sealed)
+    : { frame: undefined, why: "noSlot" };
+  if (opened.frame || !["noSlot", "wrongLeaf", "wrongTrack"].includes(opened.why)) return opened;
+  // The last frames of whom the slot carried before are in nobody's way.
+  const before = keeper.slots.carriedBefore(slot);
+  if (before && keeper.open(before.leaf, before.source, mediaType, sealed).frame) {
+    return { frame: undefined, why: "earlier" };
+  }
+  return opened;
+}
+
+/** What the browser says; where it says nothing, what is negotiated: Opus and VP8. */
+function mediaType(frame: EncodedFrame, isAudio: boolean): string {
+  return frame.getMetadata().mimeType ?? (isAudio ? "audio/opus" : "video/VP8");
+}
+
+function pass(
+  frame: EncodedFrame,
+  data: Uint8Array,
+  out: TransformStreamDefaultController<EncodedFrame>,
+): void {
+  // The module copies what it returns, so the bytes are a buffer's whole content.
+  frame.data = data.buffer as ArrayBuffer;
+  out.enqueue(frame);
+}
