@@ -1,13 +1,13 @@
-import { keepLink } from "@conclave/client";
+import { type CreatedMeeting, keepLink, type MeetingLink } from "@conclave/client";
 import { Announcer, LocaleProvider } from "@conclave/ui";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
-import { type JSX, lazy, Suspense, useEffect } from "react";
+import { type JSX, lazy, Suspense, useEffect, useState } from "react";
 import { type Engine, EngineContext } from "./engine";
 import { HomeView } from "./features/home/HomeView";
 import { activate } from "./i18n/catalogues";
 import { languageInfo } from "./i18n/languages";
-import { PlainNotice } from "./layout/PlainNotice";
+import { ProtectionLine } from "./layout/ProtectionLine";
 import { SiteHeader } from "./layout/SiteHeader";
 import { WaitView } from "./meeting/WaitView";
 import { navigate, usePath } from "./navigation";
@@ -38,20 +38,30 @@ export function App({ engine }: { readonly engine: Engine }): JSX.Element {
 
 function Routes(): JSX.Element {
   const path = usePath();
+  // Its host link is in no storage: a reload forgets it.
+  const [created, setCreated] = useState<CreatedMeeting>();
+  const enter = (link: MeetingLink): void => {
+    keepLink(link, sessionStorage);
+    navigate(`/m/${link.id}`);
+  };
   if (path.startsWith("/m/")) {
     return (
       <Suspense fallback={<WaitView />}>
-        <MeetingPage key={path} />
+        <MeetingPage
+          key={path}
+          hostLink={path === `/m/${created?.link.id}` ? created?.hostLink : undefined}
+        />
       </Suspense>
     );
   }
   return (
     <HomeView
       header={<SiteHeader />}
-      notice={<PlainNotice />}
-      onEnter={(link) => {
-        keepLink(link, sessionStorage);
-        navigate(`/m/${link.id}`);
+      notice={<ProtectionLine />}
+      onEnter={enter}
+      onCreated={(meeting) => {
+        setCreated(meeting);
+        enter(meeting.link);
       }}
     />
   );

@@ -5,7 +5,9 @@ import { preferences } from "./preferences";
 /** The engine of a browser: the real one. */
 export const browserEngine: Engine = {
   missingFeatures: () => missingFeatures(),
-  createMeeting: (title) => createMeeting(title, location.origin),
+  // Where everyone may come in, nobody is kept waiting for a host.
+  createMeeting: (wish) =>
+    createMeeting(location.origin, { ...wish, joinBeforeHost: wish.mode === "open-link" }),
   fetchMeeting: (link) => fetchMeeting(link),
   openCall: (link) => createCall({ link, name: preferences().name }),
 };

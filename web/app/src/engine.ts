@@ -4,13 +4,29 @@
  * @module
  */
 
-import type { CallCommands, Meeting, MeetingLink, MissingFeature } from "@conclave/client";
+import type {
+  CallCommands,
+  CreatedMeeting,
+  Meeting,
+  MeetingLink,
+  MissingFeature,
+} from "@conclave/client";
 import { createContext, useContext } from "react";
+
+/** How people come in: let in by those who may, or whoever holds the link. */
+export type MeetingMode = "lobby" | "open-link";
+
+/** How a new meeting is to be. */
+export interface MeetingWish {
+  /** May be empty. */
+  readonly title: string;
+  readonly mode: MeetingMode;
+}
 
 export interface Engine {
   /** What this browser lacks for a call. */
   missingFeatures(): readonly MissingFeature[];
-  createMeeting(title: string): Promise<MeetingLink>;
+  createMeeting(wish: MeetingWish): Promise<CreatedMeeting>;
   fetchMeeting(link: MeetingLink): Promise<Meeting>;
   /** A call that is not yet joined. Its owner disposes of it. */
   openCall(link: MeetingLink): CallCommands;

@@ -1,4 +1,4 @@
-import type { EndReason, LinkPart, MeetingFault, MissingFeature } from "@conclave/client";
+import type { LinkPart, MeetingFault, MissingFeature } from "@conclave/client";
 import type { ErrorCode } from "@conclave/wire";
 import type { MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
@@ -18,6 +18,10 @@ export const LINK_PROBLEMS: Readonly<Record<LinkPart | "empty", Words>> = {
   fragment: {
     what: msg`The part of the link after “#” is incomplete.`,
     todo: msg`Copy the whole link from the invitation, up to its last character.`,
+  },
+  hostSeed: {
+    what: msg`The host key in the link is damaged.`,
+    todo: msg`Copy the whole host link again on the device that made the meeting, or use the invitation link.`,
   },
   meeting: {
     what: msg`The link names no valid meeting.`,
@@ -105,6 +109,12 @@ export const MISSING_FEATURES: Readonly<Record<MissingFeature, Words>> = {
   },
 };
 
+/** A browser that cannot seal frames: there is no call without that. */
+export const UNSUPPORTED: Words = {
+  what: msg`This browser cannot protect calls from end to end`,
+  todo: msg`There is no unprotected call here. Open the link in a current Firefox, Chrome, Edge or Safari.`,
+};
+
 /** Why the server did not let somebody in, or put them out. */
 export const REFUSALS: Readonly<Record<ErrorCode, Words>> = {
   badMessage: MEETING_PROBLEMS.incompatible,
@@ -130,20 +140,3 @@ export const REFUSALS: Readonly<Record<ErrorCode, Words>> = {
   unknownMeeting: MEETING_PROBLEMS.unknownMeeting,
   unsupportedVersion: MEETING_PROBLEMS.incompatible,
 };
-
-/** How a call ended, for all but those who left by themselves. */
-export function endWords(reason: Exclude<EndReason, { readonly kind: "left" }>): Words {
-  switch (reason.kind) {
-    case "refused":
-      return REFUSALS[reason.code];
-    case "policyMismatch":
-      return MEETING_PROBLEMS.policyMismatch;
-    case "replaced":
-      return REFUSALS.replaced;
-    case "unreachable":
-      return {
-        what: msg`The connection to the server was lost.`,
-        todo: msg`Check your internet connection, then join again.`,
-      };
-  }
-}

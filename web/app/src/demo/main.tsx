@@ -78,12 +78,12 @@ const demoEngine: Engine = {
   createMeeting: async () => {
     const fault = query.get("create") as MeetingFault | null;
     if (fault !== null) throw new MeetingError(fault, "demo");
-    return LINK;
+    return { link: LINK, hostLink: `${formatLink(LINK)}.${"A".repeat(43)}` };
   },
   fetchMeeting: async () => {
     const fault = query.get("fault") as MeetingFault | null;
     if (fault !== null) throw new MeetingError(fault, "demo");
-    return { title: scenario.title, participants: scenario.people - 1 };
+    return { title: scenario.title, participants: scenario.people - 1, constitution: "" };
   },
   openCall: () => {
     const call = new DemoCall(scenario);

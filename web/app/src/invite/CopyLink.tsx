@@ -1,15 +1,14 @@
 import { Button, classes, useAnnounce } from "@conclave/ui";
 import { useLingui } from "@lingui/react/macro";
 import { Check, Copy } from "lucide-react";
-import { type JSX, useEffect, useRef, useState } from "react";
+import { type JSX, useEffect, useRef } from "react";
 import styles from "./CopyLink.module.css";
+import { useCopy } from "./useCopy";
 
 const c = classes(styles);
 
-/** How long the button says that it has copied. */
-const SAID_MS = 2_500;
-
 export interface CopyLinkProps {
+  /** The guests' link: never with what makes a host. */
   readonly link: string;
   readonly prominent?: boolean;
 }
@@ -23,25 +22,12 @@ export interface CopyLinkProps {
 export function CopyLink({ link, prominent = false }: CopyLinkProps): JSX.Element {
   const { t } = useLingui();
   const announce = useAnnounce();
-  const [state, setState] = useState<"idle" | "copied" | "refused">("idle");
+  const [state, copy] = useCopy(link, () => announce(t`Link copied`));
   const field = useRef<HTMLInputElement>(null);
 
   useEffect(() => {
     if (state === "refused") field.current?.select();
-    if (state !== "copied") return undefined;
-    const timer = setTimeout(() => setState("idle"), SAID_MS);
-    return () => clearTimeout(timer);
   }, [state]);
-
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(link);
-      setState("copied");
-      announce(t`Link copied`);
-    } catch {
-      setState("refused");
-    }
-  };
 
   const shown = link.slice(0, link.indexOf("#") + 1);
   return (
@@ -61,9 +47,9 @@ export function CopyLink({ link, prominent = false }: CopyLinkProps): JSX.Elemen
       <Button
         variant={prominent ? "primary" : "secondary"}
         icon={state === "copied" ? <Check size={18} aria-hidden /> : <Copy size={18} aria-hidden />}
-        onPress={() => void copy()}
+        onPress={copy}
       >
-        {state === "copied" ? t`Copied` : t`Copy link`}
+        {state === "copied" ? t`Copied` : t`Copy invitation link`}
       </Button>
     </div>
   );

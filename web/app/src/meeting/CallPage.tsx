@@ -7,22 +7,28 @@ import { ShortcutsDialog } from "../features/call/ShortcutsDialog";
 import { useShortcuts } from "../features/call/useShortcuts";
 import { ChatControl } from "../features/chat/ChatControl";
 import { ChatPanel } from "../features/chat/ChatPanel";
+import { InterruptionView } from "../features/interruption/InterruptionView";
+import { interruptionOf } from "../features/interruption/interruptions";
+import { LobbyPrompt } from "../features/lobby/LobbyPrompt";
+import { LobbySection } from "../features/lobby/LobbySection";
 import { PeoplePanel } from "../features/people/PeoplePanel";
 import { ReactionControls } from "../features/reactions/ReactionControls";
 import { ReactionStack } from "../features/reactions/ReactionStack";
 import { TileSigns } from "../features/reactions/TileSigns";
 import { SettingsDialog } from "../features/settings/SettingsDialog";
+import { ShieldButton } from "../features/shield/ShieldButton";
+import { ShieldDialog } from "../features/shield/ShieldDialog";
 import { CopyLink } from "../invite/CopyLink";
-import { NoticeWords } from "../layout/PlainNotice";
+import { useSnapshot } from "../useSnapshot";
 import { useWakeLock } from "./useWakeLock";
 
 export interface CallPageProps {
   readonly call: CallCommands;
-  /** The whole link, to send to others. */
+  /** The invitation: the guests' link, without what makes a host. */
   readonly link: string;
 }
 
-type OpenDialog = "settings" | "help" | undefined;
+type OpenDialog = "settings" | "help" | "shield" | undefined;
 
 /** The call with the panel and the dialogs around it. */
 export function CallPage({ call, link }: CallPageProps): JSX.Element {
@@ -34,6 +40,8 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
   const [dialog, setDialog] = useState<OpenDialog>();
   const draft = useRef("");
   const close = useCallback(() => setDialog(undefined), []);
+  const state = useSnapshot(call, ({ group }) => group.state);
+  const interruption = interruptionOf(state);
 
   const turnTo = (mode: LayoutMode): void => {
     setMode(mode);
@@ -71,6 +79,7 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         pinned={pin}
         onPin={pinTo}
         onClose={closePanel}
+        lobby={<LobbySection call={call} />}
         invite={<CopyLink link={link} />}
       />
     ),
@@ -103,10 +112,23 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         onHelp={() => setDialog("help")}
         onBlocked={() => setDialog("settings")}
         invite={<CopyLink link={link} prominent />}
-        notice={<NoticeWords />}
+        shield={<ShieldButton call={call} onOpen={() => setDialog("shield")} />}
+        lobby={
+          <LobbyPrompt
+            call={call}
+            isPanelOpen={panel === "people"}
+            onShowAll={() => setPanel("people")}
+          />
+        }
+        interruption={
+          interruption === undefined ? undefined : (
+            <InterruptionView key={state} call={call} interruption={interruption} />
+          )
+        }
         side={panel === undefined ? undefined : panels[panel]()}
       />
       <SettingsDialog call={call} isOpen={dialog === "settings"} onClose={close} />
+      <ShieldDialog call={call} isOpen={dialog === "shield"} onClose={close} />
       <ShortcutsDialog isOpen={dialog === "help"} onClose={close} />
     </>
   );

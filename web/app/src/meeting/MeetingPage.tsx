@@ -1,7 +1,8 @@
 import { type CallCommands, formatLink, type MeetingLink } from "@conclave/client";
-import { type JSX, lazy, Suspense, useEffect } from "react";
+import { type JSX, lazy, Suspense, useEffect, useRef } from "react";
 import { JoinView } from "../features/join/JoinView";
-import { PlainNotice } from "../layout/PlainNotice";
+import { HostLinks } from "../invite/HostLinks";
+import { ProtectionLine } from "../layout/ProtectionLine";
 import { SiteHeader } from "../layout/SiteHeader";
 import { useSnapshot } from "../useSnapshot";
 import { useDeviceMemory } from "./deviceMemory";
@@ -14,8 +15,13 @@ import { WaitView } from "./WaitView";
 const loadCall = async () => ({ default: (await import("./CallPage")).CallPage });
 const CallPage = lazy(loadCall);
 
+export interface MeetingPageProps {
+  /** For whoever created the meeting just now. */
+  readonly hostLink: string | undefined;
+}
+
 /** A meeting, from its link to its end. */
-export function MeetingPage(): JSX.Element {
+export function MeetingPage({ hostLink }: MeetingPageProps): JSX.Element {
   const [state, retry] = useMeeting();
   switch (state.kind) {
     case "opening":
@@ -23,14 +29,19 @@ export function MeetingPage(): JSX.Element {
     case "failed":
       return <ProblemView words={state.words} onRetry={state.canRetry ? retry : undefined} />;
     case "open":
-      return <OpenMeeting {...state} />;
+      return <OpenMeeting {...state} hostLink={hostLink} />;
   }
 }
 
-type OpenMeetingProps = Omit<Extract<ReturnType<typeof useMeeting>[0], { kind: "open" }>, "kind">;
+type OpenState = Extract<ReturnType<typeof useMeeting>[0], { kind: "open" }>;
+type OpenMeetingProps = Omit<OpenState, "kind"> & MeetingPageProps;
 
-function OpenMeeting({ link, meeting, call, openElsewhere }: OpenMeetingProps): JSX.Element {
+function OpenMeeting(props: OpenMeetingProps): JSX.Element {
+  const { link, meeting, call, openElsewhere, hostLink } = props;
   const phase = useSnapshot(call, (snapshot) => snapshot.phase);
+  const wasInside = useRef(false);
+  if (phase.kind === "inCall") wasInside.current = true;
+  const invitation = formatLink(link);
   useMark(call, link);
   useDeviceMemory(call);
   useEffect(() => {
@@ -40,24 +51,39 @@ function OpenMeeting({ link, meeting, call, openElsewhere }: OpenMeetingProps): 
   switch (phase.kind) {
     case "preparing":
     case "joining":
+    case "waiting":
       return (
         <JoinView
           call={call}
           meeting={meeting}
           openElsewhere={openElsewhere}
           header={<SiteHeader />}
-          notice={<PlainNotice />}
+          notice={<ProtectionLine />}
+          links={
+            hostLink === undefined ? null : (
+              <HostLinks invitation={invitation} hostLink={hostLink} />
+            )
+          }
         />
       );
     case "inCall":
     case "reconnecting":
       return (
         <Suspense fallback={<WaitView />}>
-          <CallPage call={call} link={formatLink(link)} />
+          <CallPage call={call} link={invitation} />
         </Suspense>
       );
     case "ended":
-      return <EndView reason={phase.reason} onRejoin={() => call.rejoin()} />;
+      return (
+        <EndView
+          reason={phase.reason}
+          wasInside={wasInside.current}
+          onRejoin={() => {
+            wasInside.current = false;
+            call.rejoin();
+          }}
+        />
+      );
   }
 }
 

@@ -11,12 +11,10 @@ export interface ProblemViewProps {
   readonly words: Words;
   /** What trying again does; absent where it cannot help. */
   readonly onRetry?: (() => void) | undefined;
-  /** What the button for it says, if not "Try again". */
-  readonly retryLabel?: string;
 }
 
 /** Why there is no call, and what to do. */
-export function ProblemView({ words, onRetry, retryLabel }: ProblemViewProps): JSX.Element {
+export function ProblemView({ words, onRetry }: ProblemViewProps): JSX.Element {
   const { t } = useLingui();
   return (
     <MessageView
@@ -33,7 +31,7 @@ export function ProblemView({ words, onRetry, retryLabel }: ProblemViewProps): J
               icon={<RotateCw size={20} aria-hidden />}
               onPress={onRetry}
             >
-              {retryLabel ?? t`Try again`}
+              {t`Try again`}
             </Button>
           )}
           <HomeButton />

@@ -15,6 +15,7 @@ export {
   type IconButtonProps,
 } from "./Button";
 export { Callout, type CalloutProps, type CalloutTone } from "./Callout";
+export { Chip, type ChipProps, type ChipTone } from "./Chip";
 export {
   ControlBadge,
   ControlButton,
@@ -47,4 +48,6 @@ export {
   MenuTrigger,
   PopoverCard,
 } from "./Menu";
+export { Switch, type SwitchProps } from "./Switch";
 export { Tooltip, type TooltipProps } from "./Tooltip";
+export { VisuallyHidden } from "./VisuallyHidden";

@@ -1,5 +1,6 @@
 import type {
   CallCommands,
+  Membership,
   ParticipantSnapshot,
   PersonId,
   Tile,
@@ -7,11 +8,23 @@ import type {
 } from "@conclave/client";
 import { Avatar, classes, IconButton, toneOf } from "@conclave/ui";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { AudioLines, CirclePause, MicOff, MonitorUp, Pin, PinOff } from "lucide-react";
+import {
+  AudioLines,
+  BadgeCheck,
+  CirclePause,
+  CircleQuestionMark,
+  MicOff,
+  MonitorUp,
+  Pin,
+  PinOff,
+  TriangleAlert,
+  UserRoundCog,
+} from "lucide-react";
 import { type CSSProperties, type JSX, memo, type ReactNode } from "react";
 import { Picture } from "../../devices/Picture";
 import { useNameOf } from "../../person/names";
 import { QualityMark } from "../../person/QualityMark";
+import { membershipWords } from "../../person/roleWords";
 import { useSnapshot } from "../../useSnapshot";
 import styles from "./CallTile.module.css";
 
@@ -94,6 +107,7 @@ function CameraTile({ person, style, tools }: PersonTileProps): JSX.Element {
       )}
       <Plate
         name={name}
+        of={person}
         muted={person.muted}
         speaking={person.speaking}
         quality={person.connected ? person.quality : "lost"}
@@ -170,6 +184,7 @@ function SelfTile({ call, style, signsOf }: CallTileProps): JSX.Element {
       )}
       <Plate
         name={t`You`}
+        of={undefined}
         muted={self.microphone.state.kind !== "on"}
         speaking={self.speaking}
         quality={self.quality}
@@ -194,13 +209,15 @@ function AbsenceWords({ person }: { readonly person: ParticipantSnapshot }): JSX
 
 interface PlateProps {
   readonly name: string;
+  /** Whose name it is; nothing for oneself. */
+  readonly of: Membership | undefined;
   readonly muted: boolean;
   readonly speaking: boolean;
   readonly quality: ParticipantSnapshot["quality"];
   readonly paused?: boolean;
 }
 
-function Plate({ name, muted, speaking, quality, paused = false }: PlateProps): JSX.Element {
+function Plate({ name, of, muted, speaking, quality, paused = false }: PlateProps): JSX.Element {
   const { t } = useLingui();
   return (
     <span className={c("plate")}>
@@ -210,10 +227,24 @@ function Plate({ name, muted, speaking, quality, paused = false }: PlateProps): 
         <AudioLines className={c("speech")} size={16} role="img" aria-label={t`Speaking`} />
       ) : null}
       <span className={c("name")}>{name}</span>
+      {of === undefined ? null : <StandingMark of={of} />}
       {paused ? <CirclePause size={16} role="img" aria-label={t`Picture paused`} /> : null}
       {quality === "good" ? null : <QualityMark quality={quality} />}
     </span>
   );
+}
+
+/** By what proof the name stands, in a sign. */
+function StandingMark({ of }: { readonly of: Membership }): JSX.Element {
+  const { t } = useLingui();
+  if (of.nameShared) {
+    const label = t`Somebody else here has the same name`;
+    return <TriangleAlert className={c("shared")} size={15} role="img" aria-label={label} />;
+  }
+  const label = t(membershipWords(of));
+  if (of.proof === "hostKey") return <BadgeCheck size={15} role="img" aria-label={label} />;
+  const Icon = of.role === "guest" ? CircleQuestionMark : UserRoundCog;
+  return <Icon className={c("unproved")} size={14} role="img" aria-label={label} />;
 }
 
 interface PinToolProps {

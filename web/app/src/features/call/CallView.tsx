@@ -1,7 +1,7 @@
 import type { CallCommands } from "@conclave/client";
-import { Button, classes, DialogTrigger, LogoMark, PopoverCard, useAnnounce } from "@conclave/ui";
+import { Button, classes, LogoMark, useAnnounce } from "@conclave/ui";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { LockOpen, RefreshCw } from "lucide-react";
+import { Lock, RefreshCw } from "lucide-react";
 import { type JSX, type ReactNode, useEffect, useRef } from "react";
 import { Picture } from "../../devices/Picture";
 import { useDocumentTitle } from "../../useDocumentTitle";
@@ -26,18 +26,25 @@ export interface CallViewProps extends Surroundings {
   readonly side: ReactNode;
   /** The way to invite others. */
   readonly invite: ReactNode;
-  /** What people must know of the call's encryption. */
-  readonly notice: ReactNode;
+  /** How the call is protected. */
+  readonly shield: ReactNode;
+  /** Those who ask to come in, over a corner of the stage. */
+  readonly lobby: ReactNode;
+  /** What stands in the place of the pictures while nothing is sent. */
+  readonly interruption: ReactNode;
 }
 
 /** A call: its pictures, its state, its controls. */
 export function CallView(props: CallViewProps): JSX.Element {
-  const { call, page, onPage, onPin, signsOf, corner, layout, side, invite, notice } = props;
+  const { call, page, onPage, onPin, signsOf, corner, layout, side, invite, interruption } = props;
   const { t } = useLingui();
   const meetingTitle = useSnapshot(call, (snapshot) => snapshot.title);
   const title = meetingTitle === "" ? t`Meeting` : meetingTitle;
   const count = useSnapshot(call, ({ others }) => others.length + 1);
-  useDocumentTitle(`(${count}) ${title} – Conclave`);
+  const knocks = useSnapshot(call, ({ group }) => group.knocks.length);
+  // A mark in front of the title is seen from another tab, and makes no sound.
+  const place = `(${count}) ${title} – Conclave`;
+  useDocumentTitle(knocks > 0 ? `● ${t`Asking to come in (${knocks})`} – ${place}` : place);
   useAnnounced(call);
   // On a phone the panel lies over everything else, which is then out of reach.
   const isCovered = useNarrow() && side !== undefined;
@@ -48,25 +55,30 @@ export function CallView(props: CallViewProps): JSX.Element {
         <h1 className={c("title")} title={title}>
           {title}
         </h1>
-        <PlainChip notice={notice} />
+        <LockMark call={call} />
+        {props.shield}
       </header>
       <main className={c("main")} inert={isCovered}>
         <Toasts call={call} />
+        {props.lobby}
         <div className={c("corner")}>{corner}</div>
         <div className={c("body")}>
           <div className={c("banners")}>
             <ReconnectBanner call={call} />
+            <CatchingUpBanner call={call} />
             <SharingBanner call={call} />
           </div>
-          <Stage
-            call={call}
-            layout={layout}
-            page={page}
-            onPage={onPage}
-            onPin={onPin}
-            signsOf={signsOf}
-            whenAlone={<Alone invite={invite} />}
-          />
+          {interruption ?? (
+            <Stage
+              call={call}
+              layout={layout}
+              page={page}
+              onPage={onPage}
+              onPin={onPin}
+              signsOf={signsOf}
+              whenAlone={<Alone invite={invite} />}
+            />
+          )}
         </div>
       </main>
       {side === undefined ? null : <aside className={c("side")}>{side}</aside>}
@@ -77,23 +89,15 @@ export function CallView(props: CallViewProps): JSX.Element {
   );
 }
 
-/** Says, in sight for the whole call, that the media is not sealed yet. */
-function PlainChip({ notice }: { readonly notice: ReactNode }): JSX.Element {
-  const { t } = useLingui();
-  const narrow = useNarrow();
-  const label = t`Not yet end-to-end encrypted`;
+/** In sight while nobody can come in. */
+function LockMark({ call }: { readonly call: CallCommands }): JSX.Element | null {
+  const isLocked = useSnapshot(call, ({ group }) => group.locked);
+  if (!isLocked) return null;
   return (
-    <DialogTrigger>
-      <Button variant="quiet" icon={<LockOpen size={18} aria-hidden />}>
-        {narrow ? t`Not end-to-end` : label}
-      </Button>
-      <PopoverCard label={label} placement="bottom end">
-        <div className={c("words")}>
-          <p className={c("wordsTitle")}>{label}</p>
-          <p>{notice}</p>
-        </div>
-      </PopoverCard>
-    </DialogTrigger>
+    <span className={c("locked")}>
+      <Lock size={16} aria-hidden />
+      <Trans>Locked</Trans>
+    </span>
   );
 }
 
@@ -105,6 +109,21 @@ function ReconnectBanner({ call }: { readonly call: CallCommands }): JSX.Element
       <RefreshCw className={c("turning")} size={20} aria-hidden />
       <span className={c("bannerText")}>
         <Trans>The connection is interrupted. It will be restored by itself.</Trans>
+      </span>
+    </div>
+  );
+}
+
+function CatchingUpBanner({ call }: { readonly call: CallCommands }): JSX.Element | null {
+  const isBehind = useSnapshot(call, ({ group }) => group.state === "catchingUp");
+  if (!isBehind) return null;
+  return (
+    <div className={c("banner", "reconnecting")}>
+      <RefreshCw className={c("turning")} size={20} aria-hidden />
+      <span className={c("bannerText")}>
+        <Trans>
+          Your device is fetching a change of the meeting. Sound and picture may pause for a moment.
+        </Trans>
       </span>
     </div>
   );
@@ -152,7 +171,7 @@ function Alone({ invite }: { readonly invite: ReactNode }): JSX.Element {
           <Trans>You’re the only one here</Trans>
         </h2>
         <p className={c("quiet")}>
-          <Trans>Send this link to those you want to meet. Whoever holds it can come in.</Trans>
+          <Trans>Send this link to those you want to meet.</Trans>
         </p>
         {invite}
       </div>
@@ -160,13 +179,16 @@ function Alone({ invite }: { readonly invite: ReactNode }): JSX.Element {
   );
 }
 
-/** Says what changed without a notice: one's own microphone, and the connection. */
+/** Says what changed without a notice: the microphone, the connection, and the group. */
 function useAnnounced(call: CallCommands): void {
   const { t } = useLingui();
   const announce = useAnnounce();
   const microphone = useSnapshot(call, ({ self }) => self.microphone.state.kind);
   const phase = useSnapshot(call, (snapshot) => snapshot.phase.kind);
-  const before = useRef({ microphone, phase });
+  const locked = useSnapshot(call, ({ group }) => group.locked);
+  const level = useSnapshot(call, ({ group }) => group.shield.level);
+  const state = useSnapshot(call, ({ group }) => group.state);
+  const before = useRef({ microphone, phase, locked, level, state });
   useEffect(() => {
     const { current } = before;
     if (phase !== current.phase && phase === "reconnecting") {
@@ -176,6 +198,13 @@ function useAnnounced(call: CallCommands): void {
       if (microphone === "on") announce(t`Your microphone is on`);
       else if (microphone === "off") announce(t`You are muted`);
     }
-    before.current = { microphone, phase };
-  }, [announce, microphone, phase, t]);
+    if (locked !== current.locked) {
+      announce(locked ? t`The meeting is locked` : t`The meeting is open again`);
+    }
+    if (level !== current.level && level === "doubtful") announce(t`Protection in doubt`);
+    if (state !== current.state && state === "catchingUp") {
+      announce(t`Your device is fetching a change of the meeting`);
+    }
+    before.current = { microphone, phase, locked, level, state };
+  }, [announce, microphone, phase, locked, level, state, t]);
 }

@@ -232,9 +232,14 @@ function PeopleControl({ call, panel, onPanel }: ControlBarProps): JSX.Element {
   const { t } = useLingui();
   const isOpen = panel === "people";
   const count = useSnapshot(call, ({ others }) => others.length + 1);
+  const knocks = useSnapshot(call, ({ group }) => group.knocks.length);
+  const label =
+    knocks === 0
+      ? t`People, ${count} in the call`
+      : t`People, ${count} in the call, ${knocks} asking to come in`;
   return (
     <ControlToggle
-      label={t`People, ${count} in the call`}
+      label={label}
       caption={t`People`}
       hint={t`People`}
       keys="P"
@@ -242,7 +247,13 @@ function PeopleControl({ call, panel, onPanel }: ControlBarProps): JSX.Element {
       onChange={(open) => onPanel(open ? "people" : undefined)}
       tone={isOpen ? "active" : "neutral"}
       icon={<UsersRound size={22} aria-hidden />}
-      badge={<ControlBadge text={String(count)} />}
+      badge={
+        knocks === 0 ? (
+          <ControlBadge text={String(count)} />
+        ) : (
+          <ControlBadge alert text={`+${knocks}`} />
+        )
+      }
     />
   );
 }

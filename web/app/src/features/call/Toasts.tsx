@@ -45,10 +45,11 @@ function useSaid(notices: readonly Notice[]): void {
   const nameOf = useNameOf();
   const last = useRef(-1);
   useEffect(() => {
-    for (const { id, kind, name } of notices) {
+    for (const notice of notices) {
+      const { id, name } = notice;
       if (id <= last.current) continue;
       last.current = id;
-      announce(t(noticeWords(kind, nameOf(name ?? ""))));
+      announce(t(noticeWords(notice, nameOf(name ?? ""))));
     }
   });
 }
@@ -82,7 +83,7 @@ function Toast({
       onBlur={() => setHeld(false)}
     >
       <NoticeIcon kind={kind} />
-      <span className={c("words")}>{t(noticeWords(kind, nameOf(notice.name ?? "")))}</span>
+      <span className={c("words")}>{t(noticeWords(notice, nameOf(notice.name ?? "")))}</span>
       <Answer call={call} notice={notice} />
       <IconButton label={t`Dismiss`} onPress={() => call.dismiss(id)}>
         <X size={18} aria-hidden />
@@ -120,6 +121,19 @@ function Answer({
         }}
       >
         <Trans>Unmute</Trans>
+      </Button>
+    );
+  }
+  if (kind === "askedToMute") {
+    return (
+      <Button
+        variant="primary"
+        onPress={() => {
+          call.setMicrophone(false);
+          call.dismiss(id);
+        }}
+      >
+        <Trans>Mute</Trans>
       </Button>
     );
   }

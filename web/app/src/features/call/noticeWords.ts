@@ -1,9 +1,29 @@
-import type { NoticeKind } from "@conclave/client";
+import type { Notice, NoticeKind } from "@conclave/client";
+import type { MuteWhat } from "@conclave/wire";
 import type { MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 
+const FORBIDDEN_ANY = msg`A host has forbidden you to send something.`;
+const FORBIDDEN: Readonly<Record<MuteWhat, MessageDescriptor>> = {
+  microphone: msg`A host has switched your microphone off. It stays off until they allow it again.`,
+  camera: msg`A host has switched your camera off. It stays off until they allow it again.`,
+  screen: msg`A host has forbidden you to share your screen.`,
+  chat: msg`A host has forbidden you to write in the chat.`,
+};
+
+const ALLOWED_ANY = msg`A host allows you to send again what was forbidden.`;
+const ALLOWED: Readonly<Record<MuteWhat, MessageDescriptor>> = {
+  microphone: msg`You may switch your microphone on again.`,
+  camera: msg`You may switch your camera on again.`,
+  screen: msg`You may share your screen again.`,
+  chat: msg`You may write in the chat again.`,
+};
+
 /** What a notice says; `name` is the person it is about. */
-export function noticeWords(kind: NoticeKind, name: string): MessageDescriptor {
+export function noticeWords(
+  { kind, what }: Pick<Notice, "kind" | "what">,
+  name: string,
+): MessageDescriptor {
   switch (kind) {
     case "joined":
       return msg`${name} joined`;
@@ -27,6 +47,22 @@ export function noticeWords(kind: NoticeKind, name: string): MessageDescriptor {
       return msg`The browser holds the sound back until you allow it.`;
     case "reconnected":
       return msg`You are connected again.`;
+    case "silence":
+      return msg`Nothing has been heard of the host’s device for a while. If it lasts, the call pauses.`;
+    case "serverOverreach":
+      return msg`The server tried to change the meeting in a way that it may not. Your device refused.`;
+    case "withheld":
+      return msg`The server is late with a change of the meeting. If it lasts, the call pauses.`;
+    case "stalled":
+      return msg`The server does not pass on a change that you made. Trying again…`;
+    case "askedToMute":
+      return msg`${name} asks you to switch your microphone off.`;
+    case "forbidden":
+      return what === undefined ? FORBIDDEN_ANY : FORBIDDEN[what];
+    case "allowed":
+      return what === undefined ? ALLOWED_ANY : ALLOWED[what];
+    case "notDone":
+      return msg`That was not possible. The meeting’s rules may not allow it, or somebody was faster.`;
   }
 }
 
@@ -36,12 +72,13 @@ export function wantsCare(kind: NoticeKind): boolean {
     kind === "joined" ||
     kind === "left" ||
     kind === "reconnected" ||
+    kind === "allowed" ||
     kind === "screenStopped"
   );
 }
 
 /** How long a notice stays, in ms; nothing for one that stays until it is answered. */
 export function stayMs(kind: NoticeKind): number | undefined {
-  if (kind === "audioBlocked") return undefined;
+  if (kind === "audioBlocked" || kind === "serverOverreach") return undefined;
   return wantsCare(kind) ? 12_000 : 5_000;
 }

@@ -1,6 +1,7 @@
-import { formatLink, MeetingError, type MeetingLink } from "@conclave/client";
+import { type CreatedMeeting, formatLink, MeetingError, type MeetingLink } from "@conclave/client";
+import { act } from "react";
 import { expect, test, vi } from "vitest";
-import type { Engine } from "../../engine";
+import type { Engine, MeetingWish } from "../../engine";
 import { byRole, render, submit, type } from "../../testing/render";
 import { HomeView } from "./HomeView";
 
@@ -11,19 +12,26 @@ const LINK: MeetingLink = {
   policyDigest: "AAAAAAAAAAAAAAAAAAAAAA",
 };
 const GOOD = formatLink(LINK);
+const CREATED: CreatedMeeting = { link: LINK, hostLink: `${GOOD}.${"A".repeat(43)}` };
 
 const ENGINE: Engine = {
   missingFeatures: () => [],
-  createMeeting: async () => LINK,
+  createMeeting: async () => CREATED,
   fetchMeeting: () => Promise.reject(new Error("not asked for here")),
   openCall: () => {
     throw new Error("not opened here");
   },
 };
 
-async function drawHome(engine: Engine = ENGINE): Promise<ReturnType<typeof vi.fn>> {
+async function drawHome(
+  engine: Engine = ENGINE,
+  onCreated: (created: CreatedMeeting) => void = () => undefined,
+): Promise<ReturnType<typeof vi.fn>> {
   const onEnter = vi.fn();
-  await render(<HomeView header={null} notice={null} onEnter={onEnter} />, engine);
+  await render(
+    <HomeView header={null} notice={null} onEnter={onEnter} onCreated={onCreated} />,
+    engine,
+  );
   return onEnter;
 }
 
@@ -38,6 +46,7 @@ test.each([
   [GOOD.replace("#1.", "#9."), "of a kind that this page does not know"],
   [GOOD.replace("#1.AAA", "#1."), "key in the link is damaged"],
   [GOOD.slice(0, -1), "The end of the link is damaged"],
+  [`${GOOD}.AAAA`, "The host key in the link is damaged"],
 ])("the link %j is refused with its own cause", async (text, cause) => {
   const onEnter = await drawHome();
   const field = byRole("textbox", "Link from your invitation");
@@ -67,20 +76,34 @@ test("a link of this server is entered without loading another page", async () =
   expect(onEnter).toHaveBeenCalledOnce();
 });
 
-test("a new meeting is created with its title and entered", async () => {
-  const titles: string[] = [];
-  const onEnter = await drawHome({
-    ...ENGINE,
-    createMeeting: async (title) => {
-      titles.push(title);
-      return LINK;
-    },
-  });
+test("a new meeting is created with its title, with a lobby, and entered", async () => {
+  const wishes: MeetingWish[] = [];
+  const onCreated = vi.fn();
+  const createMeeting = async (wish: MeetingWish): Promise<CreatedMeeting> => {
+    wishes.push(wish);
+    return CREATED;
+  };
+  await drawHome({ ...ENGINE, createMeeting }, onCreated);
   const field = byRole("textbox", "Title (optional)");
   await type(field, "Budget");
   await submit(field);
-  expect(titles).toEqual(["Budget"]);
-  expect(onEnter).toHaveBeenCalledExactlyOnceWith(LINK);
+  expect(wishes).toEqual([{ title: "Budget", mode: "lobby" }]);
+  expect(onCreated).toHaveBeenCalledExactlyOnceWith(CREATED);
+});
+
+test("a meeting for anyone with the link has to be chosen, and says what that means", async () => {
+  const wishes: MeetingWish[] = [];
+  const createMeeting = async (wish: MeetingWish): Promise<CreatedMeeting> => {
+    wishes.push(wish);
+    return CREATED;
+  };
+  await drawHome({ ...ENGINE, createMeeting });
+  expect(document.body.textContent).toContain("People wait at the door");
+  const choice = document.querySelector<HTMLInputElement>('input[value="open-link"]');
+  await act(async () => choice?.click());
+  expect(document.body.textContent).toContain("Nobody checks who they are.");
+  await submit(byRole("textbox", "Title (optional)"));
+  expect(wishes).toEqual([{ title: "", mode: "open-link" }]);
 });
 
 test("a server that cannot be reached is said so, and the title is kept", async () => {

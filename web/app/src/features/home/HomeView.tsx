@@ -1,4 +1,5 @@
 import {
+  type CreatedMeeting,
   type LinkPart,
   MAX_TITLE_CHARS,
   MeetingError,
@@ -7,11 +8,13 @@ import {
   ParseLinkError,
   parseLink,
 } from "@conclave/client";
-import { Button, Callout, classes, TextField } from "@conclave/ui";
+import { Button, Callout, classes, Segments, TextField } from "@conclave/ui";
+import type { MessageDescriptor } from "@lingui/core";
+import { msg } from "@lingui/core/macro";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { ArrowRight, Plus } from "lucide-react";
 import { type FormEvent, type JSX, type ReactNode, useRef, useState } from "react";
-import { useEngine } from "../../engine";
+import { type MeetingMode, useEngine } from "../../engine";
 import { LINK_PROBLEMS, MEETING_PROBLEMS } from "../../problem";
 import { useDocumentTitle } from "../../useDocumentTitle";
 import { Emblem } from "./Emblem";
@@ -22,12 +25,13 @@ const c = classes(styles);
 export interface HomeViewProps {
   readonly header: ReactNode;
   readonly notice: ReactNode;
-  /** A meeting was created or its link entered: go there. */
+  /** A link was entered: go there. */
   readonly onEnter: (link: MeetingLink) => void;
+  readonly onCreated: (meeting: CreatedMeeting) => void;
 }
 
 /** The front door: make a meeting, or go to one. */
-export function HomeView({ header, notice, onEnter }: HomeViewProps): JSX.Element {
+export function HomeView({ header, notice, onEnter, onCreated }: HomeViewProps): JSX.Element {
   useDocumentTitle("Conclave");
   return (
     <div className={c("page")}>
@@ -46,7 +50,7 @@ export function HomeView({ header, notice, onEnter }: HomeViewProps): JSX.Elemen
           </p>
         </div>
         <div className={c("doors")}>
-          <NewMeeting onEnter={onEnter} />
+          <NewMeeting onCreated={onCreated} />
           <JoinByLink onEnter={onEnter} />
         </div>
       </main>
@@ -55,14 +59,28 @@ export function HomeView({ header, notice, onEnter }: HomeViewProps): JSX.Elemen
   );
 }
 
-interface DoorProps {
-  readonly onEnter: (link: MeetingLink) => void;
-}
+const MODES: readonly {
+  readonly mode: MeetingMode;
+  readonly text: MessageDescriptor;
+  readonly detail: MessageDescriptor;
+}[] = [
+  {
+    mode: "lobby",
+    text: msg`I let people in`,
+    detail: msg`People wait at the door until you, or somebody you appoint, lets them in.`,
+  },
+  {
+    mode: "open-link",
+    text: msg`Anyone with the link`,
+    detail: msg`Whoever holds the link comes in at once, even before you. Nobody checks who they are.`,
+  },
+];
 
-function NewMeeting({ onEnter }: DoorProps): JSX.Element {
+function NewMeeting({ onCreated }: Pick<HomeViewProps, "onCreated">): JSX.Element {
   const { t } = useLingui();
   const engine = useEngine();
   const [title, setTitle] = useState("");
+  const [mode, setMode] = useState<MeetingMode>("lobby");
   const [state, setState] = useState<"idle" | "busy" | MeetingFault>("idle");
 
   const create = async (event: FormEvent): Promise<void> => {
@@ -70,7 +88,7 @@ function NewMeeting({ onEnter }: DoorProps): JSX.Element {
     if (state === "busy") return;
     setState("busy");
     try {
-      onEnter(await engine.createMeeting(title));
+      onCreated(await engine.createMeeting({ title, mode }));
     } catch (error) {
       setState(error instanceof MeetingError ? error.fault : "server");
     }
@@ -90,6 +108,17 @@ function NewMeeting({ onEnter }: DoorProps): JSX.Element {
         autoComplete="off"
         enterKeyHint="go"
       />
+      <div className={c("mode")}>
+        <Segments
+          label={t`Who comes in?`}
+          choices={MODES.map(({ mode: id, text }) => ({ id, text: t(text) }))}
+          selected={mode}
+          onSelect={(id) => setMode(id === "open-link" ? "open-link" : "lobby")}
+        />
+        <p className={c("detail")}>
+          {MODES.map(({ mode: id, detail }) => (id === mode ? t(detail) : null))}
+        </p>
+      </div>
       {problem === undefined ? null : (
         <Callout tone="error" role="alert" title={t(problem.what)}>
           {t(problem.todo)}
@@ -109,7 +138,7 @@ function NewMeeting({ onEnter }: DoorProps): JSX.Element {
   );
 }
 
-function JoinByLink({ onEnter }: DoorProps): JSX.Element {
+function JoinByLink({ onEnter }: Pick<HomeViewProps, "onEnter">): JSX.Element {
   const { t } = useLingui();
   const [text, setText] = useState("");
   const [problem, setProblem] = useState<LinkPart | "empty">();

@@ -13,10 +13,11 @@ async function drawJoin(scenario: Partial<Scenario> = {}, participants = 0): Pro
   await render(
     <JoinView
       call={call}
-      meeting={{ title: "Budget", participants }}
+      meeting={{ title: "Budget", participants, constitution: "" }}
       openElsewhere={false}
       header={null}
       notice={null}
+      links={null}
     />,
   );
   return call;

@@ -17,6 +17,7 @@ import { CAMERA_PROBLEMS, MICROPHONE_PROBLEMS } from "../../devices/words";
 import { preferences, setPreferences } from "../../preferences";
 import { useDocumentTitle } from "../../useDocumentTitle";
 import { useSnapshot } from "../../useSnapshot";
+import { AtTheDoor } from "./AtTheDoor";
 import styles from "./JoinView.module.css";
 
 const c = classes(styles);
@@ -28,6 +29,8 @@ export interface JoinViewProps {
   readonly openElsewhere: boolean;
   readonly header: ReactNode;
   readonly notice: ReactNode;
+  /** The links of a meeting that was created just now. */
+  readonly links: ReactNode;
 }
 
 /** Before the call: how one looks and sounds, the name, and the door. */
@@ -37,10 +40,14 @@ export function JoinView({
   openElsewhere,
   header,
   notice,
+  links,
 }: JoinViewProps): JSX.Element {
   const { t } = useLingui();
   const [name, setName] = useState(() => preferences().name);
   const title = meeting.title === "" ? t`Meeting` : meeting.title;
+  const waiting = useSnapshot(call, ({ phase }) =>
+    phase.kind === "waiting" ? phase.why : undefined,
+  );
   useDocumentTitle(`${title} – Conclave`);
   return (
     <div className={c("page")}>
@@ -53,24 +60,19 @@ export function JoinView({
         <div className={c("form")}>
           <div className={c("titleBlock")}>
             <h1 className={c("title")}>{title}</h1>
-            <p className={c("count")}>
-              <Users size={18} aria-hidden />
-              <span>
-                <Plural
-                  value={meeting.participants}
-                  _0="Nobody is here yet"
-                  one="# person is in the call"
-                  other="# people are in the call"
-                />
-              </span>
-            </p>
+            {waiting === undefined ? <Count of={meeting} /> : null}
           </div>
-          {openElsewhere ? (
+          {links}
+          {openElsewhere && waiting === undefined ? (
             <Callout tone="caution" title={t`This meeting is open in another tab`}>
               <Trans>If you join here too, you are in it twice and the sound may echo.</Trans>
             </Callout>
           ) : null}
-          <NameForm call={call} name={name} onName={setName} />
+          {waiting === undefined ? (
+            <NameForm call={call} name={name} onName={setName} />
+          ) : (
+            <AtTheDoor call={call} why={waiting} />
+          )}
           {notice}
         </div>
         <div className={c("devices")}>
@@ -78,6 +80,22 @@ export function JoinView({
         </div>
       </main>
     </div>
+  );
+}
+
+function Count({ of: { participants } }: { readonly of: Meeting }): JSX.Element {
+  return (
+    <p className={c("count")}>
+      <Users size={18} aria-hidden />
+      <span>
+        <Plural
+          value={participants}
+          _0="Nobody is here yet"
+          one="# person is in the call"
+          other="# people are in the call"
+        />
+      </span>
+    </p>
   );
 }
 

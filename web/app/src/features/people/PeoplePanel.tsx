@@ -1,13 +1,14 @@
 import type { CallCommands, ParticipantSnapshot, PersonId } from "@conclave/client";
-import { Avatar, classes, IconButton } from "@conclave/ui";
+import { classes } from "@conclave/ui";
 import { Trans, useLingui } from "@lingui/react/macro";
-import { AudioLines, Mic, MicOff, Pin, PinOff } from "lucide-react";
-import { type JSX, memo, type ReactNode } from "react";
+import { type JSX, type ReactNode, useState } from "react";
 import { SidePanel } from "../../layout/SidePanel";
-import { useNameOf } from "../../person/names";
-import { QualityMark } from "../../person/QualityMark";
 import { useSnapshot } from "../../useSnapshot";
+import { MeetingControls } from "./MeetingControls";
 import styles from "./PeoplePanel.module.css";
+import { PersonRow, SelfRow } from "./PersonRow";
+import { RemoveDialog } from "./RemoveDialog";
+import { rosterOf } from "./roster";
 
 const c = classes(styles);
 
@@ -16,123 +17,80 @@ export interface PeoplePanelProps {
   readonly pinned: PersonId | undefined;
   readonly onPin: (id: PersonId | undefined) => void;
   readonly onClose: () => void;
+  /** Those who ask to come in. */
+  readonly lobby: ReactNode;
   /** The way to invite others. */
   readonly invite: ReactNode;
 }
 
-/** Who is in the call, how each is heard and connected, and the way to invite others. */
-export function PeoplePanel({
-  call,
-  pinned,
-  onPin,
-  onClose,
-  invite,
-}: PeoplePanelProps): JSX.Element {
-  const { t } = useLingui();
-  const others = useSnapshot(call, (snapshot) => snapshot.others);
-  const count = others.length + 1;
+/** Who is in the call by what proof, what may be done about each, and the way to invite others. */
+export function PeoplePanel(props: PeoplePanelProps): JSX.Element {
+  const { call, onClose, lobby, invite } = props;
+  const count = useSnapshot(call, ({ others }) => others.length + 1);
+  const [removing, setRemoving] = useState<ParticipantSnapshot>();
   return (
     <SidePanel title={<Trans>People ({count})</Trans>} onClose={onClose}>
-      <ul className={c("list")} aria-label={t`People`}>
-        <Self call={call} />
-        {others.map((person) => (
-          <Person key={person.id} person={person} isPinned={person.id === pinned} onPin={onPin} />
-        ))}
-      </ul>
+      <div className={c("scroll")}>
+        {lobby}
+        <MeetingControls call={call} />
+        <Roster {...props} onRemove={setRemoving} />
+      </div>
       <div className={c("invite")}>
         <h3 className={c("inviteTitle")}>
           <Trans>Invite others</Trans>
         </h3>
         {invite}
       </div>
+      <RemoveDialog call={call} person={removing} onClose={() => setRemoving(undefined)} />
     </SidePanel>
   );
 }
 
-function Self({ call }: { readonly call: CallCommands }): JSX.Element {
-  const self = useSnapshot(call, (snapshot) => snapshot.self);
-  return (
-    <li className={c("person")}>
-      <Avatar name={self.name} />
-      <div className={c("who")}>
-        <div className={c("name")} title={self.name}>
-          {self.name}
-        </div>
-        <div className={c("detail")}>
-          <Trans>You</Trans>
-        </div>
-      </div>
-      <div className={c("signs")}>
-        <VoiceSign muted={self.microphone.state.kind !== "on"} speaking={self.speaking} />
-        <QualityMark quality={self.quality} />
-      </div>
-    </li>
-  );
+interface RosterProps extends PeoplePanelProps {
+  readonly onRemove: (person: ParticipantSnapshot) => void;
 }
 
-interface PersonProps {
-  readonly person: ParticipantSnapshot;
-  readonly isPinned: boolean;
-  readonly onPin: (id: PersonId | undefined) => void;
-}
-
-const Person = memo(function Person({ person, isPinned, onPin }: PersonProps): JSX.Element {
+function Roster({ call, pinned, onPin, onRemove }: RosterProps): JSX.Element {
   const { t } = useLingui();
-  const name = useNameOf()(person.name);
-  return (
-    <li className={c("person")}>
-      <Avatar name={person.name} />
-      <div className={c("who")}>
-        <div className={c("name")} title={name}>
-          {name}
-        </div>
-        <Detail person={person} />
-      </div>
-      <div className={c("signs")}>
-        <VoiceSign muted={person.muted} speaking={person.speaking} />
-        <QualityMark quality={person.connected ? person.quality : "lost"} />
-      </div>
-      <IconButton
-        label={isPinned ? t`Unpin ${name}` : t`Pin ${name}`}
-        onPress={() => onPin(isPinned ? undefined : person.id)}
-      >
-        {isPinned ? (
-          <PinOff className={c("pinned")} size={18} aria-hidden />
-        ) : (
-          <Pin size={18} aria-hidden />
-        )}
-      </IconButton>
-    </li>
+  const others = useSnapshot(call, (snapshot) => snapshot.others);
+  const ownRole = useSnapshot(call, ({ self }) => self.role);
+  const { unverified, proved } = rosterOf(others);
+  const draw = (person: ParticipantSnapshot): JSX.Element => (
+    <PersonRow
+      key={person.id}
+      call={call}
+      person={person}
+      ownRole={ownRole}
+      isPinned={person.id === pinned}
+      onPin={onPin}
+      onRemove={onRemove}
+    />
   );
-});
-
-function Detail({ person }: { readonly person: ParticipantSnapshot }): JSX.Element | null {
-  if (!person.connected) {
-    return (
-      <div className={c("detail")}>
-        <Trans>Reconnecting…</Trans>
-      </div>
-    );
-  }
-  if (person.screen === undefined) return null;
   return (
-    <div className={c("detail")}>
-      <Trans>Sharing the screen</Trans>
+    <>
+      <ul className={c("list")} aria-label={t`You`}>
+        <SelfRow call={call} />
+      </ul>
+      <Group title={t`Names not verified (${unverified.length})`} people={unverified} draw={draw} />
+      <Group title={t`Proved (${proved.length})`} people={proved} draw={draw} />
+    </>
+  );
+}
+
+interface GroupProps {
+  readonly title: string;
+  readonly people: readonly ParticipantSnapshot[];
+  readonly draw: (person: ParticipantSnapshot) => JSX.Element;
+}
+
+function Group({ title, people, draw }: GroupProps): JSX.Element | null {
+  if (people.length === 0) return null;
+  return (
+    <div className={c("group")}>
+      <h3 className={c("groupTitle")}>{title}</h3>
+      <ul className={c("list")} aria-label={title}>
+        {people.map(draw)}
+      </ul>
     </div>
   );
-}
-
-function VoiceSign({
-  muted,
-  speaking,
-}: {
-  readonly muted: boolean;
-  readonly speaking: boolean;
-}): JSX.Element {
-  const { t } = useLingui();
-  if (muted) return <MicOff className={c("muted")} size={18} role="img" aria-label={t`Muted`} />;
-  if (speaking) {
-    return <AudioLines className={c("speaking")} size={18} role="img" aria-label={t`Speaking`} />;
-  }
-  return <Mic size={18} role="img" aria-label={t`Microphone on`} />;
 }

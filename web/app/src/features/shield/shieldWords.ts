@@ -1,0 +1,101 @@
+/**
+ * The shield in words. It says what the member's session computed, and nothing beyond it.
+ * @module
+ */
+
+import type { ShieldBasis, ShieldGap, ShieldLevel } from "@conclave/wire";
+import type { MessageDescriptor } from "@lingui/core";
+import { msg, plural } from "@lingui/core/macro";
+
+/** A level in words. */
+export interface LevelWords {
+  /** For the call's header. */
+  readonly name: MessageDescriptor;
+  /** The same where there is little room. */
+  readonly short: MessageDescriptor;
+  readonly meaning: MessageDescriptor;
+}
+
+/** What each level means. */
+export const LEVEL_WORDS: Readonly<Record<ShieldLevel, LevelWords>> = {
+  none: {
+    name: msg`Not in the meeting yet`,
+    short: msg`Not in yet`,
+    meaning: msg`Your device has no keys yet. Nothing of yours is sent.`,
+  },
+  unverified: {
+    name: msg`End-to-end encrypted, names not verified`,
+    short: msg`Encrypted`,
+    meaning: msg`Sound, picture, chat and names are encrypted on your device and opened only on those of the people in this meeting. The server cannot hear or see them. But some are here under a name that is their own word.`,
+  },
+  compared: {
+    name: msg`End-to-end encrypted and compared`,
+    short: msg`Compared`,
+    meaning: msg`Sound, picture, chat and names are encrypted from end to end. You compared the safety code in a locked meeting, and nobody has come in since.`,
+  },
+  doubtful: {
+    name: msg`Protection in doubt`,
+    short: msg`In doubt`,
+    meaning: msg`The call is still encrypted from end to end, but something speaks against its being whole: signs of life are missing, or the server did what it may not. Say nothing confidential until this is cleared up.`,
+  },
+  stopped: {
+    name: msg`Stopped: nothing is sent`,
+    short: msg`Stopped`,
+    meaning: msg`Your device no longer trusts the state of the meeting, so it sends nothing.`,
+  },
+};
+
+/** What the level is based on. */
+export function basisWords(basis: ShieldBasis): MessageDescriptor {
+  switch (basis.type) {
+    case "groupKeys":
+      return msg`${plural(basis.members, {
+        one: "The keys were made by # device, and no other has them.",
+        other:
+          "The keys were agreed on by # devices, and no other has them. They change whenever somebody comes or goes.",
+      })}`;
+    case "constitution":
+      return msg`The meeting’s rules are those that your link names. The server cannot change them.`;
+    case "linkSecret":
+      return msg`Everyone who came in proved that they hold the link.`;
+    case "hosts":
+      return msg`${plural(basis.count, {
+        0: "Nobody here has proved to be host.",
+        one: "# person proved to be host by the meeting’s host key.",
+        other: "# people proved to be host by the meeting’s host key.",
+      })}`;
+    case "heard": {
+      const { heard, others } = basis;
+      return msg`Signs of life with the same record of the meeting lately: from ${heard} of ${others} others.`;
+    }
+    case "codeCompared":
+      return msg`You compared the safety code, and nobody has come in since.`;
+    case "classification": {
+      const { classification } = basis;
+      return msg`The meeting’s classification: ${classification}.`;
+    }
+  }
+}
+
+/** What the level does not cover. */
+export function gapWords(gap: ShieldGap): MessageDescriptor {
+  switch (gap.type) {
+    case "unverified":
+      return msg`${plural(gap.count, {
+        one: "# person is here under a name that is their own word.",
+        other: "# people are here under a name that is their own word.",
+      })}`;
+    case "codeNotCompared":
+      return msg`The safety code was not compared since somebody came in: somebody who has the link and the server could sit between you.`;
+    case "insider":
+      return msg`A person in the meeting who controls the server too could pass off sound or pictures as another’s.`;
+    case "clientCode":
+      return msg`This program itself came from a server. Whoever controls that server could hand out another.`;
+    case "gateways":
+      return msg`Machines that hear, such as recorders or telephones, may be let in.`;
+    case "metadata":
+      return msg`The server sees when you call, from which address, and how much is sent.`;
+    case "voiceLevel":
+      return msg`The server is told how loud each one speaks, to forward the loudest.`;
+  }
+}
