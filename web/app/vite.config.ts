@@ -37,6 +37,8 @@ export default defineConfig(({ mode }) => ({
   server: {
     proxy: { "/api": { target: SERVER, secure: false, ws: true, changeOrigin: true } },
   },
+  // The key worker loads its module beside it, as files of this origin.
+  worker: { format: "es" as const },
   build: {
     outDir: mode === "demo" ? "dist-demo" : "dist",
     // `light-dark()` and nesting stay as written.

@@ -5,12 +5,16 @@ import { type KeyWorker, WorkerMember } from "./WorkerMember";
 /** The worker that the next member gets, if one was made ahead. */
 let warm: Worker | undefined;
 
-/** Whether this browser can take part: media is transformed in a module worker, by WebAssembly. */
+/**
+ * Whether this browser can take part: media is transformed in a module worker, by WebAssembly.
+ * Every browser with `RTCRtpScriptTransform` runs modules in workers, and there is no way to ask
+ * that the page's content security policy would not report.
+ */
 export function isSupported(): boolean {
   return (
     typeof RTCRtpScriptTransform === "function" &&
-    typeof WebAssembly === "object" &&
-    hasModuleWorkers()
+    typeof Worker === "function" &&
+    typeof WebAssembly === "object"
   );
 }
 
@@ -46,22 +50,4 @@ function keyWorker(worker: Worker): KeyWorker {
     },
     terminate: () => worker.terminate(),
   };
-}
-
-/** A browser reads the option `type` of a worker's constructor only if it knows module workers. */
-function hasModuleWorkers(): boolean {
-  let read = false;
-  const options = {
-    get type(): WorkerType {
-      read = true;
-      return "module";
-    },
-  };
-  try {
-    // Browsers refuse the address, but not before they have read the options.
-    new Worker("blob:", options).terminate();
-  } catch {
-    // What counts is whether they were read.
-  }
-  return read;
 }
