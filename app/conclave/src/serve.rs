@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use conclave_api::{ApiConfig, Calls, CallsConfig, Patience};
+use conclave_api::{ApiConfig, Calls, CallsConfig, Identity, Patience};
 use conclave_sfu::{Running, ShardHandle};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log};
@@ -60,12 +60,15 @@ pub(crate) struct Args {
     /// Addresses that clients send media to, comma-separated (default: this machine's).
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     advertise: Vec<IpAddr>,
-    /// Folder of the database and of the server's own certificate.
+    /// Folder of the database, of the server's keys and of its own certificate.
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// Address of health and metrics.
     #[arg(long, value_name = "ADDRESS:PORT")]
     admin: Option<SocketAddr>,
+    /// Country that media is handled in, for meetings that care: two letters of ISO 3166-1.
+    #[arg(long, value_name = "COUNTRY")]
+    jurisdiction: Option<String>,
     /// Most participants of one call.
     #[arg(long, value_name = "N")]
     max_participants: Option<u32>,
@@ -132,11 +135,15 @@ impl Server {
             .await
             .with_context(|| format!("cannot use {}", database.display()))?;
         let shared: Arc<dyn Store> = Arc::new(store.clone());
+        let identity = Identity::load(&store, settings.server.jurisdiction()?)
+            .await
+            .context("cannot use the server's own keys")?;
 
         let shard = media::start(&settings.media)?;
         let media = media::addresses(&shard);
         let ShardHandle { requests, events, running: shard, .. } = shard;
         let config = CallsConfig {
+            identity,
             max_participants: settings.limits.max_participants.get(),
             keep_meetings: DAY * settings.limits.meeting_days.get(),
         };
@@ -214,6 +221,7 @@ impl Args {
             Flag { name: "advertise", key: "media.advertise", value: advertise },
             flag("data", "store.path", shown(self.data.as_deref())),
             flag("admin", "admin.listen", self.admin),
+            flag("jurisdiction", "server.jurisdiction", self.jurisdiction.as_ref()),
             flag("max-participants", "limits.max_participants", self.max_participants),
             flag("log-format", "log.format", self.log_format.as_ref()),
             flag("log-level", "log.level", self.log_level.as_ref()),

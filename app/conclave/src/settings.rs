@@ -6,6 +6,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use conclave_commit_rules::Jurisdiction;
 pub(crate) use config::ValueKind;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,21 @@ const FILE: &str = "/etc/conclave/conclave.toml";
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Settings {
+    pub(crate) server: Server,
     pub(crate) http: Http,
     pub(crate) media: Media,
     pub(crate) store: Store,
     pub(crate) admin: Admin,
     pub(crate) limits: Limits,
     pub(crate) log: Log,
+}
+
+/// What the server is to its meetings.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Server {
+    /// The country that the media nodes are in: two capital letters of ISO 3166-1.
+    pub(crate) jurisdiction: Option<String>,
 }
 
 /// Pages, API and signalling.
@@ -179,7 +189,20 @@ impl Settings {
         if settings.http.certificate.is_some() != settings.http.key.is_some() {
             bail!("http.certificate and http.key go together: set both or none");
         }
+        settings.server.jurisdiction()?;
         Ok(settings)
+    }
+}
+
+impl Server {
+    /// The country, as policies name it.
+    pub(crate) fn jurisdiction(&self) -> anyhow::Result<Option<Jurisdiction>> {
+        let parse = |text: &String| {
+            Jurisdiction::try_from(text.clone()).ok().with_context(|| {
+                format!("server.jurisdiction is two capital letters, such as `CH`; not `{text}`")
+            })
+        };
+        self.jurisdiction.as_ref().map(parse).transpose()
     }
 }
 

@@ -70,6 +70,21 @@ fn a_value_of_the_wrong_kind_is_an_error_that_names_the_key() {
 }
 
 #[test]
+fn a_jurisdiction_is_a_country_code_or_none() {
+    let jurisdiction = |code: &str| {
+        let variables = [("CONCLAVE__SERVER__JURISDICTION", code)];
+        load("", &variables, Vec::new())?.server.jurisdiction()
+    };
+
+    assert_eq!(load("", &[], Vec::new()).unwrap().server.jurisdiction().unwrap(), None);
+    assert_eq!(jurisdiction("TW").unwrap().map(String::from), Some("TW".to_owned()));
+    for wrong in ["tw", "TWN", "T1", "Taiwan"] {
+        let error = format!("{:#}", jurisdiction(wrong).unwrap_err());
+        assert!(error.contains("server.jurisdiction") && error.contains(wrong), "{error}");
+    }
+}
+
+#[test]
 fn a_certificate_without_its_key_is_refused() {
     assert!(load("[http]\ncertificate = \"a.pem\"\n", &[], Vec::new()).is_err());
 }

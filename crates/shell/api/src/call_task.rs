@@ -5,15 +5,17 @@ use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_call_proto::{
-    Call, CallConfig, ConnectionId, Input, Output, ResumeToken, SessionRecord,
+    Call, CallConfig, ConnectionId, Input, Output, ResumeProof, ResumeToken, SessionRecord,
 };
-use conclave_model::{CallId, MeetingId, SealedBlob, TokenHash};
-use conclave_store::{Session, Sessions, Store};
-use conclave_wire::{ClientMessage, ErrorCode, Offer, Presence, ServerMessage};
+use conclave_commit_rules::{Constitution, PolicyError};
+use conclave_model::{CallId, MeetingId};
+use conclave_store::{Session, Store, StoreError};
+use conclave_wire::{ClientMessage, ErrorCode, Joined, Offer, Presence, ServerMessage};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::calls::Calls;
-use crate::keeper::{Keep, keep};
+use crate::group_keeper::{self, GroupKeeper};
+use crate::keeper::{Keep, keep, unix_now};
 use crate::outgoing::{Frame, Outgoing, encode};
 
 /// What a connection tells the call it is in.
@@ -27,14 +29,14 @@ pub(crate) enum CallCommand {
     Said(ConnectionId, ClientMessage),
 }
 
-/// A client that comes in. What it needs for that has been checked, but for a resume token.
+/// A client that comes to the door, or back in. What it needs for that has been checked, but for
+/// the proof that it is a member.
 #[derive(Debug)]
 pub(crate) struct Enter {
     pub(crate) connection: ConnectionId,
     pub(crate) outgoing: Outgoing,
     /// The token to hand out.
     pub(crate) token: ResumeToken,
-    pub(crate) profile: SealedBlob,
     pub(crate) presence: Presence,
     pub(crate) how: How,
 }
@@ -43,9 +45,9 @@ pub(crate) struct Enter {
 #[derive(Debug)]
 pub(crate) enum How {
     /// Anew.
-    Join(Offer),
-    /// As the one that holds the token with this digest.
-    Resume(TokenHash, Option<Offer>),
+    Join,
+    /// As the member that it proves to be.
+    Resume(ResumeProof, Option<Offer>),
 }
 
 /// All that a call's task needs.
@@ -64,8 +66,8 @@ pub(crate) struct CallTask {
 pub(crate) async fn run(task: CallTask) {
     let CallTask { calls, call: id, meeting, mut commands, mut events, media, store, participants } =
         task;
-    let sessions = match store.sessions(meeting).await {
-        Ok(sessions) => sessions,
+    let mut call = match set_up(&calls, id, meeting, &*store).await {
+        Ok(config) => Call::new(config, Instant::now()),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "a call cannot start");
             calls.abandon(meeting, id);
@@ -73,8 +75,7 @@ pub(crate) async fn run(task: CallTask) {
             return;
         }
     };
-    let config = config(id, calls.max_participants(), sessions);
-    let mut call = Call::new(config, Instant::now());
+    let mut group = GroupKeeper::new(meeting, Arc::clone(&store));
     let (keep_sender, keep_queue) = mpsc::unbounded_channel();
     let (persisted_sender, mut persisted) = mpsc::unbounded_channel();
     tokio::spawn(keep(meeting, store, keep_queue, persisted_sender));
@@ -83,9 +84,10 @@ pub(crate) async fn run(task: CallTask) {
     tracing::info!(call = %id, "call started");
 
     loop {
-        let deadline = match shell.drain(&mut call).await {
+        let deadline = match shell.drain(&mut call, &mut group).await {
             Next::Wait(deadline) => deadline,
             Next::End => {
+                group.finish().await;
                 shell.keep_all(Keep::End).await;
                 if calls.end(meeting, id, &commands) {
                     break;
@@ -96,6 +98,9 @@ pub(crate) async fn run(task: CallTask) {
         let stopping = *draining.borrow_and_update();
         if stopping && shell.connections.is_empty() {
             // Those who were in come back to the next process: their sessions stay.
+            group.finish().await;
+            group.keep(&call);
+            group.finish().await;
             shell.keep_all(Keep::Flush).await;
             if calls.end(meeting, id, &commands) {
                 break;
@@ -108,6 +113,10 @@ pub(crate) async fn run(task: CallTask) {
             Some(event) = events.recv() => Input::Media(event),
             Some(SessionRecord { participant, token, .. }) = persisted.recv() => {
                 Input::Persisted { participant, token }
+            }
+            () = group.due() => {
+                group.keep(&call);
+                continue;
             }
             Ok(()) = draining.changed() => Input::Timeout,
             () = sleep_until(deadline) => Input::Timeout,
@@ -132,7 +141,7 @@ struct Shell {
 
 impl Shell {
     /// Does what the call wants until it has nothing more to do.
-    async fn drain(&mut self, call: &mut Call) -> Next {
+    async fn drain(&mut self, call: &mut Call, group: &mut GroupKeeper) -> Next {
         loop {
             match call.poll_output() {
                 Output::Close { connection, message } => {
@@ -143,6 +152,7 @@ impl Shell {
                 }
                 Output::Empty => return Next::End,
                 Output::Forget { participant } => self.keep(Keep::Forget(participant)),
+                Output::GroupChanged => group.note_change(),
                 Output::Media(request) => {
                     if self.media.send(request).await.is_err() {
                         tracing::error!("the media plane is gone");
@@ -165,6 +175,9 @@ impl Shell {
         let Some(frame) = encode(message) else { return };
         for connection in to {
             let Some(outgoing) = self.connections.get(connection) else { continue };
+            if admits(message) {
+                outgoing.admit();
+            }
             if !outgoing.push(Frame::Message(frame.clone())) {
                 metrics::counter!("conclave_slow_clients_total").increment(1);
                 self.connections.remove(connection);
@@ -186,6 +199,7 @@ impl Shell {
                 | ClientMessage::Join { .. }
                 | ClientMessage::Ping
                 | ClientMessage::Resume { .. } => Input::Timeout,
+                ClientMessage::Group { request } => Input::Group { connection, request },
                 ClientMessage::Leave => Input::Leave { connection },
                 ClientMessage::Offer { offer } => Input::Offer { connection, offer },
                 ClientMessage::Presence { presence } => Input::Presence { connection, presence },
@@ -196,12 +210,12 @@ impl Shell {
     }
 
     fn enter(&mut self, enter: Enter) -> Input {
-        let Enter { connection, outgoing, token, profile, presence, how } = enter;
+        let Enter { connection, outgoing, token, presence, how } = enter;
         self.connections.insert(connection, outgoing);
         match how {
-            How::Join(offer) => Input::Join { connection, token, profile, presence, offer },
-            How::Resume(presented, offer) => {
-                Input::Resume { connection, presented, token, profile, presence, offer }
+            How::Join => Input::Join { connection, token, presence },
+            How::Resume(proof, offer) => {
+                Input::Resume { connection, proof, token, presence, offer }
             }
         }
     }
@@ -221,13 +235,55 @@ impl Shell {
     }
 }
 
-fn config(id: CallId, max_participants: u32, sessions: Sessions) -> CallConfig {
-    let max = usize::try_from(max_participants).unwrap_or(usize::MAX);
-    CallConfig {
+/// Finds what a call begins with.
+async fn set_up(
+    calls: &Calls,
+    id: CallId,
+    meeting: MeetingId,
+    store: &dyn Store,
+) -> Result<CallConfig, SetUpError> {
+    let policy = store.meeting(meeting).await?.ok_or(SetUpError::NoMeeting)?.policy;
+    let constitution = Constitution::parse(policy.as_bytes())?;
+    let sessions = store.sessions(meeting).await?;
+    let group = store.group(meeting).await?;
+    let identity = calls.identity();
+    let config = CallConfig::new(
+        id,
+        usize::try_from(calls.max_participants()).unwrap_or(usize::MAX),
+        constitution,
+        identity.node_signer(),
+        identity.proposal_signer(),
+        u64::try_from(unix_now().0 / 1000).unwrap_or_default(),
+    );
+    Ok(CallConfig {
+        group: group.as_deref().and_then(group_keeper::read),
         sessions: sessions.sessions.into_iter().map(record_of).collect(),
         next_participant: sessions.next_participant,
-        ..CallConfig::new(id, max)
-    }
+        ..config
+    })
+}
+
+/// Why a call cannot start.
+#[derive(Debug, thiserror::Error)]
+enum SetUpError {
+    /// Its meeting was forgotten a moment ago.
+    #[error("the meeting is not there any more")]
+    NoMeeting,
+    /// Its policy is of an older version, say.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Whether a message tells a client that it is inside.
+const fn admits(message: &ServerMessage) -> bool {
+    matches!(
+        message,
+        ServerMessage::Admitted { .. }
+            | ServerMessage::Joined { joined: Joined { admitted: Some(_), .. } }
+    )
 }
 
 const fn record_of(session: Session) -> SessionRecord {

@@ -10,11 +10,14 @@ use conclave_store::{Store, StoreError, UnixMillis};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
+use crate::identity::Identity;
 use crate::keeper::unix_now;
 
 /// How calls are run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CallsConfig {
+    /// What the server signs with.
+    pub identity: Identity,
     /// The most participants of one call.
     pub max_participants: u32,
     /// How long a meeting is kept that nobody enters.
@@ -151,6 +154,10 @@ impl Calls {
 
     pub(crate) fn max_participants(&self) -> u32 {
         self.inner.config.max_participants
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.inner.config.identity
     }
 
     pub(crate) fn store(&self) -> &dyn Store {

@@ -7,7 +7,9 @@
 mod assets;
 mod call_task;
 mod calls;
+mod group_keeper;
 mod headers;
+mod identity;
 mod keeper;
 mod limit;
 mod openapi;
@@ -19,5 +21,6 @@ mod signal;
 mod token;
 
 pub use calls::{Calls, CallsConfig};
+pub use identity::{Identity, IdentityError};
 pub use openapi::openapi;
 pub use router::{ApiConfig, Patience, router};

@@ -74,7 +74,9 @@ pub(crate) mod schema {
         /// The title, sealed under a key derived from the link; unpadded base64url.
         #[schema(max_length = 5462)]
         sealed_title: String,
-        /// The policy: JSON text whose digest is in the link. The server keeps it as it is.
+        /// The constitution: JSON text in its one form, whose digest is in the link. It names this
+        /// meeting and this server's `nodeKey`, and no jurisdictions but such as have this
+        /// server's among them. The server keeps it as it is.
         #[schema(max_length = 8192)]
         policy: String,
     }
@@ -103,5 +105,11 @@ pub(crate) mod schema {
         version: String,
         /// The most participants of one call.
         max_participants: u32,
+        /// The Ed25519 key that signs the statements of its media nodes, base64url of 32 bytes:
+        /// what a new meeting's constitution names.
+        #[schema(min_length = 43, max_length = 43)]
+        node_key: String,
+        /// Where its media nodes are: two capital letters of ISO 3166-1, if the operator has said.
+        jurisdiction: Option<String>,
     }
 }

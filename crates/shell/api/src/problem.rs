@@ -28,6 +28,12 @@ pub(crate) enum Problem {
     /// There is nothing under this path.
     #[error("there is nothing under this path")]
     NotFound,
+    /// The policy is none that this server can keep to.
+    #[error("{detail}")]
+    PolicyRefused {
+        /// What is wrong.
+        detail: String,
+    },
     /// More than the source may ask.
     #[error("too many requests; slow down")]
     RateLimited,
@@ -51,7 +57,7 @@ pub(crate) enum Problem {
 impl Problem {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
+            Self::BadRequest { .. } | Self::PolicyRefused { .. } => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -74,6 +80,7 @@ impl Problem {
             Self::MeetingExists => "meetingExists",
             Self::MethodNotAllowed => "methodNotAllowed",
             Self::NotFound => "notFound",
+            Self::PolicyRefused { .. } => "policyRefused",
             Self::RateLimited => "rateLimited",
             Self::TokenMissing => "tokenMissing",
             Self::UnknownMeeting => "unknownMeeting",

@@ -6,8 +6,7 @@ use axum::http::header::{AUTHORIZATION, HeaderMap, LOCATION};
 use axum::response::IntoResponse;
 use conclave_model::MeetingId;
 use conclave_store::{CreateMeetingError, Meeting, StoreError};
-use conclave_wire::{CreateMeeting, LIMITS, MeetingInfo, PROTOCOL_VERSION, ServerInfo};
-use serde::de::IgnoredAny;
+use conclave_wire::{CreateMeeting, MeetingInfo, PROTOCOL_VERSION, ServerInfo};
 
 use crate::keeper::unix_now;
 use crate::openapi::schema;
@@ -26,7 +25,9 @@ use crate::token;
     responses(
         (status = 201, description = "The meeting is kept",
             headers(("Location" = String, description = "Where to ask for it"))),
-        (status = 400, description = "The body is malformed", body = ProblemBody,
+        (status = 400, description = "The body is malformed, or the policy is none that this \
+            server can keep to: no constitution of this version, another meeting's, of another \
+            server's media nodes, or for other jurisdictions", body = ProblemBody,
             content_type = "application/problem+json"),
         (status = 409, description = "There is a meeting with this id", body = ProblemBody,
             content_type = "application/problem+json"),
@@ -50,6 +51,10 @@ pub(crate) async fn create_meeting(
     }
     let Json(request) = body?;
     let meeting = parse_meeting(request)?;
+    api.calls
+        .identity()
+        .check_policy(&meeting.policy, meeting.id)
+        .map_err(|detail| Problem::PolicyRefused { detail })?;
     let location = format!("/api/v1/meetings/{}", meeting.id.expose());
     api.calls.store().create_meeting(meeting).await.map_err(|error| match error {
         CreateMeetingError::Exists => Problem::MeetingExists,
@@ -112,10 +117,13 @@ pub(crate) async fn meeting(
     responses((status = 200, description = "The server", body = schema::ServerInfo))
 )]
 pub(crate) async fn server(State(api): State<ApiState>) -> Json<ServerInfo> {
+    let identity = api.calls.identity();
     Json(ServerInfo {
         protocol_version: PROTOCOL_VERSION,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         max_participants: api.calls.max_participants(),
+        node_key: token::encode(identity.node_key()),
+        jurisdiction: identity.jurisdiction(),
     })
 }
 
@@ -135,12 +143,6 @@ fn parse_meeting(request: CreateMeeting) -> Result<Meeting, Problem> {
     let bad = |detail: &str| Problem::BadRequest { detail: detail.to_owned() };
     let token_hash = token::parse_hash(&request.token_hash)
         .ok_or_else(|| bad("tokenHash is unpadded base64url of 32 bytes"))?;
-    if request.policy.len() > LIMITS.policy_bytes {
-        return Err(bad("the policy is too long"));
-    }
-    if serde_json::from_str::<IgnoredAny>(&request.policy).is_err() {
-        return Err(bad("the policy is not JSON text"));
-    }
     Ok(Meeting {
         id: request.id,
         token_hash,

@@ -13,7 +13,7 @@ use conclave_wire::LIMITS;
 use crate::problem::Problem;
 use crate::router::{ApiState, Source};
 
-/// Signalling of one client: JSON text frames over a WebSocket, the message types of the
+/// Signalling of one client, and the messages of the meeting's group: JSON text frames over a WebSocket, the message types of the
 /// protocol's `ClientMessage` and `ServerMessage`.
 #[utoipa::path(
     get,

@@ -31,6 +31,22 @@ pub(crate) fn new_resume_token() -> Result<ResumeToken, getrandom::Error> {
     Ok(ResumeToken::new(URL_SAFE_NO_PAD.encode(bytes), hash(bytes)))
 }
 
+/// Draws what a member signs to take its session up: 32 bytes of this socket alone.
+///
+/// # Errors
+///
+/// The operating system has no random bytes to give.
+pub(crate) fn new_challenge() -> Result<[u8; 32], getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Unpadded base64url.
+pub(crate) fn encode(bytes: [u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
 fn parse_32(text: &str) -> Option<[u8; 32]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }

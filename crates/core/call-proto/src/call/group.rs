@@ -70,7 +70,9 @@ impl Call {
                     self.delivery_due = at;
                     return told;
                 }
-                output => told.push(output),
+                output @ (Told::Gate(_) | Told::Order | Told::Persist | Told::Send { .. }) => {
+                    told.push(output);
+                }
             }
         }
     }
@@ -146,6 +148,7 @@ fn said(message: &ToDevice) -> Option<ServerMessage> {
             | RequestRefusal::NotAllowed
             | RequestRefusal::NotMember
             | RequestRefusal::Twice => ErrorCode::BadMessage,
+            RequestRefusal::TooOften => ErrorCode::RateLimited,
         };
         return Some(super::error(code, &why.to_string(), false));
     }

@@ -1,19 +1,21 @@
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
-use conclave_call_proto::ConnectionId;
+use conclave_call_proto::{ConnectionId, ResumeProof};
 use conclave_model::{MeetingId, TokenHash};
 use conclave_wire::{
-    ClientMessage, ErrorCode, PROTOCOL_VERSION, ServerMessage, decode_client_message,
+    ClientMessage, ErrorCode, GroupRequest, LIMITS, PROTOCOL_VERSION, ServerMessage,
+    decode_client_message,
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::call_task::{CallCommand, Enter, How, sleep_until};
-use crate::outgoing::{Frame, Incoming, Outgoing, encode};
+use crate::outgoing::{Frame, Incoming, Load, Outgoing, encode};
 use crate::router::ApiState;
 use crate::token;
 
@@ -26,6 +28,12 @@ const SILENCE: Duration = Duration::from_secs(25);
 /// How long a client may take nothing of what is sent to it.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
+/// From here on, a frame that was sent shows that the client is there.
+const TAKES_LONG: Duration = Duration::from_secs(1);
+
+/// Bytes that a client takes in a second at least: a group's tree may be megabytes.
+const SLOWEST: u32 = 32 * 1024;
+
 /// How long the server waits for the client's side of a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -36,8 +44,22 @@ const RATE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Messages that it may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
 
-/// An offer counts as so many messages: the media node takes it apart and sets up a session.
-const OFFER_WEIGHT: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// What an offer, or a large request about the group, counts for: the media node takes the one
+/// apart and sets up a session; for the other, signatures are verified or megabytes sent.
+const HEAVY: NonZeroU32 = NonZeroU32::new(10).unwrap();
+
+/// The largest frame of a client that has not said hello.
+const FRAME_FRESH: usize = 4 * 1024;
+
+/// The largest frame of a client that is in no call: a resume with an offer.
+const FRAME_GREETED: usize = LIMITS.sdp_bytes + 56 * 1024;
+
+/// The largest frame of a client at the door of a small call.
+const FRAME_AT_DOOR: usize = 512 * 1024;
+
+/// Bytes of a frame at the door for each participant that a call may have: who comes in by a commit
+/// of its own has something for each of them.
+const FRAME_PER_PARTICIPANT: usize = 2 * 1024;
 
 /// Frames that are malformed, not allowed or too many, before the server hangs up.
 const STRIKES: u32 = 20;
@@ -51,12 +73,14 @@ pub(crate) async fn run(mut socket: WebSocket, api: ApiState, source: IpAddr) {
         source,
         outgoing,
         limiter: RateLimiter::direct(Quota::per_second(RATE).allow_burst(BURST)),
+        load: Arc::clone(&incoming.load),
+        challenge: None,
         stage: Stage::Fresh { at: Instant::now() },
         strikes: 0,
     };
     let gauge = metrics::gauge!("conclave_signalling_sessions");
     gauge.increment(1.0);
-    let Incoming { queue, cut } = incoming;
+    let Incoming { queue, cut, .. } = incoming;
     tokio::select! {
         () = cut.notified() => {}
         () = connection.talk(&mut socket, queue) => {}
@@ -74,7 +98,10 @@ struct Connection {
     api: ApiState,
     source: IpAddr,
     outgoing: Outgoing,
+    load: Arc<Load>,
     limiter: DefaultDirectRateLimiter,
+    /// What a member signs to take its session up on this socket.
+    challenge: Option<[u8; 32]>,
     stage: Stage,
     strikes: u32,
 }
@@ -114,14 +141,23 @@ impl Connection {
                 () = drained(&mut draining) => {
                     Step::End(error(ErrorCode::Draining, "the server restarts", true))
                 }
-                Some(frame) = queue.recv() => match frame {
-                    Frame::Close(message) => return close(socket, message).await,
-                    Frame::Message(message) => send(socket, message).await,
-                    Frame::Release(message) => {
-                        self.stage = Stage::Greeted { at: Instant::now() };
-                        send(socket, message).await
+                Some(frame) = queue.recv() => {
+                    let (len, began) = (frame.len(), Instant::now());
+                    let step = match frame {
+                        Frame::Close(message) => return close(socket, message).await,
+                        Frame::Message(message) => send(socket, message).await,
+                        Frame::Release(message) => {
+                            self.stage = Stage::Greeted { at: Instant::now() };
+                            send(socket, message).await
+                        }
+                    };
+                    self.load.remove(len);
+                    if began.elapsed() > TAKES_LONG {
+                        // It was not heard meanwhile, but it has taken what was sent.
+                        heard = Instant::now();
                     }
-                },
+                    step
+                }
                 frame = socket.recv() => {
                     heard = Instant::now();
                     self.take(frame).await
@@ -187,12 +223,15 @@ impl Connection {
                 self.strike(ErrorCode::BadMessage, "signalling is in text frames")
             }
             Some(Ok(Message::Text(text))) => {
+                if text.len() > self.largest_frame() {
+                    return Step::End(error(ErrorCode::BadMessage, "the frame is too large", true));
+                }
                 if self.limiter.check().is_err() {
                     return self.strike(ErrorCode::RateLimited, "too many messages");
                 }
                 match decode_client_message(&text) {
-                    Ok(ClientMessage::Offer { .. }) if !self.may_offer() => {
-                        self.strike(ErrorCode::RateLimited, "too many offers")
+                    Ok(message) if is_heavy(&message) && !self.may_be_heavy() => {
+                        self.strike(ErrorCode::RateLimited, "too many offers, or large requests")
                     }
                     Ok(message) => self.handle(message).await,
                     Err(error) => self.strike(ErrorCode::BadMessage, &error.to_string()),
@@ -210,7 +249,7 @@ impl Connection {
             (_, ClientMessage::Ping) => Step::Reply(ServerMessage::Pong),
             (
                 Stage::Greeted { .. },
-                ClientMessage::Join { meeting, token, profile, presence, offer },
+                ClientMessage::Join { meeting, token, presence },
             ) => {
                 if let Err(step) = self.check_link(meeting, &token).await {
                     return step;
@@ -219,26 +258,26 @@ impl Connection {
                     connection,
                     outgoing,
                     token,
-                    profile,
                     presence,
-                    how: How::Join(offer),
+                    how: How::Join,
                 })
             }
             (
                 Stage::Greeted { .. },
-                ClientMessage::Resume { meeting, resume_token, profile, presence, offer },
+                ClientMessage::Resume { meeting, resume_token, signature, presence, offer },
             ) => {
-                let presented = match self.check_resume(meeting, &resume_token).await {
+                let token = match self.check_resume(meeting, &resume_token).await {
                     Ok(presented) => presented,
                     Err(step) => return step,
                 };
+                let Some(challenge) = self.challenge else { return Step::Reply(internal()) };
+                let proof = ResumeProof { token, challenge, signature: signature.into_bytes() };
                 self.enter(meeting, |connection, outgoing, token| Enter {
                     connection,
                     outgoing,
                     token,
-                    profile,
                     presence,
-                    how: How::Resume(presented, offer),
+                    how: How::Resume(proof, offer),
                 })
             }
             (Stage::Greeted { .. }, ClientMessage::Leave) => Step::Gone,
@@ -258,9 +297,23 @@ impl Connection {
         }
     }
 
-    /// Takes an offer's weight from the allowance of messages.
-    fn may_offer(&self) -> bool {
-        matches!(self.limiter.check_n(OFFER_WEIGHT), Ok(Ok(())))
+    /// The largest frame that the client may send now, in bytes.
+    fn largest_frame(&self) -> usize {
+        match self.stage {
+            Stage::Fresh { .. } => FRAME_FRESH,
+            Stage::Greeted { .. } => FRAME_GREETED,
+            Stage::InCall(_) if self.load.is_member() => LIMITS.frame_bytes,
+            Stage::InCall(_) => {
+                let most = usize::try_from(self.api.calls.max_participants()).unwrap_or(usize::MAX);
+                let for_all = most.saturating_mul(FRAME_PER_PARTICIPANT);
+                for_all.clamp(FRAME_AT_DOOR, LIMITS.frame_bytes)
+            }
+        }
+    }
+
+    /// Takes a heavy message's weight from the allowance of messages.
+    fn may_be_heavy(&self) -> bool {
+        matches!(self.limiter.check_n(HEAVY), Ok(Ok(())))
     }
 
     fn hello(&mut self, version: u16) -> Step {
@@ -268,8 +321,14 @@ impl Connection {
             let detail = format!("the server speaks version {PROTOCOL_VERSION}");
             return Step::End(error(ErrorCode::UnsupportedVersion, &detail, true));
         }
+        let Ok(challenge) = token::new_challenge() else {
+            tracing::error!("the operating system gives no random bytes");
+            return Step::End(internal());
+        };
+        self.challenge = Some(challenge);
         self.stage = Stage::Greeted { at: Instant::now() };
-        Step::Reply(ServerMessage::Welcome { version: PROTOCOL_VERSION })
+        let challenge = token::encode(challenge);
+        Step::Reply(ServerMessage::Welcome { version: PROTOCOL_VERSION, challenge })
     }
 
     /// Whether the client holds the meeting's link.
@@ -342,13 +401,44 @@ impl Connection {
     }
 }
 
+/// Whether a message costs the server much.
+const fn is_heavy(message: &ClientMessage) -> bool {
+    match message {
+        ClientMessage::Offer { .. } => true,
+        ClientMessage::Group { request } => match request {
+            GroupRequest::Commit { .. }
+            | GroupRequest::FetchGroup
+            | GroupRequest::Found { .. }
+            | GroupRequest::Knock { .. }
+            | GroupRequest::LogSince { .. } => true,
+            GroupRequest::App { .. }
+            | GroupRequest::Deny { .. }
+            | GroupRequest::Nack { .. }
+            | GroupRequest::Ready { .. } => false,
+        },
+        ClientMessage::Hello { .. }
+        | ClientMessage::Join { .. }
+        | ClientMessage::Leave
+        | ClientMessage::Ping
+        | ClientMessage::Presence { .. }
+        | ClientMessage::Publish { .. }
+        | ClientMessage::Resume { .. }
+        | ClientMessage::View { .. } => false,
+    }
+}
+
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {
     send_frame(socket, Message::Text(text)).await
 }
 
 /// Sends a frame. A client that takes nothing is gone: nothing else is done for it meanwhile.
 async fn send_frame(socket: &mut WebSocket, frame: Message) -> Step {
-    match tokio::time::timeout(SEND_WITHIN, socket.send(frame)).await {
+    let len = match &frame {
+        Message::Text(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
+        Message::Binary(_) | Message::Close(_) | Message::Ping(_) | Message::Pong(_) => 0,
+    };
+    let within = SEND_WITHIN + Duration::from_secs((len / SLOWEST).into());
+    match tokio::time::timeout(within, socket.send(frame)).await {
         Ok(Ok(())) => Step::Quiet,
         Ok(Err(_)) | Err(_) => Step::Gone,
     }
