@@ -1,27 +1,50 @@
 import type {
+  Admitted,
+  Answer,
   ClientMessage,
+  GroupCommand,
+  GroupView,
   Joined,
+  MemberRole,
+  MuteWhat,
   Offer,
-  PublishedTrack,
-  SealedBlob,
+  ParticipantId,
+  Reaction,
   ServerMessage,
-  TrackSource,
   Want,
 } from "@conclave/wire";
 
+import { CallGroup } from "./CallGroup";
 import { CallMedia } from "./CallMedia";
 import { browserCallEnv, type CallEnv } from "./callEnv";
-import { type CallEffect, type CallInput, type CallState, patienceMs, step } from "./callMachine";
+import {
+  type CallEffect,
+  type CallInput,
+  type CallState,
+  type Door,
+  PATIENCE_MS,
+  patienceOf,
+  step,
+} from "./callMachine";
 import { cleanName } from "./displayText";
-import { SPEAKING_LEVEL } from "./LevelMeter";
-import { forgetLink, keepLink, type LinkKeys, type MeetingLink } from "./link";
-import { MeetingError } from "./meetings";
+import { forgetLink, keepLink, type MeetingLink } from "./link";
+import { type CheckedMeeting, checkMeeting } from "./MeetingCheck";
 import { NoticeBoard } from "./NoticeBoard";
-import { Roster } from "./Roster";
-import { forgetSession, keepSession, recallSession } from "./session";
+import { OwnTalk } from "./OwnTalk";
+import { OwnTracks } from "./OwnTracks";
+import { OwnVoice } from "./OwnVoice";
+import { People } from "./People";
+import { forgetSession } from "./session";
 import { share } from "./share";
-import type { CallCommands, CallPhase, CallSnapshot, DeviceChoice } from "./snapshot";
-import { noTransform, type StreamTransform } from "./streamTransform";
+import type {
+  CallCommands,
+  CallPhase,
+  CallSnapshot,
+  DeviceChoice,
+  NoticeKind,
+  PersonId,
+} from "./snapshot";
+import { Talk } from "./Talk";
 import { ViewWish } from "./ViewWish";
 
 /** What a {@link Call} is made of. */
@@ -29,36 +52,17 @@ export interface CallOptions {
   readonly link: MeetingLink;
   /** The display name to begin with. */
   readonly name?: string;
-  /** Where frames are sealed and opened. */
-  readonly transform?: StreamTransform;
   readonly env?: CallEnv;
 }
-
-/** How often the own microphone's level is looked at. */
-const LEVEL_EVERY_MS = 100;
-
-/** Said once, then not again for so long: who coughs while muted knows. */
-const MUTED_NOTICE_EVERY_MS = 30_000;
-
-/** So many looks in a row must hear a voice: not a key, not a door. */
-const MUTED_VOICE_LOOKS = 5;
 
 /** A reconnection shorter than this went unnoticed, so it is not announced. */
 const NOTICEABLE_MS = 1_500;
 
-/** Pause before a meeting that could not be asked for is asked for again. */
-const CHECK_AGAIN_MS = 1_500;
-
-/** A meeting that has been checked: its policy is the link's, so it may be joined. */
-interface Checked {
-  readonly keys: LinkKeys;
-}
-
 /**
  * One person's side of a call: commands in, snapshots out.
  *
- * {@link step} decides, this class does: it owns socket, peer connection and devices, feeds what
- * they report to the machine, and carries out the effects.
+ * {@link step} decides, this class does: it owns socket, peer connection, devices and the member
+ * of the meeting's group, feeds what they report to the machine, and carries out the effects.
  */
 export class Call implements CallCommands {
   readonly #link: MeetingLink;
@@ -68,46 +72,56 @@ export class Call implements CallCommands {
   readonly #screen: ReturnType<CallEnv["createScreen"]>;
   readonly #output: ReturnType<CallEnv["createOutput"]>;
   readonly #meter: ReturnType<CallEnv["createMeter"]>;
+  readonly #group: CallGroup;
   readonly #media: CallMedia;
+  readonly #tracks: OwnTracks;
   readonly #view: ViewWish;
-  readonly #roster = new Roster();
+  readonly #voice: OwnVoice;
+  readonly #people: People;
   readonly #board = new NoticeBoard();
+  readonly #talk: Talk;
+  readonly #say: OwnTalk;
   readonly #listeners = new Set<() => void>();
 
   #state: CallState = { kind: "preparing", socket: "down" };
-  #checked: Promise<Checked>;
-  #profile: { readonly name: string; readonly sealed: Promise<SealedBlob> } | undefined;
+  #check = new AbortController();
+  #checked: Promise<CheckedMeeting> | undefined;
   #name: string;
   #title = "";
-  #self: number | undefined;
+  #challenge = "";
+  /** `join` or `resume` went over this socket. */
+  #hasAsked = false;
+  #resumeToken: string | undefined;
+  #self: ParticipantId | undefined;
   #speakers: readonly DeviceChoice[] = [];
   #listedWith: readonly DeviceChoice[] | undefined;
-  #selfSpeaking = false;
-  #mutedVoiceLooks = 0;
-  #mutedNoticeAtMs = Number.NEGATIVE_INFINITY;
   /** Counts entries and offers: what an older one prepared is not sent. */
   #ticket = 0;
-  #published = "";
-  #presence = "";
+  /** The media session that the server was told of. */
+  #offered = 0;
   /** What was on when the call ended, for `rejoin`. */
   #wish = { microphone: false, camera: false };
   #patience: ReturnType<typeof setTimeout> | undefined;
-  #levelTimer: ReturnType<typeof setInterval> | undefined;
   #renewal: ReturnType<typeof setTimeout> | undefined;
-  #disposed = false;
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  #isDisposed = false;
 
   #snapshot: CallSnapshot;
   #isStale = false;
   /** Listeners are told once for all changes of a turn. */
   #isTelling = false;
 
-  constructor({ link, name = "", transform = noTransform, env = browserCallEnv() }: CallOptions) {
+  constructor({ link, name = "", env = browserCallEnv() }: CallOptions) {
     this.#link = link;
     this.#env = env;
     this.#name = cleanName(name);
     const url = `${link.origin.replace(/^http/, "ws")}/api/v1/signal`;
     this.#socket = env.createSocket(url, {
-      onUp: () => this.#input({ kind: "socketUp" }),
+      onUp: (challenge) => {
+        this.#challenge = challenge;
+        this.#hasAsked = false;
+        this.#input({ kind: "socketUp" });
+      },
       onDown: () => this.#input({ kind: "socketDown", atMs: env.nowMs() }),
       onMessage: (message) => this.#onMessage(message),
     });
@@ -123,28 +137,57 @@ export class Call implements CallCommands {
     });
     this.#output = env.createOutput(() => this.#notice("audioBlocked"));
     this.#meter = env.createMeter();
+    this.#people = new People(env.nowMs);
+    this.#group = new CallGroup({
+      link,
+      env,
+      send: (request) => this.#hasDoor() && this.#send({ type: "group", request }),
+      events: {
+        onView: (view) => this.#onGroup(view),
+        onEvent: (event) => {
+          this.#say.hear(event);
+          this.#changed();
+        },
+        onOut: (reason) => this.#input({ kind: "stopped", reason }),
+        onWaits: (why) => this.#input({ kind: "waits", why, atMs: env.nowMs() }),
+      },
+    });
     this.#media = new CallMedia({
       env,
-      transform,
       output: this.#output,
-      firstGeneration: (recallSession(link.id, env.storage)?.generation ?? 0) + 1,
+      ownerOf: (publication) => this.#people.ownerOf(publication),
       events: {
         onConnected: () => this.#input({ kind: "mediaUp" }),
         onLost: () => {
-          this.#roster.speakers(null, [], this.#self);
+          this.#people.speakers(null, [], this.#self);
           this.#input({ kind: "mediaLost", atMs: env.nowMs() });
         },
         onPicture: () => this.#changed(),
       },
     });
+    this.#tracks = new OwnTracks({
+      devices: this.#devices,
+      screen: this.#screen,
+      media: this.#media,
+      send: (message) => this.#send(message),
+    });
     this.#view = new ViewWish({
-      living: (wants) => this.#living(wants),
+      living: (wants) => wants.filter(({ publication }) => this.#people.videos().has(publication)),
       send: (wants) => this.#sendView(wants),
     });
+    const isHeard = (): boolean => this.#devices.live("microphone") !== undefined;
+    this.#voice = new OwnVoice({
+      level: () => this.#meter.level(),
+      isLive: isHeard,
+      nowMs: env.nowMs,
+      onChange: () => this.#changed(),
+      onUnheard: () => this.#notice("speakingWhileMuted"),
+    });
+    this.#talk = new Talk({ nowMs: env.nowMs, onChange: () => this.#changed() });
+    const { board, talk, group } = { board: this.#board, talk: this.#talk, group: this.#group };
+    this.#say = new OwnTalk({ group, talk, board, isHeard });
+    this.#prepare();
     this.#snapshot = this.#build();
-    this.#checked = this.#check();
-    this.#socket.open();
-    this.#media.prepare();
   }
 
   subscribe(listener: () => void): () => void {
@@ -165,6 +208,8 @@ export class Call implements CallCommands {
   }
 
   setName(name: string): void {
+    // The name is sealed in this device's leaf for the whole stay.
+    if (this.#group.hasMember) return;
     this.#name = cleanName(name);
     this.#changed();
   }
@@ -172,16 +217,14 @@ export class Call implements CallCommands {
   join(): void {
     this.#env.mark("conclave:join");
     keepLink(this.#link, this.#env.storage);
-    const kept = recallSession(this.#link.id, this.#env.storage);
-    this.#input({ kind: "joinPressed", resumeToken: kept?.resumeToken });
+    this.#input({ kind: "joinPressed" });
   }
 
   rejoin(): void {
-    if (this.#state.kind !== "ended") return;
+    if (this.#state.kind !== "ended" || !this.#env.isSupported()) return;
     this.#env.mark("conclave:join");
     keepLink(this.#link, this.#env.storage);
     this.#board.clear();
-    this.#checked = this.#check();
     this.#input({ kind: "rejoinPressed" });
     void this.prepare(this.#wish);
   }
@@ -191,11 +234,13 @@ export class Call implements CallCommands {
   }
 
   setMicrophone(on: boolean): void {
-    if (on) this.#board.retract("speakingWhileMuted");
+    if (on && this.#isForbidden("microphone")) return;
+    this.#board.retract(on ? "speakingWhileMuted" : "askedToMute");
     void this.#devices.set("microphone", on);
   }
 
   setCamera(on: boolean): void {
+    if (on && this.#isForbidden("camera")) return;
     void this.#devices.set("camera", on);
   }
 
@@ -216,7 +261,7 @@ export class Call implements CallCommands {
   }
 
   startScreen(): void {
-    void this.#screen.start();
+    if (!this.#isForbidden("screen")) void this.#screen.start();
   }
 
   stopScreen(): void {
@@ -246,9 +291,60 @@ export class Call implements CallCommands {
     this.#changed();
   }
 
+  admit(knocker: ParticipantId): void {
+    this.#command({ type: "admit", knocker });
+  }
+
+  deny(knocker: ParticipantId): void {
+    this.#command({ type: "deny", knocker });
+  }
+
+  kick(person: PersonId): void {
+    this.#command({ type: "kick", credential: person });
+  }
+
+  appoint(person: PersonId, role: MemberRole): void {
+    this.#command({ type: "appoint", credential: person, role });
+  }
+
+  forbid(person: PersonId, what: MuteWhat, on: boolean): void {
+    this.#command({ type: "mute", credential: person, what, on });
+  }
+
+  askToMute(person: PersonId | undefined): void {
+    this.#command({ type: "say", say: { type: "askMute", credential: person ?? null } });
+  }
+
+  lock(locked: boolean): void {
+    this.#command({ type: "lock", locked });
+  }
+
+  codeCompared(): void {
+    this.#command({ type: "codeCompared" });
+  }
+
+  rejoinGroup(): void {
+    this.#command({ type: "rejoin" });
+  }
+
+  sendChat(text: string): void {
+    this.#say.chat(text);
+    this.#changed();
+  }
+
+  react(reaction: Reaction): void {
+    this.#say.react(reaction);
+    this.#changed();
+  }
+
+  raiseHand(up: boolean): void {
+    this.#say.raiseHand(up);
+    this.#changed();
+  }
+
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#listeners.clear();
     clearTimeout(this.#patience);
     this.#close();
@@ -259,51 +355,59 @@ export class Call implements CallCommands {
   // What happened.
 
   #input(input: CallInput): void {
-    if (this.#disposed) return;
+    if (this.#isDisposed) return;
     const before = this.#state;
     const [after, effects] = step(before, input);
     this.#state = after;
-    if (after.kind !== before.kind) this.#onKind(before, after);
+    this.#onState(before, after);
     for (const effect of effects) this.#carryOut(effect);
     this.#changed();
   }
 
-  #onKind(before: CallState, after: CallState): void {
-    clearTimeout(this.#patience);
-    const patience = patienceMs(after);
-    if (patience !== undefined) {
-      this.#patience = setTimeout(() => this.#input({ kind: "patienceEnded" }), patience);
+  #onState(before: CallState, after: CallState): void {
+    const patience = patienceOf(after);
+    if (patience !== patienceOf(before)) {
+      clearTimeout(this.#patience);
+      const onEnd = (): void => this.#input({ kind: "patienceEnded" });
+      if (patience !== undefined) this.#patience = setTimeout(onEnd, PATIENCE_MS[patience]);
     }
     if (before.kind === "reconnecting" && after.kind === "inCall") {
       const tookMs = this.#env.nowMs() - before.sinceMs;
       if (tookMs >= NOTICEABLE_MS) this.#board.put("reconnected");
     }
-    this.#watchLevel(after.kind !== "ended" && after.kind !== "preparing");
+    if (after.kind !== "ended" && after.kind !== "preparing") this.#voice.start();
   }
 
   #onMessage(message: ServerMessage): void {
     switch (message.type) {
       case "joined":
-        void this.#onJoined(message.joined);
+        this.#onJoined(message.joined);
+        return;
+      case "admitted":
+        this.#onAdmitted(message.admitted);
+        return;
+      case "group":
+        this.#group.news(message.news);
         return;
       case "answer":
-        void this.#onAnswer(message.answer.generation, message.answer.sdp);
+        void this.#onAnswer(message.answer);
         return;
       case "roster":
-        void this.#onRoster(message);
+        this.#people.apply(message.present, message.left);
+        this.#onPeople();
         return;
       case "slots":
-        this.#media.slots(message.generation, message.video);
+        this.#media.slots(message);
         break;
       case "speakers":
-        this.#roster.speakers(message.active, message.speaking, this.#self);
+        this.#people.speakers(message.active, message.speaking, this.#self);
         break;
       case "quality":
-        this.#roster.quality(message.participants);
+        this.#people.quality(message.participants);
         break;
       case "error":
         if (message.code === "badOffer") void this.#media.rollBack();
-        this.#input({ kind: "refused", code: message.code, fatal: message.fatal });
+        this.#input({ kind: "refused", code: message.code, atMs: this.#env.nowMs() });
         return;
       case "welcome":
       case "pong":
@@ -315,47 +419,97 @@ export class Call implements CallCommands {
     this.#changed();
   }
 
-  async #onJoined(joined: Joined): Promise<void> {
-    if (this.#state.kind !== "joining" && this.#state.kind !== "reconnecting") return;
-    const { answer, resumeToken, mediaAlive } = joined;
+  #onJoined(joined: Joined): void {
+    if (!("door" in this.#state) || this.#state.door !== "asked") return;
     this.#self = joined.participant;
-    this.#roster.replace(joined.others);
-    this.#board.quiet(this.#env.nowMs());
-    const { generation } = this.#media;
-    keepSession(this.#link.id, { resumeToken, generation }, this.#env.storage);
-    const answered = answer !== null && answer.generation === generation;
-    this.#input({ kind: "joined", resumeToken, mediaAlive, answered });
-    // What changed while it was on its way is stated now.
-    this.#published = "";
-    this.#presence = "";
-    this.#stateTracks();
-    this.#view.forget();
-    this.#view.guess([...this.#roster.videos()]);
-    this.#view.flush();
-    if (answered) await this.#onAnswer(answer.generation, answer.sdp);
-    await this.#openNames();
+    this.#resumeToken = joined.resumeToken;
+    const { admitted, answer, mediaAlive } = joined;
+    if (admitted === null || !this.#group.hasMember) {
+      void this.#onDoor();
+      return;
+    }
+    const answered = answer !== null && answer.generation === this.#media.generation;
+    this.#input({ kind: "resumed", mediaAlive, answered });
+    this.#group.resumed();
+    this.#meet(admitted);
+    this.#tellAll();
+    if (answered) void this.#onAnswer(answer);
   }
 
-  async #onAnswer(generation: number, sdp: string): Promise<void> {
+  /** The server knows this device; whether it comes in is the group's to say. */
+  async #onDoor(): Promise<void> {
+    const ticket = this.#ticket;
+    const meeting = await this.#checked;
+    if (meeting === undefined || ticket !== this.#ticket) return;
+    this.#people.replace([]);
+    this.#input({ kind: "atDoor" });
+    this.#media.begin(this.#group.atDoor(meeting, this.#name));
+  }
+
+  #onAdmitted(admitted: Admitted): void {
+    if (!this.#hasDoor()) return;
+    this.#meet(admitted);
+    this.#board.quiet(this.#env.nowMs());
+    this.#input({ kind: "admitted" });
+  }
+
+  #meet({ others }: Admitted): void {
+    this.#people.replace(others);
+    this.#onPeople();
+  }
+
+  async #onAnswer({ generation, sdp, statement }: Answer): Promise<void> {
+    if (generation !== this.#media.generation) return;
     try {
+      const fault = await this.#group.verifyAnswer(sdp, statement);
+      if (fault !== undefined) {
+        this.#input({ kind: "stopped", reason: { kind: "nodeRefused", fault } });
+        return;
+      }
       await this.#media.answer(generation, sdp);
     } catch {
+      if (generation !== this.#media.generation) return;
       this.#input({ kind: "mediaLost", atMs: this.#env.nowMs() });
       return;
     }
     this.#growIfNeeded();
   }
 
-  async #onRoster({ present, left }: Extract<ServerMessage, { type: "roster" }>): Promise<void> {
-    const comings = this.#roster.apply(present, left);
-    this.#view.flush();
-    this.#changed();
-    await this.#openNames();
+  #onGroup(view: GroupView): void {
+    const { self } = this.#people;
+    const before = this.#people.forbidden(self);
+    const { joined, left } = this.#people.follow(view);
     const nowMs = this.#env.nowMs();
-    for (const { name } of comings.left) this.#board.coming("left", name, nowMs);
-    for (const id of comings.joined) {
-      const name = this.#roster.name(id);
-      if (name !== undefined) this.#board.coming("joined", name, nowMs);
+    if (self !== this.#people.self) this.#board.quiet(nowMs);
+    for (const name of left) this.#board.coming("left", name, nowMs);
+    for (const name of joined) this.#board.coming("joined", name, nowMs);
+    this.#talk.keepOnly(this.#people.present);
+    if (joined.length > 0) this.#say.showHandAgain();
+    this.#obey(self === this.#people.self ? before : []);
+    this.#onPeople();
+  }
+
+  /** A host may have forbidden this device something, or allowed it again. */
+  #obey(before: readonly MuteWhat[]): void {
+    const after = this.#people.forbidden(this.#people.self);
+    const added = after.filter((what) => !before.includes(what));
+    const gone = before.filter((what) => !after.includes(what));
+    for (const what of added) this.#board.retract("allowed", what);
+    for (const what of gone) this.#board.retract("forbidden", what);
+    for (const what of added) this.#board.put("forbidden", { what });
+    for (const what of gone) this.#board.put("allowed", { what });
+    this.#tracks.obey(after);
+  }
+
+  /** Somebody is there, is gone, or publishes something else. */
+  #onPeople(): void {
+    this.#media.reassign();
+    this.#view.guess([...this.#people.videos()]);
+    this.#view.flush();
+    clearTimeout(this.#settling);
+    const { nextSettledMs } = this.#people;
+    if (nextSettledMs !== undefined) {
+      this.#settling = setTimeout(() => this.#onPeople(), nextSettledMs);
     }
     this.#changed();
   }
@@ -363,16 +517,10 @@ export class Call implements CallCommands {
   /** A device or the screen came, went, or is another. */
   #onDevices(): void {
     // The constructor's own callbacks come before all is there.
-    if (this.#media === undefined) return;
-    const microphone = this.#devices.heldMicrophone();
-    this.#meter.measure(microphone);
-    if (microphone === undefined) this.#media.withdraw("microphone");
-    // Published but silent while muted: unmuting then loses no syllable.
-    else this.#media.publish("microphone", this.#devices.live("microphone"));
-    this.#publishOrWithdraw("camera", this.#devices.live("camera"));
-    this.#publishOrWithdraw("screen", this.#screen.videoTrack);
-    this.#publishOrWithdraw("screenAudio", this.#screen.audioTrack);
-    this.#stateTracks();
+    if (this.#tracks === undefined) return;
+    this.#meter.measure(this.#devices.heldMicrophone());
+    this.#tracks.carry();
+    if (this.#isOffered()) this.#tracks.tell();
     const { devices } = this.#devices.snapshot("microphone");
     // Loudspeakers are plugged in and out, and permitted, with microphones.
     if (devices !== this.#listedWith) void this.#listSpeakers();
@@ -380,21 +528,15 @@ export class Call implements CallCommands {
     this.#changed();
   }
 
-  #publishOrWithdraw(source: TrackSource, track: MediaStreamTrack | undefined): void {
-    if (track === undefined) this.#media.withdraw(source);
-    else this.#media.publish(source, track);
-  }
-
   // What to do.
 
   #carryOut(effect: CallEffect): void {
     switch (effect.kind) {
       case "openSocket":
-        this.#media.prepare();
-        this.#socket.open();
+        this.#open();
         return;
       case "enter":
-        void this.#enter(effect.resumeToken, effect.media);
+        void this.#enter(effect.resume, effect.media);
         return;
       case "renewMedia":
         clearTimeout(this.#renewal);
@@ -402,10 +544,13 @@ export class Call implements CallCommands {
         else this.#renewal = setTimeout(() => void this.#renewMedia(), effect.delayMs);
         return;
       case "sendLeave":
-        this.#socket.send({ type: "leave" });
+        if (this.#hasAsked) this.#send({ type: "leave" });
         return;
       case "close":
         this.#close();
+        return;
+      case "forgetStay":
+        forgetSession(this.#link.id, this.#env.storage);
         return;
       case "forget":
         forgetLink(this.#link.id, this.#env.storage);
@@ -416,84 +561,114 @@ export class Call implements CallCommands {
     }
   }
 
-  async #enter(resumeToken: string | undefined, media: "keep" | "offer"): Promise<void> {
+  #prepare(): void {
+    if (!this.#env.isSupported()) {
+      this.#input({ kind: "stopped", reason: { kind: "unsupported" } });
+      return;
+    }
+    this.#open();
+  }
+
+  #open(): void {
+    this.#check.abort();
+    this.#check = new AbortController();
+    this.#checked = checkMeeting({
+      link: this.#link,
+      env: this.#env,
+      onMeeting: ({ title }) => {
+        this.#title = title;
+        this.#changed();
+      },
+      onRefused: (reason) => this.#input({ kind: "stopped", reason }),
+      stop: this.#check.signal,
+    });
+    this.#env.warmUp();
+    this.#socket.open();
+  }
+
+  async #enter(resumes: boolean, media: "keep" | "offer"): Promise<void> {
     const ticket = this.#take();
-    const { keys } = await this.#checked;
-    const profile = await this.#seal(keys);
-    const offer =
-      media === "offer" || this.#media.isNegotiating ? await this.#offer(media === "offer") : null;
-    if (ticket !== this.#ticket || !("door" in this.#state) || this.#state.door !== "asked") return;
-    const common = { meeting: this.#link.id, profile, presence: this.#presenceNow() };
-    if (resumeToken !== undefined) this.#send({ type: "resume", ...common, resumeToken, offer });
-    else if (offer !== null) this.#send({ type: "join", ...common, token: keys.token, offer });
+    const isAsked = (): boolean =>
+      ticket === this.#ticket && "door" in this.#state && this.#state.door === "asked";
+    const meeting = await this.#checked;
+    const resumeToken = resumes ? this.#resumeToken : undefined;
+    const signature =
+      resumeToken === undefined ? undefined : await this.#group.signResume(this.#challenge);
+    if (meeting === undefined || !isAsked()) return;
+    const { presence } = this.#tracks;
+    const common = { meeting: this.#link.id, presence };
+    if (resumeToken === undefined || signature === undefined) {
+      // A leaf that the server does not know any more is given up for a new one.
+      if (this.#group.hasLeaf) this.#group.close();
+      this.#tracks.entered(presence);
+      this.#hasAsked = this.#send({ type: "join", ...common, token: meeting.keys.token });
+      return;
+    }
+    const fresh = media === "offer";
+    const offer = fresh || this.#media.isNegotiating ? await this.#offer(fresh) : null;
+    if (!isAsked()) return;
+    this.#tracks.entered(presence);
+    this.#hasAsked = this.#send({ type: "resume", ...common, resumeToken, signature, offer });
   }
 
   async #renewMedia(): Promise<void> {
     const ticket = this.#take();
-    const offer = await this.#offer(true);
-    if (ticket !== this.#ticket) return;
-    this.#send({ type: "offer", offer });
-    const kept = recallSession(this.#link.id, this.#env.storage);
-    if (kept !== undefined) {
-      const { generation } = offer;
-      keepSession(this.#link.id, { ...kept, generation }, this.#env.storage);
-    }
+    const offer = await this.#offer(true).catch(() => undefined);
+    if (ticket !== this.#ticket || !this.#isInside()) return;
+    if (offer === undefined) this.#input({ kind: "mediaLost", atMs: this.#env.nowMs() });
+    else if (this.#send({ type: "offer", offer })) this.#tellAll();
   }
 
   async #offer(fresh: boolean): Promise<Offer> {
     if (fresh) this.#media.renew(this.#view.slotsWanted);
     const sdp = await this.#media.offer();
-    return { generation: this.#media.generation, sdp, tracks: this.#tracks() };
+    const { generation } = this.#media;
+    this.#offered = generation;
+    return { generation, sdp, tracks: this.#media.tracks() };
   }
 
   /** Offers more video slots, if the view wants more than there are. */
   #growIfNeeded(): void {
-    if (!this.#isInside() || !this.#media.grow(this.#view.slotsWanted)) return;
+    if (!this.#isOffered() || !this.#media.grow(this.#view.slotsWanted)) return;
     const ticket = this.#take();
     void this.#offer(false).then((offer) => {
-      if (ticket === this.#ticket && this.#isInside()) this.#send({ type: "offer", offer });
+      if (ticket === this.#ticket && this.#isOffered()) this.#send({ type: "offer", offer });
     });
   }
 
-  #living(wants: readonly Want[]): readonly Want[] {
-    const videos = this.#roster.videos();
-    return wants.filter(({ publication }) => videos.has(publication));
-  }
-
   #sendView(wants: readonly Want[]): boolean {
-    if (!this.#isInside()) return false;
+    if (!this.#isOffered()) return false;
     this.#growIfNeeded();
     return this.#send({ type: "view", wants: [...wants] });
   }
 
-  /** Tells the server of tracks and presence, if they changed. */
-  #stateTracks(): void {
-    if (!this.#isInside()) return;
-    const tracks = this.#tracks();
-    const published = JSON.stringify(tracks);
-    if (published !== this.#published && this.#send({ type: "publish", tracks })) {
-      this.#published = published;
-    }
-    const presence = this.#presenceNow();
-    const stated = JSON.stringify(presence);
-    if (stated !== this.#presence && this.#send({ type: "presence", presence })) {
-      this.#presence = stated;
-    }
+  /** What the server does not know of this media session, or may have forgotten, is said. */
+  #tellAll(): void {
+    this.#tracks.tell();
+    this.#view.forget();
+    this.#view.flush();
   }
 
-  #tracks(): PublishedTrack[] {
-    return this.#media.tracks();
+  #isForbidden(what: MuteWhat): boolean {
+    const is = this.#tracks.isForbidden(what);
+    if (is) {
+      this.#board.put("forbidden", { what });
+      this.#changed();
+    }
+    return is;
   }
 
-  #presenceNow(): { muted: boolean } {
-    return { muted: this.#devices.live("microphone") === undefined };
+  #command(command: GroupCommand): void {
+    this.#say.command(command);
+    this.#changed();
   }
 
   #close(): void {
     this.#take();
+    this.#check.abort();
     clearTimeout(this.#renewal);
-    clearInterval(this.#levelTimer);
-    this.#levelTimer = undefined;
+    clearTimeout(this.#settling);
+    this.#voice.stop();
     this.#wish = {
       microphone: this.#devices.live("microphone") !== undefined,
       camera: this.#devices.live("camera") !== undefined,
@@ -501,74 +676,15 @@ export class Call implements CallCommands {
     this.#socket.close();
     this.#view.clear();
     this.#media.close();
+    this.#group.close();
     this.#screen.stop();
     this.#devices.stop();
     this.#output.stop();
-    this.#roster.replace([]);
-    this.#selfSpeaking = false;
-  }
-
-  /** Asks until there is an answer: no call is joined whose policy was not seen. */
-  async #check(): Promise<Checked> {
-    const keys = await this.#env.deriveKeys(this.#link);
-    for (;;) {
-      try {
-        const meeting = await this.#env.fetchMeeting(this.#link, keys);
-        this.#title = meeting.title;
-        this.#changed();
-        return { keys };
-      } catch (error) {
-        if (!(error instanceof MeetingError)) throw error;
-        if (this.#refuse(error) || this.#disposed) return never();
-      }
-      await new Promise((resolve) => setTimeout(resolve, CHECK_AGAIN_MS));
-      // `rejoin` asks anew.
-      if (this.#state.kind === "ended") return never();
-    }
-  }
-
-  /** Ends the call if asking again would not help. */
-  #refuse({ fault }: MeetingError): boolean {
-    switch (fault) {
-      case "policyMismatch":
-        this.#input({ kind: "policyMismatch" });
-        return true;
-      case "unknownMeeting":
-        this.#input({ kind: "refused", code: "unknownMeeting", fatal: true });
-        return true;
-      case "incompatible":
-        this.#input({ kind: "refused", code: "unsupportedVersion", fatal: true });
-        return true;
-      case "busy":
-      case "rateLimited":
-      case "server":
-      case "unreachable":
-        return false;
-      default:
-        return unreachable(fault);
-    }
-  }
-
-  #seal({ meta }: LinkKeys): Promise<SealedBlob> {
-    if (this.#profile?.name !== this.#name) {
-      this.#profile = {
-        name: this.#name,
-        sealed: this.#env.sealProfile(meta, { name: this.#name }),
-      };
-    }
-    return this.#profile.sealed;
-  }
-
-  async #openNames(): Promise<void> {
-    const { keys } = await this.#checked;
-    await Promise.all(
-      this.#roster.unopened().map(async (blob) => {
-        // A name that does not open is empty: the interface then says "guest" or the like.
-        const { name } = await this.#env.openProfile(keys.meta, blob).catch(() => ({ name: "" }));
-        this.#roster.setName(blob, name);
-      }),
-    );
-    this.#changed();
+    this.#people.follow(undefined);
+    this.#people.replace([]);
+    this.#tracks.obey([]);
+    this.#talk.clear();
+    this.#resumeToken = undefined;
   }
 
   async #listSpeakers(): Promise<void> {
@@ -576,27 +692,7 @@ export class Call implements CallCommands {
     this.#changed();
   }
 
-  #watchLevel(on: boolean): void {
-    if (on) this.#levelTimer ??= setInterval(() => this.#lookAtLevel(), LEVEL_EVERY_MS);
-  }
-
-  #lookAtLevel(): void {
-    const isVoice = this.#meter.level() > SPEAKING_LEVEL;
-    const isLive = this.#devices.live("microphone") !== undefined;
-    if (this.#selfSpeaking !== (isVoice && isLive)) {
-      this.#selfSpeaking = isVoice && isLive;
-      this.#changed();
-    }
-    this.#mutedVoiceLooks = isVoice && !isLive ? this.#mutedVoiceLooks + 1 : 0;
-    const nowMs = this.#env.nowMs();
-    const isNews = nowMs - this.#mutedNoticeAtMs > MUTED_NOTICE_EVERY_MS;
-    if (this.#mutedVoiceLooks >= MUTED_VOICE_LOOKS && isNews) {
-      this.#mutedNoticeAtMs = nowMs;
-      this.#notice("speakingWhileMuted");
-    }
-  }
-
-  #notice(kind: Parameters<NoticeBoard["put"]>[0]): void {
+  #notice(kind: NoticeKind): void {
     this.#board.put(kind);
     this.#changed();
   }
@@ -610,16 +706,27 @@ export class Call implements CallCommands {
     return this.#ticket;
   }
 
+  /** Whether the server takes messages of the group from this socket. */
+  #hasDoor(): boolean {
+    const state = this.#state;
+    return state.kind === "inCall" || ("door" in state && isPassed(state.door));
+  }
+
   #isInside(): boolean {
     const state = this.#state;
     return state.kind === "inCall" || (state.kind === "reconnecting" && state.door === "inside");
+  }
+
+  /** Whether the server knows the present media session, so that something can be said of it. */
+  #isOffered(): boolean {
+    return this.#isInside() && this.#offered === this.#media.generation;
   }
 
   // What the interface sees.
 
   #changed(): void {
     this.#isStale = true;
-    if (this.#isTelling || this.#disposed) return;
+    if (this.#isTelling || this.#isDisposed) return;
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;
@@ -628,22 +735,28 @@ export class Call implements CallCommands {
   }
 
   #build(): CallSnapshot {
-    const cameraTrack = this.#devices.live("camera");
+    const people = this.#people;
+    const isAway = this.#state.kind === "reconnecting";
     return {
       phase: phaseOf(this.#state),
       title: this.#title,
       self: {
-        id: this.#self,
+        ...people.ownMembership(),
+        id: people.self,
         name: this.#name,
-        quality: this.#state.kind === "reconnecting" ? "lost" : this.#roster.qualityOf(this.#self),
-        speaking: this.#selfSpeaking,
+        quality: isAway ? "lost" : people.qualityOf(this.#self),
+        speaking: this.#voice.isSpeaking,
         microphone: this.#devices.snapshot("microphone"),
         camera: this.#devices.snapshot("camera"),
-        cameraStream: this.#media.preview(cameraTrack),
+        cameraStream: this.#media.preview(this.#devices.live("camera")),
         screen: this.#screen.snapshot,
       },
-      others: this.#roster.snapshot((publication) => this.#media.look(publication)),
-      activeSpeaker: this.#roster.activeSpeaker,
+      others: people.snapshot((publication) => this.#media.look(publication)),
+      activeSpeaker: people.activeSpeaker,
+      group: this.#group.snapshot(),
+      chat: this.#talk.chat,
+      hands: this.#talk.hands,
+      reactions: this.#talk.reactions,
       notices: this.#board.notices,
     };
   }
@@ -657,11 +770,16 @@ export function createCall(options: CallOptions): CallCommands {
 function phaseOf(state: CallState): CallPhase {
   switch (state.kind) {
     case "preparing":
-    case "joining":
     case "inCall":
       return { kind: state.kind };
+    case "joining":
+      return state.waits === undefined
+        ? { kind: "joining" }
+        : { kind: "waiting", why: state.waits };
     case "reconnecting":
-      return { kind: "reconnecting", sinceMs: state.sinceMs, attempt: state.attempt };
+      return state.waits === undefined
+        ? { kind: "reconnecting", sinceMs: state.sinceMs, attempt: state.attempt }
+        : { kind: "waiting", why: state.waits };
     case "ended":
       return { kind: "ended", reason: state.reason };
     default:
@@ -669,9 +787,8 @@ function phaseOf(state: CallState): CallPhase {
   }
 }
 
-/** Nobody waits for it: the call ended. */
-function never(): Promise<Checked> {
-  return new Promise(() => {});
+function isPassed(door: Door): boolean {
+  return door === "outside" || door === "inside";
 }
 
 function unreachable(value: never): never {

@@ -1,11 +1,19 @@
-import type { Mid, PublicationId, PublishedTrack, TrackSource, VideoSlot } from "@conclave/wire";
+import type { Member, SlotAssignment } from "@conclave/e2ee";
+import type {
+  AudioSlot,
+  Mid,
+  PublicationId,
+  PublishedTrack,
+  TrackSource,
+  VideoSlot,
+} from "@conclave/wire";
 
 import type { AudioOutput } from "./audioOutput";
 import type { CallEnv } from "./callEnv";
 import type { Peer } from "./PeerLink";
+import type { Owner } from "./People";
 import { SlotBook } from "./SlotBook";
 import type { VideoSnapshot } from "./snapshot";
-import type { StreamTransform } from "./streamTransform";
 
 /** What {@link CallMedia} reports. */
 export interface CallMediaEvents {
@@ -18,11 +26,25 @@ export interface CallMediaEvents {
 /** What {@link CallMedia} is made of. */
 export interface CallMediaOptions {
   readonly env: Pick<CallEnv, "createPeer" | "mark">;
-  readonly transform: StreamTransform;
   readonly output: AudioOutput;
-  readonly firstGeneration: number;
+  /** Whose a publication is: nobody else's frames are shown for it. */
+  readonly ownerOf: (publication: PublicationId) => Owner | undefined;
   readonly events: CallMediaEvents;
 }
+
+/** What a media session's slots carry, as the server told it last. */
+interface Carried {
+  readonly generation: number;
+  readonly audio: readonly AudioSlot[];
+  readonly video: readonly VideoSlot[];
+}
+
+const KINDS: Readonly<Record<TrackSource, "audio" | "video">> = {
+  microphone: "audio",
+  camera: "video",
+  screen: "video",
+  screenAudio: "audio",
+};
 
 /** The pool of video slots that is offered before anybody is seen. */
 const FIRST_VIDEO_SLOTS = 4;
@@ -35,15 +57,19 @@ const MAX_LOOK_MS = 1_000;
 
 /**
  * The media of a call across generations of its peer connection: what is published, what the
- * slots carry, what is heard.
+ * slots carry, what is heard. There is a peer connection only while there is a member to seal and
+ * open for it.
  */
 export class CallMedia {
   readonly #options: CallMediaOptions;
   readonly #book = new SlotBook();
   /** What is published, and what it carries now: `undefined` for a muted microphone. */
   readonly #outgoing = new Map<TrackSource, MediaStreamTrack | undefined>();
+  #member: Member | undefined;
   #peer: Peer | undefined;
-  #nextGeneration: number;
+  #nextGeneration = 1;
+  #carried: Carried | undefined;
+  #assigned = "";
   /** The present peer's offer has been sent: it belongs to one entry and cannot serve another. */
   #isSpent = false;
   #offeredSlots = 0;
@@ -54,7 +80,6 @@ export class CallMedia {
 
   constructor(options: CallMediaOptions) {
     this.#options = options;
-    this.#nextGeneration = options.firstGeneration;
   }
 
   /** Which peer connection this is; 0 if there is none. */
@@ -66,8 +91,13 @@ export class CallMedia {
     return this.#isSpent && this.#peer?.isNegotiating === true;
   }
 
-  /** Makes a peer connection and its offer ready, so that joining needs only to send it. */
-  prepare(): void {
+  /**
+   * Ends what ran, and makes a peer connection and its offer ready for this member, so that being
+   * let in needs only to send it.
+   */
+  begin(member: Member): void {
+    this.close();
+    this.#member = member;
     this.renew(FIRST_VIDEO_SLOTS);
     // A failure shows when the offer is needed.
     this.#peer?.offer().catch(() => {});
@@ -75,22 +105,23 @@ export class CallMedia {
 
   /** Begins a new generation, unless the present one is fresh. */
   renew(videoSlots: number): void {
-    if (this.#peer !== undefined && !this.#isSpent) return;
+    if (this.#member === undefined || (this.#peer !== undefined && !this.#isSpent)) return;
     this.#peer?.close();
-    this.#book.clear();
-    const { env, transform, events } = this.#options;
+    this.#forgetSlots();
+    const { env, events } = this.#options;
     const generation = this.#nextGeneration;
     this.#nextGeneration += 1;
     const peer = env.createPeer({
       generation,
       videoSlots: Math.max(videoSlots, this.#peer?.videoSlots ?? 0),
-      transform,
+      member: this.#member,
       events: {
         onConnected: () => this.#peer === peer && events.onConnected(),
         onLost: () => {
           if (this.#peer !== peer) return;
           // Its tracks have ended: a picture of them would be black.
-          this.#book.clear();
+          this.#forgetSlots();
+          this.#isSpent = true;
           events.onLost();
         },
       },
@@ -156,26 +187,64 @@ export class CallMedia {
     return this.#preview?.stream;
   }
 
-  /** Takes in what the video slots carry; of another generation it is late or early, and dropped. */
-  slots(generation: number, video: readonly VideoSlot[]): void {
-    const peer = this.#peer;
-    if (peer === undefined || peer.generation !== generation) return;
-    this.#book.update(video, (mid: Mid) => peer.receivingTrack(mid));
+  /** Takes in what the slots carry; of another generation it is late or early, and dropped. */
+  slots(carried: Carried): void {
+    if (this.#peer?.generation !== carried.generation) return;
+    this.#carried = carried;
+    this.reassign();
     this.#looks = 0;
     this.#lookSoon();
+  }
+
+  /** The slots' publications, or whose they are, changed: each slot opens its owner's frames alone. */
+  reassign(): void {
+    const peer = this.#peer;
+    if (peer === undefined || this.#carried === undefined) return;
+    const { generation, audio, video } = this.#carried;
+    const heard = audio.flatMap((slot) => this.#owned("audio", slot));
+    const seen = video.flatMap((slot) => this.#owned("video", slot));
+    const assignments = [...heard, ...seen].flatMap(({ mid, owner }): SlotAssignment[] => {
+      const place = peer.slotOf(mid);
+      return place === undefined ? [] : [{ ...place, leaf: owner.leaf, source: owner.source }];
+    });
+    const assigned = JSON.stringify(assignments);
+    if (assigned !== this.#assigned) this.#member?.assign(generation, assignments);
+    this.#assigned = assigned;
+    const shown = seen.map(({ owner, ...slot }) => ({
+      ...slot,
+      owner: `${owner.source} of ${owner.person}`,
+    }));
+    this.#book.update(shown, (mid: Mid) => peer.receivingTrack(mid));
   }
 
   look(publication: PublicationId): Pick<VideoSnapshot, "stream" | "state"> {
     return this.#book.look(publication);
   }
 
-  /** Ends it; `prepare` begins anew. */
+  /** Ends it; {@link begin} begins anew. */
   close(): void {
     clearTimeout(this.#lookTimer);
     this.#lookTimer = undefined;
     this.#peer?.close();
     this.#peer = undefined;
+    this.#member = undefined;
+    this.#isSpent = false;
+    this.#forgetSlots();
+  }
+
+  #forgetSlots(): void {
     this.#book.clear();
+    this.#carried = undefined;
+    this.#assigned = "";
+  }
+
+  /** The slot with its owner; nothing if it is nobody's, or cannot be what such a slot carries. */
+  #owned<Slot extends AudioSlot | VideoSlot>(
+    kind: "audio" | "video",
+    slot: Slot,
+  ): (Slot & { readonly owner: Owner })[] {
+    const owner = this.#options.ownerOf(slot.publication);
+    return owner !== undefined && KINDS[owner.source] === kind ? [{ ...slot, owner }] : [];
   }
 
   #lookSoon(): void {

@@ -1,3 +1,5 @@
+import type { MuteWhat } from "@conclave/wire";
+
 import type { Notice, NoticeKind } from "./snapshot";
 
 /** So many people may come and go within {@link CROWD_MS} before it is a crowd, told by nobody. */
@@ -22,9 +24,11 @@ export class NoticeBoard {
   }
 
   /** Puts one up, unless the same is up. */
-  put(kind: NoticeKind, name?: string): void {
-    if (this.#notices.some((notice) => notice.kind === kind && notice.name === name)) return;
-    const notice: Notice = { id: this.#nextId, kind, ...(name === undefined ? {} : { name }) };
+  put(kind: NoticeKind, about: Pick<Notice, "name" | "what"> = {}): void {
+    const isUp = (notice: Notice): boolean =>
+      notice.kind === kind && notice.name === about.name && notice.what === about.what;
+    if (this.#notices.some(isUp)) return;
+    const notice: Notice = { id: this.#nextId, kind, ...about };
     this.#nextId += 1;
     this.#notices = [...this.#notices, notice].slice(-MAX_NOTICES);
   }
@@ -33,7 +37,7 @@ export class NoticeBoard {
   coming(kind: "joined" | "left", name: string, nowMs: number): void {
     if (nowMs < this.#quietUntilMs) return;
     this.#comings = [...this.#comings.filter((atMs) => nowMs - atMs < CROWD_MS), nowMs];
-    if (this.#comings.length <= CROWD) this.put(kind, name);
+    if (this.#comings.length <= CROWD) this.put(kind, { name });
   }
 
   /** The call was just joined. */
@@ -45,9 +49,11 @@ export class NoticeBoard {
     this.#notices = this.#notices.filter((notice) => notice.id !== id);
   }
 
-  /** Takes down what is no longer so. */
-  retract(kind: NoticeKind): void {
-    this.#notices = this.#notices.filter((notice) => notice.kind !== kind);
+  /** Takes down what is no longer so; of all kinds of it, or of one. */
+  retract(kind: NoticeKind, what?: MuteWhat): void {
+    this.#notices = this.#notices.filter(
+      (notice) => notice.kind !== kind || (what !== undefined && notice.what !== what),
+    );
   }
 
   clear(): void {

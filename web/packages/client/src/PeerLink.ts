@@ -1,7 +1,7 @@
+import type { Member, SlotRef } from "@conclave/e2ee";
 import type { Mid, TrackSource } from "@conclave/wire";
 
 import { withOpusDtx } from "./sdp";
-import type { ReceivingSlot, StreamTransform } from "./streamTransform";
 
 /** What a {@link PeerLink} reports. */
 export interface PeerEvents {
@@ -16,7 +16,8 @@ export interface PeerOptions {
   readonly generation: number;
   /** Size of the pool of video slots to begin with. */
   readonly videoSlots: number;
-  readonly transform: StreamTransform;
+  /** Seals what is sent and opens what comes in: there is no media without. */
+  readonly member: Pick<Member, "attachSender" | "attachReceiver">;
   readonly events: PeerEvents;
 }
 
@@ -42,6 +43,8 @@ export interface Peer {
   mid(source: TrackSource): Mid | undefined;
   /** Makes the pool of video slots larger; the next {@link offer} tells the server. */
   growVideo(slots: number): void;
+  /** Which slot a receiving section is. */
+  slotOf(mid: Mid): SlotRef | undefined;
   /** What a receiving slot plays. */
   receivingTrack(mid: Mid): MediaStreamTrack | undefined;
   /** Tracks of the audio slots, in order. */
@@ -84,10 +87,10 @@ const VIDEO_CODECS = ["video/vp8", "video/rtx"];
 /**
  * One generation of the media session: one `RTCPeerConnection`.
  *
- * It is the only place where senders and receivers come into being, so the only one where a
- * transform has to be attached. The client always offers: its four sending sections, then a pool
- * of receiving slots. What a slot carries, and who comes and goes, is told by signalling; no
- * description changes for it.
+ * It is the only place where senders and receivers come into being, and each is handed to the
+ * member at once: nothing leaves unsealed. The client always offers: its four sending sections,
+ * then a pool of receiving slots. What a slot carries, and who comes and goes, is told by
+ * signalling; no description changes for it.
  */
 export class PeerLink implements Peer {
   readonly generation: number;
@@ -162,12 +165,12 @@ export class PeerLink implements Peer {
     return slots.find((slot) => slot.mid === mid)?.receiver.track;
   }
 
-  /** Which slot a section is. */
-  slotOf(mid: Mid): ReceivingSlot | undefined {
+  slotOf(mid: Mid): SlotRef | undefined {
+    const { generation } = this;
     const audio = this.#audio.findIndex((slot) => slot.mid === mid);
-    if (audio >= 0) return { kind: "audio", index: audio };
+    if (audio >= 0) return { generation, kind: "audio", index: audio };
     const video = this.#video.findIndex((slot) => slot.mid === mid);
-    return video >= 0 ? { kind: "video", index: video } : undefined;
+    return video >= 0 ? { generation, kind: "video", index: video } : undefined;
   }
 
   audioTracks(): readonly MediaStreamTrack[] {
@@ -200,14 +203,15 @@ export class PeerLink implements Peer {
     const init: RTCRtpTransceiverInit = { direction: "sendonly" };
     if (layers.length > 0) init.sendEncodings = layers.map((layer) => ({ ...layer }));
     const transceiver = this.#pc.addTransceiver(kind, init);
-    this.#options.transform.attachSender(transceiver.sender, source);
+    this.#options.member.attachSender(transceiver.sender, source);
     preferCodecs(transceiver, kind);
     this.#senders.set(source, transceiver);
   }
 
   #addReceiver(kind: "audio" | "video", pool: RTCRtpTransceiver[]): void {
     const transceiver = this.#pc.addTransceiver(kind, { direction: "recvonly" });
-    this.#options.transform.attachReceiver(transceiver.receiver, { kind, index: pool.length });
+    const slot = { generation: this.generation, kind, index: pool.length };
+    this.#options.member.attachReceiver(transceiver.receiver, slot);
     preferCodecs(transceiver, kind);
     pool.push(transceiver);
   }

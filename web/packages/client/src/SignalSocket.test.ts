@@ -1,4 +1,4 @@
-import type { ServerMessage } from "@conclave/wire";
+import { MAX_FRAME_BYTES, type ServerMessage } from "@conclave/wire";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { type PageChange, SignalSocket, type SocketLike } from "./SignalSocket";
@@ -31,7 +31,7 @@ class FakeSocket implements SocketLike {
 
   open(): void {
     this.onopen?.call(this as never, new Event("open"));
-    this.receive('{"type":"welcome","version":1}');
+    this.receive('{"type":"welcome","version":2,"challenge":"c"}');
   }
 
   drop(): void {
@@ -54,7 +54,7 @@ function makeSocket(): SignalSocket {
   return new SignalSocket(
     "wss://localhost/api/v1/signal",
     {
-      onUp: () => events.push("up"),
+      onUp: (challenge) => events.push(`up ${challenge}`),
       onDown: () => events.push("down"),
       onMessage: (message: ServerMessage) => events.push(message.type),
     },
@@ -92,8 +92,8 @@ test("greets, and is up once it is welcomed", () => {
   signal.open();
   expect(signal.send({ type: "leave" })).toBe(false);
   last().open();
-  expect(last().sent).toEqual(['{"type":"hello","version":1}']);
-  expect(events).toEqual(["up"]);
+  expect(last().sent).toEqual(['{"type":"hello","version":2}']);
+  expect(events).toEqual(["up c"]);
   expect(signal.send({ type: "leave" })).toBe(true);
 });
 
@@ -102,7 +102,7 @@ test("hands messages on, and drops what is none", () => {
   last().open();
   for (const junk of ["{", "null", "3", '{"a":1}', new ArrayBuffer(2)]) last().receive(junk);
   last().receive('{"type":"speakers","active":null,"speaking":[]}');
-  expect(events).toEqual(["up", "speakers"]);
+  expect(events).toEqual(["up c", "speakers"]);
 });
 
 test("a silent socket is dead within six seconds", () => {
@@ -110,9 +110,9 @@ test("a silent socket is dead within six seconds", () => {
   last().open();
   vi.advanceTimersByTime(5_900);
   expect(last().types()).toEqual(["hello", "ping"]);
-  expect(events).toEqual(["up"]);
+  expect(events).toEqual(["up c"]);
   vi.advanceTimersByTime(200);
-  expect(events).toEqual(["up", "down"]);
+  expect(events).toEqual(["up c", "down"]);
   expect(last().closed).toBe(true);
 });
 
@@ -123,7 +123,7 @@ test("a socket that answers lives", () => {
     vi.advanceTimersByTime(3_000);
     last().receive('{"type":"pong"}');
   }
-  expect(events).toEqual(["up"]);
+  expect(events).toEqual(["up c"]);
   expect(sockets).toHaveLength(1);
 });
 
@@ -133,9 +133,9 @@ test("a page that slept asks once more before it gives a socket up", () => {
   vi.advanceTimersByTime(3_000);
   vi.setSystemTime(Date.now() + 60_000);
   vi.advanceTimersByTime(3_000);
-  expect(events).toEqual(["up"]);
+  expect(events).toEqual(["up c"]);
   vi.advanceTimersByTime(3_000);
-  expect(events).toEqual(["up", "down"]);
+  expect(events).toEqual(["up c", "down"]);
 });
 
 test("pauses grow from 200 ms to 2 s, and begin anew after a welcome", () => {
@@ -196,14 +196,14 @@ test("after a sign of change a dead socket is found faster", () => {
   page?.("doubt");
   expect(last().types()).toEqual(["hello", "ping"]);
   vi.advanceTimersByTime(1_500);
-  expect(events).toEqual(["up", "down"]);
+  expect(events).toEqual(["up c", "down"]);
 });
 
 test("what is too large for the server is not sent", () => {
   const signal = makeSocket();
   signal.open();
   last().open();
-  const sdp = "x".repeat(300_000);
+  const sdp = "x".repeat(MAX_FRAME_BYTES);
   expect(signal.send({ type: "offer", offer: { generation: 1, sdp, tracks: [] } })).toBe(false);
   expect(last().types()).toEqual(["hello"]);
 });
@@ -217,5 +217,5 @@ test("closing is for good", () => {
   expect(sockets).toHaveLength(1);
   expect(last().closed).toBe(true);
   expect(page).toBeUndefined();
-  expect(events).toEqual(["up"]);
+  expect(events).toEqual(["up c"]);
 });

@@ -7,8 +7,8 @@ import {
 
 /** What a {@link SignalSocket} reports. */
 export interface SignalEvents {
-  /** Open and greeted: messages can be sent. */
-  onUp(): void;
+  /** Open and greeted: messages can be sent. `challenge` is what a resuming leaf signs. */
+  onUp(challenge: string): void;
   /** Lost, or could not be opened. It tries again by itself. */
   onDown(): void;
   onMessage(message: ServerMessage): void;
@@ -132,7 +132,7 @@ export class SignalSocket {
       this.#state = { kind: "up", socket };
       this.#failures = 0;
       this.#armPing(PING_EVERY_MS);
-      this.events.onUp();
+      this.events.onUp(message.challenge);
     } else if (message.type !== "pong") {
       this.events.onMessage(message);
     }

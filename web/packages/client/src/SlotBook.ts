@@ -2,8 +2,15 @@ import type { Mid, PublicationId, VideoSlot } from "@conclave/wire";
 
 import type { VideoSnapshot } from "./snapshot";
 
+/** A video slot whose publication is somebody's. */
+export interface OwnedSlot extends VideoSlot {
+  /** Whose: one text for each person and source. */
+  readonly owner: string;
+}
+
 interface Entry {
   readonly mid: Mid;
+  readonly owner: string;
   readonly stream: MediaStream;
   readonly paused: boolean;
   /** Frames that the slot had decoded when it was given to the publication. */
@@ -22,13 +29,17 @@ export class SlotBook {
     this.#used.clear();
   }
 
-  /** Takes in the complete list. A publication keeps its stream while it keeps its slot. */
-  update(slots: readonly VideoSlot[], trackOf: (mid: Mid) => MediaStreamTrack | undefined): void {
+  /**
+   * Takes in the complete list. A publication keeps its stream while it keeps its slot and its
+   * owner: nobody's last picture is shown as another's.
+   */
+  update(slots: readonly OwnedSlot[], trackOf: (mid: Mid) => MediaStreamTrack | undefined): void {
     const entries = new Map<PublicationId, Entry>();
-    for (const { mid, publication, paused } of slots) {
-      const kept = this.#entries.get(publication);
-      const entry = kept?.mid === mid ? { ...kept, paused } : this.#open(mid, paused, trackOf(mid));
-      if (entry !== undefined) entries.set(publication, entry);
+    for (const slot of slots) {
+      const kept = this.#entries.get(slot.publication);
+      const isSame = kept?.mid === slot.mid && kept.owner === slot.owner;
+      const entry = isSame ? { ...kept, paused: slot.paused } : this.#open(slot, trackOf(slot.mid));
+      if (entry !== undefined) entries.set(slot.publication, entry);
     }
     this.#entries = entries;
     for (const { mid } of entries.values()) this.#used.add(mid);
@@ -66,9 +77,9 @@ export class SlotBook {
     return { stream: entry.stream, state };
   }
 
-  #open(mid: Mid, paused: boolean, track: MediaStreamTrack | undefined): Entry | undefined {
+  #open({ mid, owner, paused }: OwnedSlot, track: MediaStreamTrack | undefined): Entry | undefined {
     if (track === undefined) return undefined;
     const before = this.#used.has(mid) ? undefined : 0;
-    return { mid, paused, before, seen: false, stream: new MediaStream([track]) };
+    return { mid, owner, paused, before, seen: false, stream: new MediaStream([track]) };
   }
 }

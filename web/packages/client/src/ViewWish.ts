@@ -21,6 +21,7 @@ export interface ViewHooks {
 /** What the view shows, told to the server when it changes: at once, then when it rests. */
 export class ViewWish {
   #wants: readonly Want[] = [];
+  #hasSpoken = false;
   #told: string | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -34,13 +35,14 @@ export class ViewWish {
 
   /** Stands in for the view until it speaks: pictures are then on their way while it is drawn. */
   guess(publications: readonly PublicationId[]): void {
-    if (this.#wants.length > 0) return;
+    if (this.#hasSpoken) return;
     this.#wants = publications
       .slice(0, POOL_STEP)
       .map((publication) => ({ publication, ...GUESSED_TILE }));
   }
 
   set(wants: readonly Want[]): void {
+    this.#hasSpoken = true;
     this.#wants = wants.slice(0, MAX_WANTS);
     if (this.#timer !== undefined) return;
     this.flush();
@@ -63,6 +65,8 @@ export class ViewWish {
   }
 
   clear(): void {
+    this.#wants = [];
+    this.#hasSpoken = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#told = undefined;

@@ -1,7 +1,10 @@
+import { createMember, isSupported, type Member, type MemberOptions, warmUp } from "@conclave/e2ee";
+
 import { type AudioOutput, ElementOutput, listSpeakers } from "./audioOutput";
 import { type DeviceEvents, LocalDevices } from "./devices";
+import { deviceHostKeys, type HostKeys } from "./hostKeys";
 import { LevelMeter } from "./LevelMeter";
-import { deriveKeys, openProfile, sealProfile } from "./link";
+import { deriveKeys } from "./link";
 import { fetchMeeting } from "./meetings";
 import { type Peer, PeerLink, type PeerOptions } from "./PeerLink";
 import { type ScreenEvents, ScreenShare } from "./ScreenShare";
@@ -12,9 +15,13 @@ import { canShareScreen } from "./support";
 /** Everything of the world that a call touches; a test passes its own. */
 export interface CallEnv {
   readonly deriveKeys: typeof deriveKeys;
-  readonly sealProfile: typeof sealProfile;
-  readonly openProfile: typeof openProfile;
   readonly fetchMeeting: typeof fetchMeeting;
+  readonly hostKeys: Pick<HostKeys, "find">;
+  /** Whether this browser can encrypt media from end to end. */
+  readonly isSupported: () => boolean;
+  /** Begins to load what a member is made of. */
+  readonly warmUp: () => void;
+  readonly createMember: (options: MemberOptions) => Member;
   readonly createSocket: (
     url: string,
     events: SignalEvents,
@@ -42,9 +49,11 @@ export interface CallEnv {
 export function browserCallEnv(): CallEnv {
   return {
     deriveKeys,
-    sealProfile,
-    openProfile,
     fetchMeeting,
+    hostKeys: deviceHostKeys,
+    isSupported,
+    warmUp: () => void warmUp(),
+    createMember,
     createSocket: (url, events) => new SignalSocket(url, events),
     createPeer: (options) => new PeerLink(options),
     createDevices: (events) =>

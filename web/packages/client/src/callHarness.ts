@@ -3,11 +3,20 @@
  * @module
  */
 
+import type { Member, MemberOptions, SlotAssignment, SlotRef } from "@conclave/e2ee";
 import type {
+  Admitted,
+  Answer,
   ClientMessage,
+  GroupCommand,
+  GroupNews,
+  GroupView,
   Joined,
   Mid,
+  NodeFault,
+  NodeStatement,
   ParticipantInfo,
+  Person,
   ServerMessage,
   TrackSource,
 } from "@conclave/wire";
@@ -15,7 +24,7 @@ import { vi } from "vitest";
 
 import { Call } from "./Call";
 import type { CallEnv } from "./callEnv";
-import { deriveKeys, type MeetingLink, makeLink, OPEN_LINK_POLICY, OpenError } from "./link";
+import { deriveKeys, drawMeetingId, type MeetingLink, makeLink } from "./link";
 import type { Meeting } from "./meetings";
 import type { Peer, PeerOptions } from "./PeerLink";
 import type { ScreenEvents } from "./ScreenShare";
@@ -82,6 +91,15 @@ export class FakePeer implements Peer {
     this.videoSlots = Math.max(slots, this.videoSlots);
   }
 
+  /** From mid "4" on: four for sound, then pictures. */
+  slotOf(mid: Mid): SlotRef {
+    const { generation } = this;
+    const index = Number(mid) - 4;
+    return index < 4
+      ? { generation, kind: "audio", index }
+      : { generation, kind: "video", index: index - 4 };
+  }
+
   receivingTrack(mid: Mid): MediaStreamTrack {
     return fakeTrack(`${this.generation}/${mid}`);
   }
@@ -92,6 +110,59 @@ export class FakePeer implements Peer {
 
   async framesDecoded(): Promise<ReadonlyMap<Mid, number>> {
     return this.frames;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+/** A member that is in whatever group the test says. */
+export class FakeMember implements Member {
+  readonly heard: GroupNews[] = [];
+  readonly commands: GroupCommand[] = [];
+  readonly assigned: (readonly SlotAssignment[])[] = [];
+  reconnections = 0;
+  closed = false;
+  /** What it finds wrong with a node. */
+  fault: NodeFault | undefined;
+  /** Whether its leaf can sign. */
+  signs = true;
+  readonly verified: [string, NodeStatement][] = [];
+
+  constructor(readonly options: MemberOptions) {}
+
+  news(news: GroupNews): void {
+    this.heard.push(news);
+  }
+
+  reconnected(): void {
+    this.reconnections += 1;
+  }
+
+  command(command: GroupCommand): void {
+    this.commands.push(command);
+  }
+
+  async verifyAnswer(sdp: string, statement: NodeStatement): Promise<NodeFault | undefined> {
+    this.verified.push([sdp, statement]);
+    return this.fault;
+  }
+
+  async signResume(challenge: string): Promise<string | undefined> {
+    return this.signs ? `signed ${challenge}` : undefined;
+  }
+
+  assign(_generation: number, slots: readonly SlotAssignment[]): void {
+    this.assigned.push(slots);
+  }
+
+  attachSender(): void {}
+
+  attachReceiver(): void {}
+
+  async frameCounts(): Promise<never> {
+    throw new Error("nobody counts here");
   }
 
   close(): void {
@@ -155,11 +226,104 @@ export class FakeDevices {
   }
 }
 
+/** Somebody in a meeting: in its group's tree, and on the server's list. */
+export interface Someone {
+  readonly person: Person;
+  readonly info: ParticipantInfo;
+}
+
+/** The own leaf and credential of the first stay. */
+export const OWN = 0;
+export const ME = "me";
+
+/** Somebody on the leaf `id`, with the participant number `id`. */
+export function someone(
+  id: number,
+  name: string,
+  info: Partial<ParticipantInfo> = {},
+  person: Partial<Person> = {},
+): Someone {
+  return {
+    info: {
+      id,
+      leaf: id,
+      presence: { muted: false },
+      connected: true,
+      publications: [],
+      ...info,
+    },
+    person: {
+      leaf: id,
+      credential: `c${id}`,
+      name,
+      role: "guest",
+      proof: "linkOnly",
+      nameShared: false,
+      arrived: false,
+      leaving: false,
+      isSelf: false,
+      ...person,
+    },
+  };
+}
+
+/** The group as this device has it, with these others in it. */
+export function inGroup(others: readonly Someone[], part: Partial<GroupView> = {}): GroupView {
+  const ownCredential = part.ownCredential ?? ME;
+  const self = someone(OWN, "Ada", {}, { credential: ownCredential, isSelf: true }).person;
+  return {
+    state: "inGroup",
+    ownLeaf: OWN,
+    ownCredential,
+    epoch: 1,
+    people: [self, ...others.map(({ person }) => person)],
+    order: { locked: false, mutes: [] },
+    knocks: [],
+    safetyCode: "00000 11111 22222 33333 44444 55555",
+    shield: { level: "unverified", basedOn: [], notCovered: [] },
+    ...part,
+  };
+}
+
+/** The group as somebody outside has it. */
+export function outside(state: GroupView["state"]): GroupView {
+  const nothing = { ownLeaf: null, ownCredential: null, epoch: null, safetyCode: null, people: [] };
+  return {
+    ...inGroup([]),
+    ...nothing,
+    state,
+    shield: { level: "none", basedOn: [], notCovered: [] },
+  };
+}
+
+export function joinedAs(part: Partial<Joined>): ServerMessage {
+  const joined: Joined = {
+    participant: 7,
+    resumeToken: "token",
+    admitted: null,
+    answer: null,
+    mediaAlive: true,
+    ...part,
+  };
+  return { type: "joined", joined };
+}
+
+export function admittedTo(others: readonly Someone[], leaf = OWN): Admitted {
+  return { leaf, others: others.map(({ info }) => info), publications: [] };
+}
+
+const STATEMENT: NodeStatement = { text: "{}", signature: "c2lnbmVk" };
+
+export function answerTo(generation: number, sdp: string): Answer {
+  return { generation, sdp, statement: STATEMENT };
+}
+
 export interface Harness {
   readonly call: Call;
   readonly link: MeetingLink;
   readonly sent: ClientMessage[];
   readonly peers: FakePeer[];
+  readonly members: FakeMember[];
   readonly devices: FakeDevices;
   readonly marks: string[];
   level: number;
@@ -170,44 +334,45 @@ export interface Harness {
   up(): Promise<void>;
   down(): void;
   say(message: ServerMessage): Promise<void>;
+  /** The group is another. */
+  show(view: GroupView): Promise<void>;
   /** What was sent of one type. */
   said<T extends ClientMessage["type"]>(type: T): Extract<ClientMessage, { type: T }>[];
   peer(): FakePeer;
-  person(id: number, name: string, part?: Partial<ParticipantInfo>): Promise<ParticipantInfo>;
+  member(): FakeMember;
   /** Everything that has been promised has happened. */
   settle(): Promise<void>;
-  /** Joins, and is answered. */
-  enter(others?: readonly ParticipantInfo[]): Promise<void>;
+  /** Joins, and is at the door. */
+  knock(): Promise<void>;
+  /** The group has this device, and the server knows. */
+  admit(others?: readonly Someone[], part?: Partial<GroupView>): Promise<void>;
+  /** Joins, is let in, and media runs. */
+  enter(others?: readonly Someone[]): Promise<void>;
 }
 
-export function joinedAs(part: Partial<Joined>): ServerMessage {
-  const joined: Joined = {
-    participant: 7,
-    resumeToken: "token",
-    others: [],
-    publications: [],
-    answer: null,
-    mediaAlive: true,
-    ...part,
-  };
-  return { type: "joined", joined };
-}
+/** What a test may give a call that the world does not have by itself. */
+export type HarnessOptions = Partial<Pick<CallEnv, "hostKeys" | "isSupported">>;
 
 /** Makes a call in a world of its own. Needs fake timers. */
-export async function makeHarness(): Promise<Harness> {
+export async function makeHarness(options: HarnessOptions = {}): Promise<Harness> {
   vi.stubGlobal("MediaStream", FakeStream);
   sessionStorage.clear();
-  const link = await makeLink("https://localhost", OPEN_LINK_POLICY);
-  return openHarness(link);
+  const link = await makeLink("https://localhost", drawMeetingId(), "{}");
+  return openHarness(link, options);
 }
 
 /** The same tab after a reload: storage stays, the rest is new. */
-export async function openHarness(link: MeetingLink): Promise<Harness> {
+export async function openHarness(
+  link: MeetingLink,
+  options: HarnessOptions = {},
+): Promise<Harness> {
   const keys = await deriveKeys(link);
   const sent: ClientMessage[] = [];
   const peers: FakePeer[] = [];
+  const members: FakeMember[] = [];
   const marks: string[] = [];
   let isUp = false;
+  let sockets = 0;
   let events: SignalEvents | undefined;
   let devices: FakeDevices | undefined;
 
@@ -219,18 +384,24 @@ export async function openHarness(link: MeetingLink): Promise<Harness> {
     level: 0,
     screen: { kind: "off" } as ScreenSnapshot,
     screenEvents: undefined as ScreenEvents | undefined,
-    meeting: async (): Promise<Meeting> => ({ title: "Tea", participants: 0 }),
+    meeting: async (): Promise<Meeting> => ({
+      title: "Tea",
+      participants: 0,
+      constitution: '{"hostKey":"a key"}',
+    }),
   };
 
   const env: CallEnv = {
     deriveKeys: async () => keys,
-    // Sealing has tests of its own; here it must not take other threads' time.
-    sealProfile: async (_meta, { name }) => `sealed ${name}`,
-    openProfile: async (_meta, blob) => {
-      if (!blob.startsWith("sealed ")) throw new OpenError("authentication");
-      return { name: blob.slice("sealed ".length) };
-    },
     fetchMeeting: () => harness.meeting(),
+    hostKeys: { find: async () => undefined },
+    isSupported: () => true,
+    warmUp: () => {},
+    createMember: (memberOptions) => {
+      const member = new FakeMember(memberOptions);
+      members.push(member);
+      return member;
+    },
     createSocket: (_url, socketEvents) => {
       events = socketEvents;
       return {
@@ -290,6 +461,7 @@ export async function openHarness(link: MeetingLink): Promise<Harness> {
     storage: sessionStorage,
     nowMs: () => Date.now(),
     mark: (name) => marks.push(name),
+    ...options,
   };
 
   const harness: Harness = {
@@ -297,6 +469,7 @@ export async function openHarness(link: MeetingLink): Promise<Harness> {
     link,
     sent,
     peers,
+    members,
     marks,
     get call() {
       return call;
@@ -307,7 +480,8 @@ export async function openHarness(link: MeetingLink): Promise<Harness> {
     },
     async up() {
       isUp = true;
-      events?.onUp();
+      sockets += 1;
+      events?.onUp(`challenge ${sockets}`);
       await settle();
     },
     down() {
@@ -324,25 +498,31 @@ export async function openHarness(link: MeetingLink): Promise<Harness> {
       if (peer === undefined) throw new Error("no peer connection yet");
       return peer;
     },
-    async person(id, name, part = {}) {
-      const profile = `sealed ${name}`;
-      return {
-        id,
-        profile,
-        presence: { muted: false },
-        connected: true,
-        publications: [],
-        ...part,
-      };
+    member() {
+      const member = members.at(-1);
+      if (member === undefined) throw new Error("no member yet");
+      return member;
+    },
+    async show(view) {
+      this.member().options.events.onView(view);
+      await settle();
     },
     settle,
-    async enter(others = []) {
+    async knock() {
       await this.up();
       call.join();
       await settle();
+      await this.say(joinedAs({}));
+    },
+    async admit(others = [], part = {}) {
+      await this.show(inGroup(others, part));
+      await this.say({ type: "admitted", admitted: admittedTo(others) });
+    },
+    async enter(others = []) {
+      await this.knock();
+      await this.admit(others);
       const { generation } = this.peer();
-      const answer = { generation, sdp: `answer ${generation}` };
-      await this.say(joinedAs({ others: [...others], answer }));
+      await this.say({ type: "answer", answer: answerTo(generation, `answer ${generation}`) });
       this.peer().options.events.onConnected();
       await settle();
     },

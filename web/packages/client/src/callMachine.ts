@@ -4,9 +4,10 @@
  * No timers, sockets or peer connections here: {@link step} answers with the next state and with
  * what the shell must do. Instants and durations are in milliseconds.
  *
- * Two things come and go on their own: the *door* (the socket, and what was said through it) and
- * the *media* (the peer connection). A call goes on while one of them is away: people are still
- * heard while the socket comes back, and the roster still follows while media does.
+ * Two things come and go on their own: the *door* (the socket, what was said through it, and
+ * whether the meeting's group has this device) and the *media* (the peer connection). A call goes
+ * on while one of them is away: people are still heard while the socket comes back, and the roster
+ * still follows while media does.
  * @module
  */
 
@@ -17,61 +18,73 @@ import type { EndReason } from "./snapshot";
 /** The call. Exactly one `kind` at a time. */
 export type CallState =
   | { readonly kind: "preparing"; readonly socket: "down" | "up" }
-  | { readonly kind: "joining"; readonly door: Door; readonly resumeToken: string | undefined }
-  | { readonly kind: "inCall"; readonly resumeToken: string; readonly media: "connecting" | "up" }
+  | {
+      readonly kind: "joining";
+      readonly door: Exclude<Door, "inside">;
+      readonly waits: Waits | undefined;
+    }
+  | { readonly kind: "inCall"; readonly media: "connecting" | "up" }
   | {
       readonly kind: "reconnecting";
       readonly door: Door;
+      readonly waits: Waits | undefined;
       readonly media: Media;
-      readonly resumeToken: string | undefined;
+      /** There was a leaf in the group, and the server may still know the session. */
+      readonly resumes: boolean;
       readonly sinceMs: number;
       readonly attempt: number;
     }
   | { readonly kind: "ended"; readonly reason: EndReason };
 
-/** `closed`: no socket; `asked`: `join` or `resume` is on its way; `inside`: the server said yes. */
-export type Door = "closed" | "asked" | "inside";
+/**
+ * `closed`: no socket; `asked`: `join` or `resume` is on its way; `outside`: the server knows this
+ * device, the group does not have it yet; `inside`: the group has it.
+ */
+export type Door = "closed" | "asked" | "outside" | "inside";
+
+/** What is waited for at the door: somebody who lets people in, or a host who opens the meeting. */
+export type Waits = "admission" | "host";
 
 /** `lost`: what ran is dead, and nothing new has been offered yet. */
 export type Media = "connecting" | "up" | "lost";
 
 /** Something that happened. */
 export type CallInput =
-  | { readonly kind: "joinPressed"; readonly resumeToken: string | undefined }
+  | { readonly kind: "joinPressed" }
   | { readonly kind: "rejoinPressed" }
   | { readonly kind: "leavePressed" }
   /** The socket is open and greeted. */
   | { readonly kind: "socketUp" }
   | { readonly kind: "socketDown"; readonly atMs: number }
-  /** The server let us in. `answered`: it also answered an offer. */
-  | {
-      readonly kind: "joined";
-      readonly resumeToken: string;
-      readonly mediaAlive: boolean;
-      readonly answered: boolean;
-    }
+  /** The server knows this device as a newcomer: the rest is between it and the group. */
+  | { readonly kind: "atDoor" }
+  /** The server took the session up again. `answered`: it also answered an offer. */
+  | { readonly kind: "resumed"; readonly mediaAlive: boolean; readonly answered: boolean }
+  /** This device's leaf is in the group: a media session may be offered. */
+  | { readonly kind: "admitted" }
+  /** What the group's door is waited for changed. */
+  | { readonly kind: "waits"; readonly why: Waits | undefined; readonly atMs: number }
   | { readonly kind: "mediaUp" }
   | { readonly kind: "mediaLost"; readonly atMs: number }
-  | { readonly kind: "refused"; readonly code: ErrorCode; readonly fatal: boolean }
-  | { readonly kind: "policyMismatch" }
-  /** {@link patienceMs} ran out. */
+  | { readonly kind: "refused"; readonly code: ErrorCode; readonly atMs: number }
+  /** The call cannot go on. */
+  | { readonly kind: "stopped"; readonly reason: EndReason }
+  /** {@link patienceOf} ran out. */
   | { readonly kind: "patienceEnded" };
 
 /** Something to do. */
 export type CallEffect =
   | { readonly kind: "openSocket" }
-  /** Says `join`, or `resume` if there is a token; with a new offer, or keeping what runs. */
-  | {
-      readonly kind: "enter";
-      readonly resumeToken: string | undefined;
-      readonly media: "keep" | "offer";
-    }
+  /** Says `resume` where that can work, otherwise `join`. `media` is for `resume`. */
+  | { readonly kind: "enter"; readonly resume: boolean; readonly media: "keep" | "offer" }
   /** Makes a new peer connection and offers it on the open socket. */
   | { readonly kind: "renewMedia"; readonly delayMs: number }
   | { readonly kind: "sendLeave" }
-  /** Frees socket, peer connection and devices. */
+  /** Frees socket, peer connection, devices and keys. */
   | { readonly kind: "close" }
-  /** Drops what a reload would come back with. */
+  /** Drops what a reload would come back into: it asks before it joins again. */
+  | { readonly kind: "forgetStay" }
+  /** Drops what a reload would come back with, the link's secret too. */
   | { readonly kind: "forget" };
 
 type Step = readonly [CallState, readonly CallEffect[]];
@@ -80,14 +93,27 @@ type Step = readonly [CallState, readonly CallEffect[]];
 const FIRST_RENEWAL_DELAY_MS = 250;
 const MAX_RENEWAL_DELAY_MS = 4_000;
 
-/** How long the state may last before `patienceEnded`; `undefined`: for ever. */
-export function patienceMs(state: CallState): number | undefined {
+/** What may not last for ever. Each kind has one span of time, however often its state changes. */
+export type Patience = "joining" | "backToDoor" | "reconnecting";
+
+/** The longest span of each, in milliseconds. */
+export const PATIENCE_MS: Readonly<Record<Patience, number>> = {
+  joining: 30_000,
+  // Who waits to be let in comes back to the door after a server's restart or a tunnel.
+  backToDoor: 120_000,
+  // Longer than a server's restart, a train's tunnel or a change of networks takes.
+  reconnecting: 120_000,
+};
+
+/** What the state asks patience for; nothing if it may last for ever. */
+export function patienceOf(state: CallState): Patience | undefined {
   switch (state.kind) {
     case "joining":
-      return 20_000;
     case "reconnecting":
-      // Longer than a server's restart, a train's tunnel or a change of networks takes.
-      return 120_000;
+      // Somebody opens the door when they like.
+      if (state.waits !== undefined && state.door === "outside") return undefined;
+      if (state.waits !== undefined) return "backToDoor";
+      return state.kind;
     case "preparing":
     case "inCall":
     case "ended":
@@ -100,10 +126,10 @@ export function patienceMs(state: CallState): number | undefined {
 export function step(state: CallState, input: CallInput): Step {
   switch (input.kind) {
     case "joinPressed":
-      return state.kind === "preparing" ? join(state.socket, input.resumeToken) : [state, []];
+      return state.kind === "preparing" ? join(state.socket) : [state, []];
     case "rejoinPressed":
       return state.kind === "ended"
-        ? [{ kind: "joining", door: "closed", resumeToken: undefined }, [{ kind: "openSocket" }]]
+        ? [{ kind: "joining", door: "closed", waits: undefined }, [{ kind: "openSocket" }]]
         : [state, []];
     case "leavePressed":
       return leave(state);
@@ -111,37 +137,48 @@ export function step(state: CallState, input: CallInput): Step {
       return socketUp(state);
     case "socketDown":
       return socketDown(state, input.atMs);
-    case "joined":
-      return joined(state, input);
+    case "atDoor":
+      return atDoor(state);
+    case "resumed":
+      return resumed(state, input);
+    case "admitted":
+      return admitted(state);
+    case "waits":
+      return waits(state, input);
     case "mediaUp":
       return mediaUp(state);
     case "mediaLost":
       return mediaLost(state, input.atMs);
     case "refused":
-      return refused(state, input.code);
-    case "policyMismatch":
-      return state.kind === "ended" ? [state, []] : end({ kind: "policyMismatch" });
+      return refused(state, input.code, input.atMs);
+    case "stopped":
+      return state.kind === "ended" ? [state, []] : depart(state, input.reason, "forgetStay");
     case "patienceEnded":
-      return patienceMs(state) === undefined ? [state, []] : end({ kind: "unreachable" });
+      return patienceOf(state) === undefined ? [state, []] : end({ kind: "unreachable" });
     default:
       return unreachable(input);
   }
 }
 
-function join(socket: "down" | "up", resumeToken: string | undefined): Step {
+function join(socket: "down" | "up"): Step {
   return socket === "up"
-    ? [{ kind: "joining", door: "asked", resumeToken }, [enter(resumeToken, "offer")]]
-    : [{ kind: "joining", door: "closed", resumeToken }, []];
+    ? [{ kind: "joining", door: "asked", waits: undefined }, [enter(false, "offer")]]
+    : [{ kind: "joining", door: "closed", waits: undefined }, []];
 }
 
 function leave(state: CallState): Step {
   if (state.kind === "ended") return [state, []];
-  const reason: EndReason = { kind: "left" };
-  const close: readonly CallEffect[] = [{ kind: "close" }, { kind: "forget" }];
-  return [{ kind: "ended", reason }, isInside(state) ? [{ kind: "sendLeave" }, ...close] : close];
+  return depart(state, { kind: "left" }, "forget");
 }
 
-function isInside(state: CallState): boolean {
+/** Goes, and says so: nobody is to wait for it. */
+function depart(state: CallState, reason: EndReason, forget: "forget" | "forgetStay"): Step {
+  const close: readonly CallEffect[] = [{ kind: "close" }, { kind: forget }];
+  return [{ kind: "ended", reason }, isKnown(state) ? [{ kind: "sendLeave" }, ...close] : close];
+}
+
+/** Whether the server knows of this device, or is about to. */
+function isKnown(state: CallState): boolean {
   return state.kind === "inCall" || ("door" in state && state.door !== "closed");
 }
 
@@ -150,11 +187,11 @@ function socketUp(state: CallState): Step {
     case "preparing":
       return [{ kind: "preparing", socket: "up" }, []];
     case "joining":
-      return [{ ...state, door: "asked" }, [enter(state.resumeToken, "offer")]];
+      return [{ ...state, door: "asked" }, [enter(false, "offer")]];
     case "reconnecting":
       return [
         { ...state, door: "asked", media: state.media === "up" ? "up" : "connecting" },
-        [enter(state.resumeToken, state.media === "up" ? "keep" : "offer")],
+        [enter(state.resumes, state.media === "up" ? "keep" : "offer")],
       ];
     case "inCall":
     case "ended":
@@ -171,12 +208,8 @@ function socketDown(state: CallState, atMs: number): Step {
     case "joining":
       return [{ ...state, door: "closed" }, []];
     case "inCall": {
-      const { resumeToken } = state;
       const media = state.media === "up" ? "up" : "lost";
-      return [
-        { kind: "reconnecting", door: "closed", media, resumeToken, sinceMs: atMs, attempt: 1 },
-        [],
-      ];
+      return [reconnecting({ door: "closed", media, sinceMs: atMs }), []];
     }
     case "reconnecting": {
       const media = state.media === "up" ? "up" : "lost";
@@ -189,19 +222,54 @@ function socketDown(state: CallState, atMs: number): Step {
   }
 }
 
-function joined(state: CallState, input: Extract<CallInput, { kind: "joined" }>): Step {
-  const { resumeToken } = input;
-  if (state.kind === "joining") {
-    return input.answered
-      ? [{ kind: "inCall", resumeToken, media: "connecting" }, []]
-      : [{ kind: "inCall", resumeToken, media: "connecting" }, [renew(0)]];
-  }
+function atDoor(state: CallState): Step {
+  if (state.kind === "joining") return [{ ...state, door: "outside" }, []];
   if (state.kind !== "reconnecting") return [state, []];
-  const inside = { ...state, resumeToken, door: "inside" } as const;
+  return [{ ...state, door: "outside", media: "lost", resumes: false }, []];
+}
+
+function resumed(state: CallState, input: Extract<CallInput, { kind: "resumed" }>): Step {
+  if (state.kind !== "reconnecting") return [state, []];
+  const inside = { ...state, door: "inside" } as const;
   if (input.answered && state.media !== "up") return [{ ...inside, media: "connecting" }, []];
-  if (input.mediaAlive && state.media === "up")
-    return [{ kind: "inCall", resumeToken, media: "up" }, []];
+  if (input.mediaAlive && state.media === "up") return [{ kind: "inCall", media: "up" }, []];
   return [{ ...inside, media: "connecting" }, [renew(0)]];
+}
+
+/** Each admission begins a media session: what ran before was another leaf's. */
+function admitted(state: CallState): Step {
+  switch (state.kind) {
+    case "inCall":
+      return [{ kind: "inCall", media: "connecting" }, [renew(0)]];
+    case "joining":
+    case "reconnecting":
+      return state.door === "outside" || state.door === "inside"
+        ? [{ kind: "inCall", media: "connecting" }, [renew(0)]]
+        : [state, []];
+    case "preparing":
+    case "ended":
+      return [state, []];
+    default:
+      return unreachable(state);
+  }
+}
+
+function waits(state: CallState, { why, atMs }: Extract<CallInput, { kind: "waits" }>): Step {
+  switch (state.kind) {
+    case "joining":
+    case "reconnecting":
+      return [{ ...state, waits: why }, []];
+    case "inCall":
+      // It comes in anew, and the group asks it to wait as it would a newcomer.
+      return why === undefined
+        ? [state, []]
+        : [reconnecting({ door: "outside", waits: why, media: "lost", sinceMs: atMs }), []];
+    case "preparing":
+    case "ended":
+      return [state, []];
+    default:
+      return unreachable(state);
+  }
 }
 
 function mediaUp(state: CallState): Step {
@@ -209,8 +277,9 @@ function mediaUp(state: CallState): Step {
     case "inCall":
       return [{ ...state, media: "up" }, []];
     case "reconnecting":
-      return state.door === "inside" && state.resumeToken !== undefined
-        ? [{ kind: "inCall", resumeToken: state.resumeToken, media: "up" }, []]
+      if (state.door === "outside") return [state, []];
+      return state.door === "inside"
+        ? [{ kind: "inCall", media: "up" }, []]
         : [{ ...state, media: "up" }, []];
     case "preparing":
     case "joining":
@@ -223,11 +292,8 @@ function mediaUp(state: CallState): Step {
 
 function mediaLost(state: CallState, atMs: number): Step {
   switch (state.kind) {
-    case "inCall": {
-      const { resumeToken } = state;
-      const inside = { kind: "reconnecting", door: "inside", media: "connecting" } as const;
-      return [{ ...inside, resumeToken, sinceMs: atMs, attempt: 1 }, [renew(0)]];
-    }
+    case "inCall":
+      return [reconnecting({ door: "inside", media: "connecting", sinceMs: atMs }), [renew(0)]];
     case "reconnecting": {
       if (state.door !== "inside") return [{ ...state, media: "lost" }, []];
       const delayMs = Math.min(
@@ -245,11 +311,11 @@ function mediaLost(state: CallState, atMs: number): Step {
   }
 }
 
-function refused(state: CallState, code: ErrorCode): Step {
+function refused(state: CallState, code: ErrorCode, atMs: number): Step {
   if (state.kind === "ended") return [state, []];
   switch (code) {
     case "replaced":
-      return [{ kind: "ended", reason: { kind: "replaced" } }, [{ kind: "close" }]];
+      return end({ kind: "replaced" });
     case "unknownMeeting":
     case "unsupportedVersion":
       return end({ kind: "refused", code });
@@ -259,10 +325,7 @@ function refused(state: CallState, code: ErrorCode): Step {
       // The socket closes next, and what follows a restart is an ordinary reconnection.
       return [state, []];
     case "badOffer":
-      // A pool that could not grow is the peer's to roll back; an entry without media is none.
-      return state.kind === "reconnecting" && state.door === "inside"
-        ? mediaLost(state, state.sinceMs)
-        : endIfAsking(state, code);
+      return offerRefused(state, atMs);
     case "badMessage":
     case "internal":
     case "meetingFull":
@@ -273,15 +336,18 @@ function refused(state: CallState, code: ErrorCode): Step {
   }
 }
 
-/** The session is gone, the meeting is not: come in as a new participant, on the same socket. */
+/** The session is gone, the meeting is not: come in as a newcomer, on the same socket. */
 function joinAnew(state: CallState): Step {
-  if (state.kind === "joining" && state.door === "asked") {
-    return [{ ...state, resumeToken: undefined }, [enter(undefined, "offer")]];
-  }
-  if (state.kind === "reconnecting" && state.door === "asked") {
-    return [{ ...state, resumeToken: undefined, media: "connecting" }, [enter(undefined, "offer")]];
-  }
-  return [state, []];
+  return state.kind === "reconnecting" && state.door === "asked"
+    ? [{ ...state, media: "lost", resumes: false }, [enter(false, "offer")]]
+    : [state, []];
+}
+
+/** A pool that could not grow is the peer's to roll back; a session without media is none. */
+function offerRefused(state: CallState, atMs: number): Step {
+  const hasNone = "media" in state && state.media !== "up";
+  const isInside = state.kind === "inCall" || ("door" in state && state.door === "inside");
+  return hasNone && isInside ? mediaLost(state, atMs) : endIfAsking(state, "badOffer");
 }
 
 function endIfAsking(state: CallState, code: ErrorCode): Step {
@@ -292,8 +358,17 @@ function end(reason: EndReason): Step {
   return [{ kind: "ended", reason }, [{ kind: "close" }]];
 }
 
-function enter(resumeToken: string | undefined, media: "keep" | "offer"): CallEffect {
-  return { kind: "enter", resumeToken, media };
+type Reconnecting = Extract<CallState, { kind: "reconnecting" }>;
+
+function reconnecting(
+  part: Pick<Reconnecting, "door" | "media" | "sinceMs"> & Partial<Reconnecting>,
+): Reconnecting {
+  const { waits: why } = part;
+  return { kind: "reconnecting", resumes: why === undefined, attempt: 1, waits: why, ...part };
+}
+
+function enter(resume: boolean, media: "keep" | "offer"): CallEffect {
+  return { kind: "enter", resume, media };
 }
 
 function renew(delayMs: number): CallEffect {

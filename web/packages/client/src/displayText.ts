@@ -19,6 +19,20 @@ export function cleanTitle(title: string): string {
 }
 
 /**
+ * Makes a chat message fit to be sent and shown. Lines stay lines; marks and isolates, which some
+ * languages need, stay as well, for they reach no further than the paragraph. Control characters
+ * go, and so do embeddings and overrides, which make a text read as another.
+ */
+export function cleanChat(text: string): string {
+  return text.replaceAll(LINE_END, "\n").replaceAll(REMOVED_FROM_CHAT, "").trim();
+}
+
+const LINE_END = /\r\n?|[\u0085\u2028\u2029]/gu;
+
+/** Control characters but tab and line feed, bidirectional embeddings and overrides (UAX #9). */
+const REMOVED_FROM_CHAT = /(?![\t\n])\p{Cc}|[\u202a-\u202e\ufeff]/gu;
+
+/**
  * Control characters, separators of lines and paragraphs, the byte order mark, and the marks,
  * embeddings, overrides and isolates of bidirectional text (UAX #9).
  */

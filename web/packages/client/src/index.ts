@@ -1,6 +1,7 @@
 export { Call, type CallOptions, createCall } from "./Call";
 export { browserCallEnv, type CallEnv } from "./callEnv";
-export { cleanName, cleanTitle, MAX_NAME_CHARS, MAX_TITLE_CHARS } from "./displayText";
+export type { MeetingMode } from "./constitution";
+export { cleanChat, cleanName, cleanTitle, MAX_NAME_CHARS, MAX_TITLE_CHARS } from "./displayText";
 export {
   claimLink,
   forgetLink,
@@ -13,6 +14,7 @@ export {
   parseLink,
 } from "./link";
 export {
+  type CreatedMeeting,
   createMeeting,
   fetchMeeting,
   type Meeting,
@@ -40,13 +42,13 @@ export type {
   ShownReaction,
   VideoSnapshot,
 } from "./snapshot";
-export { noTransform, type ReceivingSlot, type StreamTransform } from "./streamTransform";
 export {
   canChooseSpeaker,
   canShareScreen,
   type MissingFeature,
   missingFeatures,
 } from "./support";
+export { isSayable, MAX_CHAT_BYTES } from "./Talk";
 export {
   arrange,
   type DeviceClass,

@@ -2,28 +2,39 @@ import { describe, expect, test } from "vitest";
 
 import vectors from "../../../../crates/core/link/vectors.json";
 import { fromBase64Url, toBase64Url } from "./base64url";
+import { writeConstitution } from "./constitution";
 import { cleanName } from "./displayText";
+import { HostKeys } from "./hostKeys";
 import {
   claimLink,
   deriveKeys,
+  drawMeetingId,
   forgetLink,
+  formatHostLink,
   formatLink,
+  keepLink,
   type LinkPlace,
   makeLink,
-  OPEN_LINK_POLICY,
-  openProfile,
   openTitle,
   ParseLinkError,
   parseLink,
   policyDigest,
-  sealProfile,
   sealTitle,
 } from "./link";
+
+/** Host keys that nothing keeps. */
+function hostKeys(): HostKeys {
+  return new HostKeys({ get: async () => undefined, put: async () => {} });
+}
 
 function hex(bytes: Uint8Array | undefined): string {
   return bytes === undefined
     ? ""
     : Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+function fromHex(byte: string): number {
+  return Number.parseInt(byte, 16);
 }
 
 describe.each(vectors.links)("the link $link", (vector) => {
@@ -50,44 +61,57 @@ describe.each(vectors.links)("the link $link", (vector) => {
     expect(keys.tokenHash).toBe(vector.tokenHash);
   });
 
-  test("opens what the Rust twin sealed", async () => {
+  test("opens the title that the Rust twin sealed", async () => {
     const { meta } = await deriveKeys(link);
     expect(await openTitle(meta, vector.sealedTitle)).toBe(vector.title);
-    expect(await openProfile(meta, vector.sealedProfile)).toEqual({ name: vector.name });
   });
 
-  test("cleans a name whose author did not", async () => {
+  test("cleans a title whose author did not", async () => {
     const { meta } = await deriveKeys(link);
     const iv = new Uint8Array(12);
-    const additionalData = new TextEncoder().encode("conclave/1 profile");
-    const json = new TextEncoder().encode(JSON.stringify({ name: " Eve\u202e\n ", more: 1 }));
-    const sealed = await crypto.subtle.encrypt({ name: "AES-GCM", iv, additionalData }, meta, json);
+    const additionalData = new TextEncoder().encode("conclave/1 title");
+    const title = new TextEncoder().encode(" Tea\u202e\n ");
+    const sealed = await crypto.subtle.encrypt(
+      { name: "AES-GCM", iv, additionalData },
+      meta,
+      title,
+    );
     const blob = toBase64Url(new Uint8Array([...iv, ...new Uint8Array(sealed)]));
-    expect(await openProfile(meta, blob)).toEqual({ name: "Eve" });
+    expect(await openTitle(meta, blob)).toBe("Tea");
   });
 
-  test("does not open a title as a profile, nor what was damaged or cut", async () => {
+  test("does not open a name as a title, nor what was damaged or cut", async () => {
     const { meta } = await deriveKeys(link);
-    const { sealedTitle, sealedProfile, forgedProfile } = vector;
-    await expect(openProfile(meta, forgedProfile)).rejects.toMatchObject({
-      fault: "authentication",
-    });
-    await expect(openProfile(meta, sealedTitle)).rejects.toMatchObject({ fault: "authentication" });
-    const damaged = `${sealedProfile.slice(0, 20)}AAAA${sealedProfile.slice(24)}`;
-    await expect(openProfile(meta, damaged)).rejects.toMatchObject({ fault: "authentication" });
+    const { sealedTitle, sealedProfile } = vector;
+    await expect(openTitle(meta, sealedProfile)).rejects.toMatchObject({ fault: "authentication" });
+    const damaged = `${sealedTitle.slice(0, 20)}AAAA${sealedTitle.slice(24)}`;
+    await expect(openTitle(meta, damaged)).rejects.toMatchObject({ fault: "authentication" });
     await expect(openTitle(meta, "AAAA")).rejects.toMatchObject({ fault: "truncated" });
     await expect(openTitle(meta, "ä")).rejects.toMatchObject({ fault: "truncated" });
   });
 
   test("opens what was sealed here, under a nonce of its own each time", async () => {
     const { meta } = await deriveKeys(link);
-    const twice = [
-      await sealProfile(meta, { name: "  Ada " }),
-      await sealProfile(meta, { name: "Ada" }),
-    ];
+    const twice = [await sealTitle(meta, "Tea\u202e"), await sealTitle(meta, "Tea")];
     expect(twice[0]).not.toBe(twice[1]);
-    expect(await openProfile(meta, twice[0] ?? "")).toEqual({ name: "Ada" });
-    expect(await openTitle(meta, await sealTitle(meta, "Tea\u202e"))).toBe("Tea");
+    expect(await openTitle(meta, twice[0] ?? "")).toBe("Tea");
+  });
+
+  test("is its host link without what makes a host", () => {
+    const host = parseLink(vector.hostLink);
+    expect(hex(host.hostSeed)).toBe(vector.hostSeedBytes);
+    expect(formatLink(host)).toBe(vector.link);
+    expect(formatHostLink(link, host.hostSeed ?? new Uint8Array())).toBe(vector.hostLink);
+  });
+
+  test("names a constitution as this client writes it", async () => {
+    const { hostSeed } = parseLink(vector.hostLink);
+    const hostKey = await hostKeys().adopt(link.id, hostSeed ?? new Uint8Array());
+    expect(hex(fromBase64Url(hostKey))).toBe(vector.hostKeyBytes);
+    const { mode, nodeKey, jurisdictions } = JSON.parse(vector.policy);
+    const joinBeforeHost = false;
+    const founding = { meeting: link.id, mode, joinBeforeHost, hostKey, nodeKey, jurisdictions };
+    expect(writeConstitution(founding)).toBe(vector.policy);
   });
 });
 
@@ -116,8 +140,8 @@ test.each(vectors.names)("the name $input is shown as $cleaned", ({ input, clean
 
 test("each new link has its own id and secret", async () => {
   const [a, b] = await Promise.all([
-    makeLink("https://localhost", OPEN_LINK_POLICY),
-    makeLink("https://localhost", OPEN_LINK_POLICY),
+    makeLink("https://localhost", drawMeetingId(), "{}"),
+    makeLink("https://localhost", drawMeetingId(), "{}"),
   ]);
   expect(a.id).not.toBe(b.id);
   expect(hex(a.secret)).not.toBe(hex(b.secret));
@@ -157,6 +181,34 @@ describe("the link of the address bar", () => {
     const tab = openTab(sessionStorage, text.slice(0, -3));
     expect(() => claimLink(tab)).toThrow(ParseLinkError);
     expect(tab.shown()).not.toContain("#");
+  });
+
+  test("makes a host, and keeps nothing that could make another", async () => {
+    sessionStorage.clear();
+    const { hostLink, hostSeedBytes, hostKeyBytes } = vectors.links[0] ?? {};
+    const keys = hostKeys();
+    const tab = openTab(sessionStorage, hostLink ?? "");
+    const link = claimLink(tab, keys);
+    expect(link).not.toHaveProperty("hostSeed");
+    expect(tab.shown()).not.toContain("#");
+    const seed = hostLink?.split(".").at(-1) ?? "";
+    expect(fromBase64Url(seed)).toBeDefined();
+    expect(hex(fromBase64Url(seed))).toBe(hostSeedBytes);
+    expect(JSON.stringify([...Object.entries(sessionStorage)])).not.toContain(seed);
+    expect(claimLink(tab, keys)).toEqual(link);
+    const publicKey = toBase64Url(Uint8Array.from(hostKeyBytes?.match(/../g) ?? [], fromHex));
+    const key = await keys.find(link.id, publicKey);
+    expect(key?.extractable).toBe(false);
+    expect(await keys.find(link.id, "another")).toBeUndefined();
+  });
+
+  test("makes a host of who pasted it, too", async () => {
+    sessionStorage.clear();
+    const { hostLink = "", policy = "" } = vectors.links[0] ?? {};
+    const keys = hostKeys();
+    const link = keepLink(parseLink(hostLink), sessionStorage, keys);
+    expect(link).not.toHaveProperty("hostSeed");
+    expect(await keys.find(link.id, JSON.parse(policy).hostKey)).toBeDefined();
   });
 
   test("is gone after leaving", () => {

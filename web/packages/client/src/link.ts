@@ -2,15 +2,17 @@
  * The meeting link and what is derived from its secret.
  *
  * A link names a meeting and carries, in its fragment, a secret that no server sees. From that
- * secret come the token that the server checks and the key under which title and names are
- * sealed. `crates/core/link` is the same in Rust; both are tested by its `vectors.json`.
+ * secret come the token that the server checks and the key under which the title is sealed. A host
+ * link carries the host key's seed as well. `crates/core/link` is the same in Rust; both are tested
+ * by its `vectors.json`.
  * @module
  */
 
 import type { MeetingId, SealedBlob } from "@conclave/wire";
 
 import { fromBase64Url, toBase64Url } from "./base64url";
-import { cleanName, cleanTitle } from "./displayText";
+import { cleanTitle } from "./displayText";
+import { deviceHostKeys, type HostKeys } from "./hostKeys";
 
 /** Where a meeting is, which it is, and the secret that lets a person in. Never for logs. */
 export interface MeetingLink {
@@ -21,23 +23,28 @@ export interface MeetingLink {
   readonly secret: Uint8Array<ArrayBuffer>;
   /** 22 characters of base64url: the first 16 bytes of the SHA-256 of the policy's text. */
   readonly policyDigest: string;
+  /**
+   * What makes a host of whoever holds the link: 32 bytes, only in a host link just parsed.
+   * {@link claimLink} and {@link keepLink} make a key of this device of it and drop it.
+   */
+  readonly hostSeed?: Uint8Array<ArrayBuffer>;
 }
 
 /** The version of the fragment's form that this client reads and writes. */
 const LINK_VERSION = "1";
 
-/** The policy of a meeting that whoever holds the link may enter. */
-export const OPEN_LINK_POLICY = '{"version":1,"mode":"open-link"}';
-
 const ID_BYTES = 16;
 const SECRET_BYTES = 32;
+const SEED_BYTES = 32;
 const DIGEST_BYTES = 16;
 const NONCE_BYTES = 12;
 
 /** Which part of a link is wrong. */
 export type LinkPart =
-  /** The fragment has not the three parts version, secret and policy digest. */
+  /** The fragment has not the parts version, secret and policy digest. */
   | "fragment"
+  /** The host seed is not 43 characters of base64url. */
+  | "hostSeed"
   /** The meeting id is not 22 characters of base64url. */
   | "meeting"
   /** There is no fragment, so no secret: the link was cut off at `#`. */
@@ -75,17 +82,34 @@ export function parseLink(text: string): MeetingLink {
   return parseParts(origin, address?.[2] ?? "", trimmed.slice(hash + 1));
 }
 
-/** The link as text, for the person who shares it. */
+/** The guests' link as text, for the person who shares it: never with what makes a host. */
 export function formatLink(link: MeetingLink): string {
-  const secret = toBase64Url(link.secret);
-  return `${link.origin}/m/${link.id}#${LINK_VERSION}.${secret}.${link.policyDigest}`;
+  return `${link.origin}/m/${link.id}#${formatFragment(link)}`;
 }
 
-/** A fresh meeting at `origin` with a random id and secret. */
-export async function makeLink(origin: string, policy: string): Promise<MeetingLink> {
+/** The host link as text, for another device of the host's. */
+export function formatHostLink(link: MeetingLink, seed: Uint8Array): string {
+  return `${formatLink(link)}.${toBase64Url(seed)}`;
+}
+
+function formatFragment({ secret, policyDigest }: MeetingLink): string {
+  return `${LINK_VERSION}.${toBase64Url(secret)}.${policyDigest}`;
+}
+
+/** A random id for a new meeting. */
+export function drawMeetingId(): MeetingId {
+  return toBase64Url(randomBytes(ID_BYTES));
+}
+
+/** A link with a random secret to a new meeting of this policy. */
+export async function makeLink(
+  origin: string,
+  id: MeetingId,
+  policy: string,
+): Promise<MeetingLink> {
   return {
     origin,
-    id: toBase64Url(randomBytes(ID_BYTES)),
+    id,
     secret: randomBytes(SECRET_BYTES),
     policyDigest: await policyDigest(policy),
   };
@@ -116,12 +140,17 @@ function parseParts(origin: string, path: string, fragment: string): MeetingLink
   const [version, rest] = splitOnce(fragment);
   if (rest === undefined) throw new ParseLinkError("fragment");
   if (version !== LINK_VERSION) throw new ParseLinkError("version");
-  const [secretText, digest] = splitOnce(rest);
-  if (digest === undefined) throw new ParseLinkError("fragment");
+  const [secretText, digestAndSeed] = splitOnce(rest);
+  if (digestAndSeed === undefined) throw new ParseLinkError("fragment");
+  const [digest, seedText] = splitOnce(digestAndSeed);
   const secret = fromBase64Url(secretText);
   if (secret?.length !== SECRET_BYTES) throw new ParseLinkError("secret");
   if (fromBase64Url(digest)?.length !== DIGEST_BYTES) throw new ParseLinkError("policyDigest");
-  return { origin, id, secret, policyDigest: digest };
+  const link: MeetingLink = { origin, id, secret, policyDigest: digest };
+  if (seedText === undefined) return link;
+  const hostSeed = fromBase64Url(seedText);
+  if (hostSeed?.length !== SEED_BYTES) throw new ParseLinkError("hostSeed");
+  return { ...link, hostSeed };
 }
 
 function splitOnce(text: string): readonly [string, string | undefined] {
@@ -135,7 +164,7 @@ export interface LinkKeys {
   readonly token: string;
   /** What the server stores of it: its SHA-256. */
   readonly tokenHash: string;
-  /** What title and names are sealed under. */
+  /** What the title is sealed under. */
   readonly meta: CryptoKey;
 }
 
@@ -166,9 +195,8 @@ export async function deriveKeys(link: MeetingLink): Promise<LinkKeys> {
   };
 }
 
-/** Bound into each blob, so that the server cannot pass a title off as a profile. */
+/** Bound into the blob, so that the server cannot pass another off as a title. */
 const TITLE_AAD = "conclave/1 title";
-const PROFILE_AAD = "conclave/1 profile";
 
 /** Why a blob does not open. */
 export type OpenFault =
@@ -199,36 +227,6 @@ export function sealTitle(meta: CryptoKey, title: string): Promise<SealedBlob> {
  */
 export async function openTitle(meta: CryptoKey, blob: SealedBlob): Promise<string> {
   return cleanTitle(await open(meta, TITLE_AAD, blob));
-}
-
-/** Seals what the others in a call see of a person. */
-export function sealProfile(
-  meta: CryptoKey,
-  profile: { readonly name: string },
-): Promise<SealedBlob> {
-  return seal(meta, PROFILE_AAD, JSON.stringify({ name: cleanName(profile.name) }));
-}
-
-/**
- * Opens a person's profile; the name that comes out is cleaned.
- * @throws {OpenError}
- */
-export async function openProfile(
-  meta: CryptoKey,
-  blob: SealedBlob,
-): Promise<{ readonly name: string }> {
-  const text = await open(meta, PROFILE_AAD, blob);
-  let profile: unknown;
-  try {
-    profile = JSON.parse(text);
-  } catch {
-    throw new OpenError("content");
-  }
-  if (typeof profile !== "object" || profile === null || !("name" in profile)) {
-    throw new OpenError("content");
-  }
-  if (typeof profile.name !== "string") throw new OpenError("content");
-  return { name: cleanName(profile.name) };
 }
 
 async function seal(meta: CryptoKey, aad: string, plaintext: string): Promise<SealedBlob> {
@@ -279,29 +277,39 @@ export interface LinkPlace {
  * The link that the page was opened with, or, after a reload, the one it was opened with before.
  *
  * The fragment is taken out of the address bar at once, so that neither a screenshot nor a shared
- * screen nor the history shows the secret.
+ * screen nor the history shows the secret. What makes a host becomes a key of this device.
  * @throws {ParseLinkError} `noFragment` if the address names a meeting without its secret.
  */
-export function claimLink({ location, history, storage }: LinkPlace): MeetingLink {
+export function claimLink(
+  { location, history, storage }: LinkPlace,
+  hostKeys: HostKeys = deviceHostKeys,
+): MeetingLink {
   const fragment = location.hash.slice(1);
-  const key = linkKey(location.pathname.slice("/m/".length));
   if (fragment !== "") {
     history.replaceState(history.state, "", location.pathname);
     // The page is already served from this origin: it need not be proven to be a server's.
     const link = parseParts(location.origin, location.pathname, fragment);
-    storage.setItem(key, fragment);
-    return link;
+    return keepLink(link, storage, hostKeys);
   }
   if (!location.pathname.startsWith("/m/")) throw new ParseLinkError("path");
-  const kept = storage.getItem(key);
+  const kept = storage.getItem(linkKey(location.pathname.slice("/m/".length)));
   if (kept === null) throw new ParseLinkError("noFragment");
   return parseParts(location.origin, location.pathname, kept);
 }
 
-/** Keeps the secret of a link that did not come by the address bar, for a reload. */
-export function keepLink(link: MeetingLink, storage: Storage): void {
-  const text = formatLink(link);
-  storage.setItem(linkKey(link.id), text.slice(text.indexOf("#") + 1));
+/**
+ * Keeps a link's secret in this tab, for a reload, and what makes a host as a key of this device.
+ * Answers with the guests' link.
+ */
+export function keepLink(
+  { hostSeed, ...link }: MeetingLink,
+  storage: Storage,
+  hostKeys: HostKeys = deviceHostKeys,
+): MeetingLink {
+  storage.setItem(linkKey(link.id), formatFragment(link));
+  // A browser that cannot use the key comes in as a guest.
+  if (hostSeed !== undefined) hostKeys.adopt(link.id, hostSeed).catch(() => {});
+  return link;
 }
 
 /** Drops the secret: the person left. */

@@ -1,11 +1,15 @@
-import type { CreateMeeting, MeetingInfo } from "@conclave/wire";
+import type { CreateMeeting, MeetingInfo, ServerInfo } from "@conclave/wire";
 
+import { fromBase64Url } from "./base64url";
+import { type MeetingMode, writeConstitution } from "./constitution";
+import { deviceHostKeys, drawHostSeed, type HostKeys } from "./hostKeys";
 import {
   deriveKeys,
+  drawMeetingId,
+  formatHostLink,
   type LinkKeys,
   type MeetingLink,
   makeLink,
-  OPEN_LINK_POLICY,
   OpenError,
   openTitle,
   policyDigest,
@@ -47,18 +51,49 @@ export interface Meeting {
   readonly title: string;
   /** How many are in the call now. */
   readonly participants: number;
+  /** The constitution's text: the one whose digest is in the link. */
+  readonly constitution: string;
+}
+
+/** How a meeting is to be. */
+export interface MeetingChoice {
+  /** Empty for none. */
+  readonly title: string;
+  readonly mode: MeetingMode;
+  /** Whether the call may begin without a host. */
+  readonly joinBeforeHost: boolean;
+}
+
+/** A meeting just created. */
+export interface CreatedMeeting {
+  readonly link: MeetingLink;
+  /**
+   * The link that makes a host of whoever opens it, as text: for another device of the creator's.
+   * It is nowhere else: this device keeps the key alone, which cannot be read.
+   */
+  readonly hostLink: string;
 }
 
 /**
- * Creates a meeting; id and secret are made here, and the secret stays here.
+ * Creates a meeting; its id, secret and host key are made here. This device is a host of it.
  * @throws {MeetingError}
  */
-export async function createMeeting(title: string, origin: string): Promise<MeetingLink> {
-  const policy = OPEN_LINK_POLICY;
-  const link = await makeLink(origin, policy);
+export async function createMeeting(
+  origin: string,
+  { title = "", mode = "lobby", joinBeforeHost = false }: Partial<MeetingChoice> = {},
+  hostKeys: HostKeys = deviceHostKeys,
+): Promise<CreatedMeeting> {
+  const { nodeKey, jurisdiction } = await fetchServer(origin);
+  const id = drawMeetingId();
+  const seed = drawHostSeed();
+  const hostKey = await hostKeys.adopt(id, seed);
+  const jurisdictions = jurisdiction === null ? [] : [jurisdiction];
+  const founding = { meeting: id, mode, joinBeforeHost, hostKey, nodeKey, jurisdictions };
+  const policy = writeConstitution(founding);
+  const link = await makeLink(origin, id, policy);
   const keys = await deriveKeys(link);
   const body: CreateMeeting = {
-    id: link.id,
+    id,
     tokenHash: keys.tokenHash,
     sealedTitle: await sealTitle(keys.meta, title),
     policy,
@@ -68,7 +103,26 @@ export async function createMeeting(title: string, origin: string): Promise<Meet
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  return link;
+  await hostKeys.find(id, hostKey);
+  const hostLink = formatHostLink(link, seed);
+  seed.fill(0);
+  return { link, hostLink };
+}
+
+/** Where a new meeting's media would go: whose word its constitution will name. */
+async function fetchServer(origin: string): Promise<Pick<ServerInfo, "nodeKey" | "jurisdiction">> {
+  const response = await request(`${origin}/api/v1/server`, {});
+  const info: unknown = await response.json().catch(() => undefined);
+  if (typeof info === "object" && info !== null) {
+    const { nodeKey, jurisdiction } = info as Partial<Record<keyof ServerInfo, unknown>>;
+    const isPlace =
+      jurisdiction === null ||
+      (typeof jurisdiction === "string" && /^[A-Z]{2}$/.test(jurisdiction));
+    if (typeof nodeKey === "string" && fromBase64Url(nodeKey)?.length === 32 && isPlace) {
+      return { nodeKey, jurisdiction };
+    }
+  }
+  throw new MeetingError("incompatible", "the answer is not a server's");
 }
 
 /**
@@ -84,7 +138,11 @@ export async function fetchMeeting(link: MeetingLink, keys?: LinkKeys): Promise<
   if ((await policyDigest(info.policy)) !== link.policyDigest) {
     throw new MeetingError("policyMismatch", "the digest of the policy is not the link's");
   }
-  return { title: await readTitle(meta, info), participants: info.participants };
+  return {
+    title: await readTitle(meta, info),
+    participants: info.participants,
+    constitution: info.policy,
+  };
 }
 
 async function readInfo(response: Response): Promise<MeetingInfo> {

@@ -1,10 +1,11 @@
 import type { MeetingId } from "@conclave/wire";
 
-/** What a reloaded page needs to come back as the same participant. */
+import type { PersonId } from "./snapshot";
+
+/** What a reloaded page knows of the stay that it interrupted. It comes in as somebody new. */
 export interface KeptSession {
-  readonly resumeToken: string;
-  /** The media session that the server knows: the next must be higher. */
-  readonly generation: number;
+  /** The credential of that stay: a host removes the leaf that it left. */
+  readonly previous: PersonId;
 }
 
 /** Keeps it in the tab's storage, which a reload survives and a closed tab does not. */
@@ -12,14 +13,13 @@ export function keepSession(id: MeetingId, session: KeptSession, storage: Storag
   storage.setItem(sessionKey(id), JSON.stringify(session));
 }
 
-/** The session that a reload interrupted, if there was one. */
+/** The stay that a reload interrupted, if there was one. */
 export function recallSession(id: MeetingId, storage: Storage): KeptSession | undefined {
   const text = storage.getItem(sessionKey(id));
   if (text === null) return undefined;
   try {
-    const { resumeToken, generation } = JSON.parse(text) as Partial<KeptSession>;
-    const isWhole = typeof resumeToken === "string" && typeof generation === "number";
-    return isWhole ? { resumeToken, generation } : undefined;
+    const { previous } = JSON.parse(text) as Partial<KeptSession>;
+    return typeof previous === "string" ? { previous } : undefined;
   } catch {
     return undefined;
   }

@@ -199,6 +199,8 @@ export interface Notice {
   readonly kind: NoticeKind;
   /** Name of the person it is about, where there is one. */
   readonly name?: string;
+  /** What is meant, for `forbidden` and `allowed`. */
+  readonly what?: MuteWhat;
 }
 
 export type NoticeKind =

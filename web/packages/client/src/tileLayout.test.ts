@@ -12,11 +12,16 @@ import {
 } from "./tileLayout";
 
 function camera(id: number): Tile {
-  return { key: `camera:${id}`, participant: id, source: "camera", publication: id * 10 };
+  return { key: `camera:${id}`, participant: String(id), source: "camera", publication: id * 10 };
 }
 
 function screen(id: number): Tile {
-  return { key: `screen:${id}`, participant: id, source: "screen", publication: id * 10 + 1 };
+  return {
+    key: `screen:${id}`,
+    participant: String(id),
+    source: "screen",
+    publication: id * 10 + 1,
+  };
 }
 
 const own: Tile = {
@@ -144,14 +149,14 @@ describe("around one", () => {
     ["the pinned one", { layout: "pinned", pinned: "camera:3" }, "camera:3"],
     [
       "the speaker, if the pinned one left",
-      { layout: "pinned", pinned: "camera:9", activeSpeaker: 2 },
+      { layout: "pinned", pinned: "camera:9", activeSpeaker: "2" },
       "camera:2",
     ],
-    ["who speaks", { layout: "speaker", activeSpeaker: 2 }, "camera:2"],
+    ["who speaks", { layout: "speaker", activeSpeaker: "2" }, "camera:2"],
     ["somebody, if nobody spoke", { layout: "speaker" }, "camera:1"],
     [
       "a screen before who speaks",
-      { layout: "speaker", activeSpeaker: 2, tiles: [...cameras(3), screen(3)] },
+      { layout: "speaker", activeSpeaker: "2", tiles: [...cameras(3), screen(3)] },
       "screen:3",
     ],
     [
@@ -214,7 +219,9 @@ describe("what the server is asked for", () => {
   });
 
   test("says what matters most", () => {
-    const { wants } = arrange(request({ layout: "speaker", activeSpeaker: 2, tiles: cameras(3) }));
+    const { wants } = arrange(
+      request({ layout: "speaker", activeSpeaker: "2", tiles: cameras(3) }),
+    );
     expect(wants.map(({ publication, priority }) => [publication, priority])).toEqual([
       [20, "featured"],
       [10, "thumbnail"],
@@ -251,23 +258,23 @@ describe("the order", () => {
 
   test("leaves a speaker of the first page where it is", () => {
     const before = orderTiles(NO_ORDER, cameras(6), undefined, 4);
-    expect(orderTiles(before, cameras(6), 3, 4).keys).toEqual(before.keys);
+    expect(orderTiles(before, cameras(6), "3", 4).keys).toEqual(before.keys);
   });
 
   test("changes a speaker beyond it with the quietest, and moves nobody else", () => {
     const tiles = cameras(6);
     let order = orderTiles(NO_ORDER, tiles, undefined, 4);
-    for (const speaker of [4, 1, 3]) order = orderTiles(order, tiles, speaker, 4);
-    order = orderTiles(order, tiles, 6, 4);
+    for (const speaker of ["4", "1", "3"]) order = orderTiles(order, tiles, speaker, 4);
+    order = orderTiles(order, tiles, "6", 4);
     expect(order.keys).toEqual(keys([1, 6, 3, 4, 5, 2].map(camera)));
-    order = orderTiles(order, tiles, 5, 4);
+    order = orderTiles(order, tiles, "5", 4);
     expect(order.keys).toEqual(keys([1, 6, 3, 5, 4, 2].map(camera)));
   });
 
   test("never moves oneself or a screen off the first page", () => {
     const tiles = [screen(9), own, ...cameras(5)];
     const before = orderTiles(NO_ORDER, tiles, undefined, 3);
-    const { keys: after } = orderTiles(before, tiles, 5, 3);
+    const { keys: after } = orderTiles(before, tiles, "5", 3);
     expect(after.slice(0, 3)).toEqual(["screen:9", "camera:self", "camera:5"]);
   });
 
