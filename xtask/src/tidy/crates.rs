@@ -84,8 +84,8 @@ const NEVER: &[Never] = &[
     },
     Never {
         from: is_server_side_but_delivery,
-        to: &["openmls"],
-        reach: Reach::Transitive,
+        to: &["openmls", "openmls_basic_credential", "openmls_rust_crypto", "openmls_traits"],
+        reach: Reach::Direct,
         because: "only the delivery service reads group messages, and only public ones",
     },
     Never {
