@@ -85,7 +85,17 @@ fn add_with_another_secret() {
         .unwrap();
     let psk = mallory.psk(Some(id));
     let parts = mallory.commit(&[package], vec![psk], None);
-    assert_refused(world, index, &parts, Refusal::WrongLinkSecret);
+    let epoch = world.clients[0].session.epoch();
+    world.upload(index, &parts);
+    world.run(2);
+    assert_eq!(world.clients[0].session.epoch(), epoch);
+    // A victim that the server shows it all the same does not know that secret, so it cannot even
+    // look inside: it stops and says so.
+    world.tell_group(1, GroupNews::Commit { commit: MlsBytes::new(parts.commit) });
+    world.run(1);
+    assert!(matches!(world.state(1), State::Stranded { .. } | State::Refused(_)));
+    assert_eq!(world.clients[1].session.epoch(), epoch);
+    assert_eq!(world.seal(1), Err(NotSealed::Stopped));
 }
 
 fn guest_lets_someone_in() {
