@@ -14,7 +14,6 @@ import {
   useState,
 } from "react";
 import { SidePanel } from "../../layout/SidePanel";
-import { useNarrow } from "../../useNarrow";
 import { useSnapshot } from "../../useSnapshot";
 import { ChatEntries } from "./ChatEntries";
 import { ChatInput } from "./ChatInput";
@@ -37,9 +36,8 @@ export interface ChatPanelProps {
 
 /** What people write to each other in a call. */
 export function ChatPanel({ call, draft, onClose }: ChatPanelProps): JSX.Element {
-  const narrow = useNarrow();
-  // On a phone the keyboard would cover what there is to read.
-  const takesFocus = !narrow;
+  // Under fingers a keyboard would come up and cover what there is to read.
+  const [takesFocus] = useState(() => !matchMedia("(pointer: coarse)").matches);
   return (
     <SidePanel title={<Trans>Chat</Trans>} onClose={onClose} ownFocus={takesFocus}>
       <ChatLog call={call} />

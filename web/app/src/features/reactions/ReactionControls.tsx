@@ -72,7 +72,7 @@ function PickerControl({ call, isOpen, onOpen, withHand }: PickerProps): JSX.Ele
     <DialogTrigger isOpen={isOpen} onOpenChange={onOpen}>
       <ControlButton
         label={label}
-        caption={t`React`}
+        caption={t`Reactions`}
         keys="R"
         tone={showsHand ? "active" : "neutral"}
         icon={showsHand ? <Hand size={22} aria-hidden /> : <SmilePlus size={22} aria-hidden />}

@@ -62,13 +62,13 @@ function Face({ children }: { readonly children: ReactNode }): JSX.Element {
 function Clap(): JSX.Element {
   return (
     <g strokeLinecap="round">
-      <g transform="translate(-1.5 6.5) rotate(-22 12 12) scale(.78)">
+      <g transform="translate(-1.5 4.6) rotate(-22 12 12) scale(.76)">
         <Hand fill={SKIN} stroke={LINE} strokeWidth={1.7} />
       </g>
-      <g transform="translate(26 5) scale(-1 1) rotate(-22 12 12) scale(.78)">
+      <g transform="translate(25.6 3.6) scale(-1 1) rotate(-22 12 12) scale(.76)">
         <Hand fill={SKIN} stroke={LINE} strokeWidth={1.7} />
       </g>
-      <path d="M12 .8v2.6M8.6 1.8l.9 2M15.4 1.8l-.9 2" stroke={SKIN} strokeWidth={1.5} />
+      <path d="M12 .8v2.4M7.6 1.6l1 2M16.4 1.6l-1 2" stroke={SKIN} strokeWidth={1.5} />
     </g>
   );
 }
