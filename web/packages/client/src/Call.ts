@@ -616,7 +616,10 @@ export class Call implements CallCommands {
     const offer = await this.#offer(true).catch(() => undefined);
     if (ticket !== this.#ticket || !this.#isInside()) return;
     if (offer === undefined) this.#input({ kind: "mediaLost", atMs: this.#env.nowMs() });
-    else if (this.#send({ type: "offer", offer })) this.#tellAll();
+    else if (this.#send({ type: "offer", offer })) {
+      this.#tracks.offered(offer.tracks);
+      this.#tellAll();
+    }
   }
 
   async #offer(fresh: boolean): Promise<Offer> {

@@ -191,9 +191,8 @@ export class CallMedia {
   slots(carried: Carried): void {
     if (this.#peer?.generation !== carried.generation) return;
     this.#carried = carried;
-    this.reassign();
     this.#looks = 0;
-    this.#lookSoon();
+    this.reassign();
   }
 
   /** The slots' publications, or whose they are, changed: each slot opens its owner's frames alone. */
@@ -215,6 +214,7 @@ export class CallMedia {
       owner: `${owner.source} of ${owner.person}`,
     }));
     this.#book.update(shown, (mid: Mid) => peer.receivingTrack(mid));
+    this.#lookSoon();
   }
 
   look(publication: PublicationId): Pick<VideoSnapshot, "stream" | "state"> {

@@ -72,6 +72,11 @@ export class OwnTracks {
     }
   }
 
+  /** The server was told of these tracks with an offer. */
+  offered(tracks: readonly PublishedTrack[]): void {
+    this.#published = JSON.stringify(tracks);
+  }
+
   /** The server was told of this presence on the way in; of tracks it may know anything. */
   entered(presence: Presence): void {
     this.#published = "";
