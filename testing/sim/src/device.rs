@@ -2,13 +2,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use conclave_call_proto::ConnectionId;
-use conclave_client_proto::{Config, Participant, Sends, ViewPolicy};
-use conclave_link::LinkToken;
-use conclave_model::{MeetingId, ParticipantId, SealedBlob};
+use conclave_client_proto::{Config, EndReason, Participant, Sends, ViewPolicy};
+use conclave_model::ParticipantId;
 use conclave_wire::{ServerMessage, TilePriority};
 
 use crate::encoder::{Camera, CameraSetup, Microphone};
 use crate::link::{Link, LinkSetup};
+use crate::meeting::Meeting;
 use crate::watch::Watch;
 
 /// A device in a world, in the order they came.
@@ -18,6 +18,10 @@ pub struct DeviceId(pub usize);
 /// What a device is and does.
 #[derive(Clone, Copy, Debug)]
 pub struct DeviceSetup {
+    /// It has the host's link.
+    pub host: bool,
+    /// It lets everybody in who knocks, while it may.
+    pub admits: bool,
     /// It has a microphone, and speaks until told otherwise.
     pub microphone: bool,
     /// Its camera.
@@ -48,6 +52,8 @@ pub struct Viewport {
 impl DeviceSetup {
     /// Sees and hears others and is seen and heard, over good lines.
     pub const USUAL: Self = Self {
+        host: false,
+        admits: false,
         microphone: true,
         camera: Some(CameraSetup::HD),
         audio_slots: 3,
@@ -56,6 +62,9 @@ impl DeviceSetup {
         up: LinkSetup::GOOD,
         down: LinkSetup::GOOD,
     };
+
+    /// A host who lets everybody in.
+    pub const HOST: Self = Self { host: true, admits: true, ..Self::USUAL };
 }
 
 /// A participant, what it records and the lines it is on.
@@ -71,21 +80,32 @@ pub(crate) struct Device {
     pub(crate) watch: Watch,
     /// What the server said, the newest last.
     pub(crate) heard: Vec<ServerMessage>,
+    /// What others wrote, by name.
+    pub(crate) chat: Vec<(String, String)>,
+    /// Why it is over for it.
+    pub(crate) end: Option<EndReason>,
 }
 
 impl Device {
     pub(crate) fn new(
         number: usize,
         setup: DeviceSetup,
-        meeting: MeetingId,
-        token: LinkToken,
+        meeting: &Meeting,
+        start: Instant,
         now: Instant,
     ) -> Self {
         let seed = number as u64 * 1000 + 1;
+        let mut bytes = [0; 32];
+        bytes.iter_mut().zip(seed.to_be_bytes()).for_each(|(to, from)| *to = from);
         let config = Config {
-            meeting,
-            token,
-            profile: SealedBlob::new(vec![7; 40]).expect("40 bytes fit"),
+            meeting: meeting.id,
+            keys: meeting.keys.clone(),
+            constitution: meeting.constitution.clone(),
+            digest: meeting.digest,
+            host: setup.host.then(|| meeting.host.clone()),
+            name: format!("Device {number}"),
+            admits: setup.admits,
+            patience: None,
             sends: Sends { microphone: setup.microphone, camera: setup.camera.is_some() },
             audio_slots: setup.audio_slots,
             video_slots: setup.video_slots,
@@ -96,7 +116,8 @@ impl Device {
                 priority: TilePriority::Tile,
             },
             addresses: vec![address(number)],
-            seed,
+            seed: bytes,
+            started_unix_s: meeting.founded_unix_s + (now - start).as_secs(),
         };
         Self {
             participant: Participant::new(config, now),
@@ -109,6 +130,8 @@ impl Device {
             connection: None,
             watch: Watch::default(),
             heard: Vec::new(),
+            chat: Vec::new(),
+            end: None,
         }
     }
 

@@ -1,13 +1,16 @@
 //! Whole system in virtual time.
 //!
 //! A [`World`] holds the control plane of a call, the media node, and any number of devices, each
-//! behind links that lose, delay, reorder and throttle by a seed. Nothing reads a clock or
+//! behind links that lose, delay, reorder and throttle by a seed. Devices are members of the
+//! meeting's group, as they are outside: what they send is sealed, and no picture or sound may be
+//! seen on any line. Nothing reads a clock or
 //! touches a socket; a minute of a call takes as long as its packets take to compute.
 
 mod device;
 mod encoder;
 mod figures;
 mod link;
+mod meeting;
 mod watch;
 mod world;
 
@@ -15,5 +18,6 @@ pub use device::{DeviceId, DeviceSetup, Viewport};
 pub use encoder::CameraSetup;
 pub use figures::{LossFigures, loss};
 pub use link::LinkSetup;
+pub use meeting::MeetingSetup;
 pub use watch::Observed;
 pub use world::World;

@@ -4,22 +4,27 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use conclave_call_proto::{Call, CallConfig, ConnectionId};
-use conclave_client_proto::{Event, Input as DeviceInput, Output as DeviceOutput};
-use conclave_link::{LinkKeys, LinkSecret};
-use conclave_model::{CallId, MeetingId, ParticipantId, PublicationId, TrackSource};
+use conclave_call_proto::{Call, ConnectionId};
+use conclave_client_proto::{
+    Command, EndReason, Event, Input as DeviceInput, Output as DeviceOutput,
+};
+use conclave_model::{ParticipantId, PublicationId, TrackSource};
 use conclave_sfu_proto::{Input as NodeInput, Node, NodeConfig, NodeStats, Transport};
 use conclave_wire::{ClientMessage, ServerMessage, Want};
 
 use crate::device::{Device, DeviceId, DeviceSetup};
+use crate::encoder::shows_media;
 use crate::link::{Datagram, LinkSetup};
+use crate::meeting::{Meeting, MeetingSetup};
 use crate::watch::Observed;
 
 /// A call, its node, its devices and all that is between them.
 ///
 /// Time stands still but in [`run`](Self::run) and [`run_until`](Self::run_until).
 pub struct World {
+    start: Instant,
     now: Instant,
+    meeting: Meeting,
     call: Call,
     call_deadline: Option<Instant>,
     node: Node,
@@ -53,14 +58,22 @@ const SAMPLE: Duration = Duration::from_millis(10);
 const STUCK: u32 = 200_000;
 
 impl World {
-    /// A call that nobody is in.
+    /// A call that nobody is in, and that whoever has the link may enter.
     pub fn new() -> Self {
+        Self::of(MeetingSetup::OPEN)
+    }
+
+    /// A call of a meeting that nobody is in.
+    pub fn of(setup: MeetingSetup) -> Self {
         // An origin; only differences count.
         let now = Instant::now();
         let config = NodeConfig::new(vec![node_address()], vec![], [7; 32]);
+        let (meeting, call) = Meeting::found(setup);
         Self {
+            start: now,
             now,
-            call: Call::new(CallConfig::new(CallId(1), 200), now),
+            meeting,
+            call: Call::new(call, now),
             call_deadline: None,
             node: Node::new(config, now),
             node_deadline: now,
@@ -79,9 +92,7 @@ impl World {
     /// Adds a device, which joins at once.
     pub fn add(&mut self, setup: DeviceSetup) -> DeviceId {
         let number = self.devices.len();
-        let meeting = MeetingId::from_bytes([5; 16]);
-        let keys = LinkKeys::derive(&LinkSecret::from_bytes([9; 32]), &meeting);
-        self.devices.push(Device::new(number, setup, meeting, keys.token, self.now));
+        self.devices.push(Device::new(number, setup, &self.meeting, self.start, self.now));
         DeviceId(number)
     }
 
@@ -92,6 +103,20 @@ impl World {
         let device = self.device_mut(device);
         device.camera = None;
         device.microphone = None;
+    }
+
+    /// Somebody wants something of the meeting's group.
+    pub fn command(&mut self, device: DeviceId, command: Command) {
+        self.tell_device(device.0, DeviceInput::Command(command));
+        self.settle();
+    }
+
+    /// A device's signalling socket is lost; the device notices at once.
+    pub fn lose_socket(&mut self, device: DeviceId) {
+        if let Some(connection) = self.device_mut(device).connection.take() {
+            self.carry(SIGNAL_DELAY, Carried::Closed { connection });
+            self.tell_device(device.0, DeviceInput::SignalLost);
+        }
     }
 
     /// A device vanishes: nothing it sends arrives, nothing arrives at it.
@@ -152,7 +177,8 @@ impl World {
     ) -> Duration {
         let start = self.now;
         self.advance(start + limit, |world| done(world));
-        assert!(done(self), "after {limit:?}: not {what}");
+        let reports = self.devices.iter().map(|device| device.participant.report());
+        assert!(done(self), "after {limit:?}: not {what}\n{:#?}", reports.collect::<Vec<_>>());
         self.now - start
     }
 
@@ -181,6 +207,16 @@ impl World {
         self.device(device).participant.report()
     }
 
+    /// What others wrote to a device, by name.
+    pub fn chat(&self, device: DeviceId) -> &[(String, String)] {
+        &self.device(device).chat
+    }
+
+    /// Why it is over for a device.
+    pub fn end(&self, device: DeviceId) -> Option<EndReason> {
+        self.device(device).end
+    }
+
     /// All that the server said to a device, the newest last.
     pub fn heard(&self, device: DeviceId) -> &[ServerMessage] {
         &self.device(device).heard
@@ -196,10 +232,12 @@ impl World {
         let of = self.device(of).id?;
         self.heard(by).iter().rev().find_map(|message| {
             let participants = match message {
-                ServerMessage::Joined { joined } => &joined.others,
+                ServerMessage::Admitted { admitted } => &admitted.others,
+                ServerMessage::Joined { joined } => &joined.admitted.as_ref()?.others,
                 ServerMessage::Roster { present, .. } => present,
                 ServerMessage::Answer { .. }
                 | ServerMessage::Error { .. }
+                | ServerMessage::Group { .. }
                 | ServerMessage::Pong
                 | ServerMessage::Quality { .. }
                 | ServerMessage::Slots { .. }
@@ -337,6 +375,8 @@ impl World {
                         camera.want_keyframe();
                     }
                 }
+                DeviceOutput::Event(Event::Chat { name, text }) => device.chat.push((name, text)),
+                DeviceOutput::Event(Event::Ended { reason }) => device.end = Some(reason),
                 DeviceOutput::Event(Event::Joined { participant }) => {
                     device.id = Some(participant);
                 }
@@ -349,6 +389,7 @@ impl World {
                 DeviceOutput::Transmit(transmit) => {
                     let (source, destination) = (transmit.source, transmit.destination);
                     let bytes = transmit.contents;
+                    assert!(!shows_media(&bytes), "media on the line, for anybody to see");
                     device.up.send(now, Datagram { source, destination, bytes });
                 }
             }

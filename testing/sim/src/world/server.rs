@@ -1,6 +1,10 @@
 //! The server's side of signalling, as its shell does it.
 
-use conclave_call_proto::{ConnectionId, Input as CallInput, Output as CallOutput, ResumeToken};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conclave_call_proto::{
+    ConnectionId, Input as CallInput, Output as CallOutput, ResumeProof, ResumeToken,
+};
 use conclave_client_proto::Input as DeviceInput;
 use conclave_model::TokenHash;
 use conclave_sfu_proto::{Input as NodeInput, Output as NodeOutput};
@@ -8,6 +12,7 @@ use conclave_wire::{ClientMessage, PROTOCOL_VERSION, ServerMessage, decode_clien
 
 use super::{Carried, SIGNAL_DELAY, World};
 use crate::device::number_of;
+use crate::encoder::shows_media;
 use crate::link::Datagram;
 
 impl World {
@@ -37,23 +42,29 @@ impl World {
 
     fn handle_message(&mut self, connection: ConnectionId, device: usize, message: ClientMessage) {
         let input = match message {
+            ClientMessage::Group { request } => CallInput::Group { connection, request },
             ClientMessage::Hello { .. } => {
-                let message = ServerMessage::Welcome { version: PROTOCOL_VERSION };
+                let challenge = URL_SAFE_NO_PAD.encode(challenge(connection));
+                let message = ServerMessage::Welcome { version: PROTOCOL_VERSION, challenge };
                 return self.carry_down(connection, message);
             }
-            ClientMessage::Join { profile, presence, offer, .. } => {
+            ClientMessage::Join { presence, .. } => {
                 let token = self.fresh_token(device);
-                CallInput::Join { connection, token, profile, presence, offer }
+                CallInput::Join { connection, token, presence }
             }
             ClientMessage::Leave => CallInput::Leave { connection },
             ClientMessage::Offer { offer } => CallInput::Offer { connection, offer },
             ClientMessage::Ping => return self.carry_down(connection, ServerMessage::Pong),
             ClientMessage::Presence { presence } => CallInput::Presence { connection, presence },
             ClientMessage::Publish { tracks } => CallInput::Publish { connection, tracks },
-            ClientMessage::Resume { resume_token, profile, presence, offer, .. } => {
+            ClientMessage::Resume { resume_token, signature, presence, offer, .. } => {
                 let token = self.fresh_token(device);
-                let presented = digest(&resume_token);
-                CallInput::Resume { connection, presented, token, profile, presence, offer }
+                let proof = ResumeProof {
+                    token: digest(&resume_token),
+                    challenge: challenge(connection),
+                    signature: signature.into_bytes(),
+                };
+                CallInput::Resume { connection, proof, token, presence, offer }
             }
             ClientMessage::View { wants } => CallInput::View { connection, wants },
         };
@@ -71,7 +82,7 @@ impl World {
                             self.carry_down(connection, message);
                         }
                     }
-                    CallOutput::Empty | CallOutput::Forget { .. } => {}
+                    CallOutput::Empty | CallOutput::Forget { .. } | CallOutput::GroupChanged => {}
                     CallOutput::Media(request) => {
                         quiet = false;
                         self.node.handle_input(self.now, NodeInput::Request(request));
@@ -110,6 +121,7 @@ impl World {
                         let device = number_of(destination).and_then(|n| self.devices.get_mut(n));
                         if let Some(device) = device {
                             let bytes = transmit.bytes;
+                            assert!(!shows_media(&bytes), "media on the line, for anybody to see");
                             device.down.send(self.now, Datagram { source, destination, bytes });
                         }
                     }
@@ -134,6 +146,13 @@ impl World {
         let hash = digest(&text);
         ResumeToken::new(text, hash)
     }
+}
+
+/// What the server has a device sign on a connection: never the same twice.
+fn challenge(connection: ConnectionId) -> [u8; 32] {
+    let mut challenge = [0; 32];
+    challenge.iter_mut().zip(connection.0.to_be_bytes()).for_each(|(to, from)| *to = from);
+    challenge
 }
 
 /// Stands for SHA-256: tokens here are short, and differ in their last bytes.

@@ -101,8 +101,10 @@ fn the_featured_speaker_changes_with_the_conversation() {
         .iter()
         .filter_map(|message| match message {
             ServerMessage::Speakers { active, .. } => Some(*active),
-            ServerMessage::Answer { .. }
+            ServerMessage::Admitted { .. }
+            | ServerMessage::Answer { .. }
             | ServerMessage::Error { .. }
+            | ServerMessage::Group { .. }
             | ServerMessage::Joined { .. }
             | ServerMessage::Pong
             | ServerMessage::Quality { .. }
