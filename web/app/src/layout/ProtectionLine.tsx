@@ -58,7 +58,7 @@ function Words(): JSX.Element {
           <Trans>There is no unprotected call: what cannot be encrypted is not sent.</Trans>
         </Point>
         <Point>
-          <Trans>The server sees who calls when, from which address, and how much is sent.</Trans>
+          <Trans>The server sees when you call, from which address, and how much is sent.</Trans>
         </Point>
         <Point>
           <Trans>

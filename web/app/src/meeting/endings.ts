@@ -38,7 +38,7 @@ export function endingOf(reason: Exclude<EndReason, { readonly kind: "left" }>):
       return {
         tone: "calm",
         what: msg`You were removed from the meeting`,
-        todo: msg`Camera and microphone are off, and what is said now can no longer be heard with your keys. You may ask to be let in again.`,
+        todo: msg`Camera and microphone are off, and your keys no longer open what is said. You may ask to be let in again.`,
         again: ASK_AGAIN,
       };
     case "over":

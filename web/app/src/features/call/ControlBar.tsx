@@ -10,6 +10,7 @@ import {
   MenuSection,
   MenuTrigger,
 } from "@conclave/ui";
+import type { MuteWhat } from "@conclave/wire";
 import { useLingui } from "@lingui/react/macro";
 import {
   Ellipsis,
@@ -98,16 +99,28 @@ function isOn({ state }: DeviceSnapshot): boolean {
   return state.kind === "on" || state.kind === "starting";
 }
 
+/** Whether a host has forbidden this person to send something. */
+function useForbidden(call: CallCommands, what: MuteWhat): boolean {
+  return useSnapshot(call, ({ self }) => self.forbidden.includes(what));
+}
+
 function MicrophoneControl({ call, onBlocked, withMenu }: DeviceControlProps): JSX.Element {
   const { t } = useLingui();
   const device = useSnapshot(call, (snapshot) => snapshot.self.microphone);
   const on = isOn(device);
   const isBlocked = device.state.kind === "blocked";
+  const isForbidden = useForbidden(call, "microphone");
   const toggle = (
     <ControlToggle
-      label={isBlocked ? t`Microphone, not available` : t`Microphone`}
+      label={
+        isForbidden
+          ? t`Microphone, switched off by a host`
+          : isBlocked
+            ? t`Microphone, not available`
+            : t`Microphone`
+      }
       caption={t`Microphone`}
-      hint={on ? t`Mute` : t`Unmute`}
+      hint={isForbidden ? t`Switched off by a host` : on ? t`Mute` : t`Unmute`}
       keys="M"
       isOn={on}
       onChange={(want) => {
@@ -116,7 +129,7 @@ function MicrophoneControl({ call, onBlocked, withMenu }: DeviceControlProps): J
       }}
       tone={on ? "neutral" : "off"}
       icon={on ? <Mic size={22} aria-hidden /> : <MicOff size={22} aria-hidden />}
-      badge={isBlocked ? <ControlBadge alert text="!" /> : undefined}
+      badge={isBlocked || isForbidden ? <ControlBadge alert text="!" /> : undefined}
     />
   );
   if (!withMenu) return toggle;
@@ -133,11 +146,24 @@ function CameraControl({ call, onBlocked, withMenu }: DeviceControlProps): JSX.E
   const device = useSnapshot(call, (snapshot) => snapshot.self.camera);
   const on = isOn(device);
   const isBlocked = device.state.kind === "blocked";
+  const isForbidden = useForbidden(call, "camera");
   const toggle = (
     <ControlToggle
-      label={isBlocked ? t`Camera, not available` : t`Camera`}
+      label={
+        isForbidden
+          ? t`Camera, switched off by a host`
+          : isBlocked
+            ? t`Camera, not available`
+            : t`Camera`
+      }
       caption={t`Camera`}
-      hint={on ? t`Switch the camera off` : t`Switch the camera on`}
+      hint={
+        isForbidden
+          ? t`Switched off by a host`
+          : on
+            ? t`Switch the camera off`
+            : t`Switch the camera on`
+      }
       keys="V"
       isOn={on}
       onChange={(want) => {
@@ -146,7 +172,7 @@ function CameraControl({ call, onBlocked, withMenu }: DeviceControlProps): JSX.E
       }}
       tone={on ? "neutral" : "off"}
       icon={on ? <Video size={22} aria-hidden /> : <VideoOff size={22} aria-hidden />}
-      badge={isBlocked ? <ControlBadge alert text="!" /> : undefined}
+      badge={isBlocked || isForbidden ? <ControlBadge alert text="!" /> : undefined}
     />
   );
   if (!withMenu) return toggle;
@@ -161,18 +187,20 @@ function CameraControl({ call, onBlocked, withMenu }: DeviceControlProps): JSX.E
 function ShareControl({ call }: { readonly call: CallCommands }): JSX.Element | null {
   const { t } = useLingui();
   const kind = useSnapshot(call, (snapshot) => snapshot.self.screen.kind);
+  const isForbidden = useForbidden(call, "screen");
   if (kind === "unsupported") return null;
   const on = kind === "on";
   return (
     <ControlToggle
-      label={t`Share your screen`}
+      label={isForbidden ? t`Share your screen, forbidden by a host` : t`Share your screen`}
       caption={t`Share`}
-      hint={on ? t`Stop sharing` : t`Share your screen`}
+      hint={isForbidden ? t`Forbidden by a host` : on ? t`Stop sharing` : t`Share your screen`}
       keys="S"
       isOn={on || kind === "starting"}
       onChange={(want) => (want ? call.startScreen() : call.stopScreen())}
       tone={on ? "active" : "neutral"}
       icon={on ? <ScreenShareOff size={22} aria-hidden /> : <ScreenShare size={22} aria-hidden />}
+      badge={isForbidden ? <ControlBadge alert text="!" /> : undefined}
     />
   );
 }
