@@ -14,6 +14,7 @@ mod test;
 mod tidy;
 mod tools;
 mod translations;
+mod wasm;
 mod web;
 mod wire;
 
@@ -52,6 +53,8 @@ enum Command {
     Tidy,
     /// Installs what the other commands need, and says what it found.
     Tools,
+    /// Builds the key worker's module, unless nothing it is made of has changed.
+    Wasm,
     /// Writes the TypeScript types of the protocol again.
     Wire,
 }
@@ -78,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(&root, &args),
         Command::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
         Command::Tools => tools::run(&root).map(|()| ExitCode::SUCCESS),
+        Command::Wasm => wasm::build(&root).map(|()| ExitCode::SUCCESS),
         Command::Wire => wire::write(&root).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::step::Steps;
 use crate::tools::Node;
-use crate::{process, web};
+use crate::{process, wasm, web};
 
 /// Which tests to run.
 #[derive(Debug, clap::Args)]
@@ -187,6 +187,7 @@ fn rust(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
 fn vitest(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     let node = Node::install(root)?;
     node.install_packages(root)?;
+    wasm::build(root)?;
     let report = process::target_dir(root).join("xtask/vitest.json");
     if report.exists() {
         fs::remove_file(&report)?;

@@ -283,7 +283,7 @@ pub(crate) fn browsers() -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Installs Debian packages, or says how to.
-fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
+pub(crate) fn apt_install(packages: &[&str]) -> anyhow::Result<()> {
     let list = packages.join(" ");
     if process::find("apt-get").is_none() {
         bail!("install these by your system's means, then try again: {list}");

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use crate::tools::{self, Node};
-use crate::{process, run};
+use crate::{process, run, wasm};
 
 /// What can be measured.
 #[derive(Debug, Subcommand)]
@@ -60,6 +60,7 @@ pub(crate) fn has_browser_script(root: &Path, script: &str) -> anyhow::Result<bo
 
 /// Builds the client into `web/app/dist`, unless nothing it is made of has changed.
 pub(crate) fn build(root: &Path, node: &Node) -> anyhow::Result<()> {
+    wasm::build(root)?;
     let dist = root.join("web/app/dist");
     let stamp = process::target_dir(root).join("xtask/web-build.stamp");
     let inputs = inputs_hash(&root.join("web"))?;

@@ -43,6 +43,9 @@ const MAY_PASS: ReadonlySet<string> = new Set([
   "wrongTrack",
 ]);
 
+/** Dropped without a gap: what the slot carried before, and what came twice, as probes do. */
+const IN_NOBODYS_WAY: ReadonlySet<string> = new Set(["earlier", "replayed"]);
+
 /** Connects a transformer to the keys. */
 export function attach(keeper: KeyKeeper, transformer: Transformer): void {
   const options = transformer.options as TransformOptions;
@@ -99,7 +102,7 @@ function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Tr
     }
     if (!opened.frame) {
       keeper.frames.dropped(opened.why);
-      if (opened.why !== "earlier") lacksFrames = true;
+      if (!IN_NOBODYS_WAY.has(opened.why)) lacksFrames = true;
       return;
     }
     mayHold = true;

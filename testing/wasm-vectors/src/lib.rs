@@ -1,0 +1,66 @@
+//! What tests of the key worker call in WebAssembly: published vectors, and a group from outside.
+//!
+//! Compiled as the worker's module is, from the same crates: a cipher or a parser that goes wrong on
+//! this target alone fails here. It is part of no bundle.
+
+mod mls;
+mod sframe;
+
+use conclave_commit_rules::Constitution;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+pub use mls::PublicTree;
+
+/// The one text of a constitution; nothing if `text` is none.
+#[wasm_bindgen]
+pub fn constitution(text: &str) -> Option<String> {
+    Constitution::parse(text.as_bytes()).ok()?.encode().ok()
+}
+
+/// The epoch authenticator, in hex, to which a vector of a passive client leads (RFC 9420).
+///
+/// # Errors
+///
+/// What failed.
+#[wasm_bindgen(js_name = welcomeAuthenticator)]
+pub fn welcome_authenticator(vector: &str) -> Result<String, String> {
+    mls::welcome_authenticator(vector)
+}
+
+/// Seals and opens a vector of RFC 9605 that is given as JSON.
+///
+/// # Errors
+///
+/// What differs.
+#[wasm_bindgen(js_name = sframeVector)]
+pub fn sframe_vector(vector: &str) -> Result<(), String> {
+    sframe::check_frame(vector)
+}
+
+/// Reads and writes a header of RFC 9605 that is given as JSON.
+///
+/// # Errors
+///
+/// What differs.
+#[wasm_bindgen(js_name = sframeHeader)]
+pub fn sframe_header(vector: &str) -> Result<(), String> {
+    sframe::check_header(vector)
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, String> {
+    hex.as_bytes()
+        .chunks(2)
+        .map(|pair| {
+            std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(|| "not hex".to_owned())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn said(error: impl std::fmt::Debug) -> String {
+    format!("{error:?}")
+}
