@@ -11,6 +11,15 @@ use crate::view::{
 /// How often a member may commit nothing but a new path.
 pub const UPDATE_SPACING: Duration = Duration::from_secs(5 * 60);
 
+/// How far apart commits that add people are at least: what an epoch costs grows with the group.
+pub const fn add_spacing(members: usize) -> Duration {
+    match members {
+        0..=50 => Duration::from_secs(1),
+        51..=250 => Duration::from_secs(2),
+        _ => Duration::from_secs(5),
+    }
+}
+
 /// Clocks differ by this much.
 const CLOCK_SKEW_S: u64 = 3600;
 
@@ -388,7 +397,7 @@ fn may_change(role: Role, old: &Order, new: &Order) -> bool {
 /// Rule 8: no commit that does nothing while something is to do, and no storms of them.
 fn pace(group: &GroupView, commit: &CommitView) -> Result<(), Refusal> {
     let CommitSender::Member(index) = commit.sender else { return Ok(()) };
-    if !commit.proposals.is_empty() {
+    if !commit.is_update() {
         return Ok(());
     }
     if !group.pending_removes.is_empty() {

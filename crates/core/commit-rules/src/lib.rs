@@ -11,7 +11,7 @@ mod identity;
 mod order;
 mod view;
 
-pub use check::{Accepted, Entry, Refusal, Rule, UPDATE_SPACING, check};
+pub use check::{Accepted, Entry, Refusal, Rule, UPDATE_SPACING, add_spacing, check};
 pub use constitution::{
     Classification, Constitution, Issuer, Jurisdiction, Mode, PolicyError, SUITE_DEFAULT,
 };

@@ -91,6 +91,14 @@ pub struct CommitView {
     pub path: Option<LeafView>,
 }
 
+impl CommitView {
+    /// Whether it does nothing but renew keys: it has no proposal, or none but pre-shared keys,
+    /// which let nobody in on their own.
+    pub fn is_update(&self) -> bool {
+        self.proposals.iter().all(|p| matches!(p.kind, ProposalKind::PreSharedKey(_)))
+    }
+}
+
 /// Who made a commit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum CommitSender {

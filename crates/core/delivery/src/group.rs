@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use conclave_commit_rules::{GroupView, Role};
 use conclave_mls_view::ViewError;
@@ -27,6 +28,8 @@ pub(crate) struct Group {
     pub(crate) proposals: BTreeMap<u32, Arc<[u8]>>,
     /// The last commit, while members may still say that they cannot process it.
     pub(crate) slot: Option<Slot>,
+    /// When people were let in last.
+    pub(crate) last_add: Option<Instant>,
     /// Everybody was told that all who are there have this epoch's keys.
     pub(crate) all_ready: bool,
     tree: Option<Arc<[u8]>>,
@@ -44,6 +47,7 @@ impl Group {
             unwanted: BTreeSet::new(),
             proposals: BTreeMap::new(),
             slot: None,
+            last_add: None,
             all_ready: false,
             tree: None,
         })

@@ -17,6 +17,7 @@ mod lobby;
 mod log;
 mod message;
 mod order;
+mod pace;
 mod public_group;
 mod removal;
 mod service;
@@ -27,7 +28,7 @@ mod verdict;
 
 pub use key::ProposalKey;
 pub use limits::{
-    MAX_APP_LEN, MAX_COMMIT_LEN, MAX_FOUNDING_TREE_LEN, MAX_GROUP_INFO_LEN,
+    ENTER_WITHIN, MAX_APP_LEN, MAX_COMMIT_LEN, MAX_FOUNDING_TREE_LEN, MAX_GROUP_INFO_LEN,
     MAX_KNOCK_LEN, MAX_KNOCKS, MAX_LOG_COMMITS, MAX_LOG_LEN, MAX_PAST_EPOCHS, MAX_STRANGERS,
     MAX_WELCOME_LEN, NACK_WINDOW, RETURN_WITHIN, VANISH_AFTER,
 };

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::pace::Limit;
+
 /// The longest commit.
 pub const MAX_COMMIT_LEN: usize = 2 << 20;
 
@@ -41,3 +43,18 @@ pub const RETURN_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long members may say that they cannot process a commit.
 pub const NACK_WINDOW: Duration = Duration::from_secs(5);
+
+/// How long a newcomer may take from its Welcome to its first epoch.
+pub const ENTER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Messages of one device to all.
+pub(crate) const APPS: Limit = Limit { every: Duration::from_millis(50), burst: 100 };
+
+/// Commits of one device. Others' must get through: a commit counts whether it is valid or not.
+pub(crate) const COMMITS: Limit = Limit { every: Duration::from_secs(1), burst: 8 };
+
+/// Requests of one device for the group, the log, or to found: the answers are long.
+pub(crate) const FETCHES: Limit = Limit { every: Duration::from_secs(1), burst: 8 };
+
+/// Knocks of one device with another key package each. Admitters see each.
+pub(crate) const KNOCKS: Limit = Limit { every: Duration::from_secs(5), burst: 6 };

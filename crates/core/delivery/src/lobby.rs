@@ -4,7 +4,7 @@ use std::sync::Arc;
 use conclave_commit_rules::Mode;
 use conclave_model::ParticipantId;
 
-use crate::limits::{MAX_KNOCK_LEN, MAX_KNOCKS};
+use crate::limits::{KNOCKS, MAX_KNOCK_LEN, MAX_KNOCKS};
 use crate::message::{RequestRefusal, ToDevice};
 use crate::public_group::{Package, PackageRef, read_package};
 use crate::service::DeliveryService;
@@ -73,6 +73,11 @@ impl DeliveryService {
         if self.live_leaf(from).is_some() {
             return Err(RequestRefusal::Twice);
         }
+        if self.lobby.knocks.get(&from).is_some_and(|knock| *knock.bytes == *bytes) {
+            // It only makes sure.
+            return Ok(());
+        }
+        self.keep_pace(from, KNOCKS, |paces| &mut paces.knocks)?;
         if !self.lobby.contains(from) && self.lobby.knocks.len() >= MAX_KNOCKS {
             return Err(RequestRefusal::Full);
         }
@@ -85,7 +90,9 @@ impl DeliveryService {
             })
         });
         if is_member || self.lobby.is_taken(from, &package) {
-            return Err(RequestRefusal::Twice);
+            // Most likely it is there itself, from a connection that broke.
+            self.knock_again(from);
+            return Ok(());
         }
         self.withdraw(from);
         self.lobby.knocks.insert(from, Knock { bytes: bytes.into(), package });

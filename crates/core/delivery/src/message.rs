@@ -269,6 +269,9 @@ pub enum RequestRefusal {
     /// Token or signature is wrong, or the device is a member no more.
     #[error("the device is a member no more")]
     NotMember,
+    /// It comes too often: later, perhaps.
+    #[error("too many requests of this device")]
+    TooOften,
     /// The device is in the group, or in the lobby, already.
     #[error("the device is there already")]
     Twice,

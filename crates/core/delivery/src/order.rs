@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use conclave_commit_rules::add_spacing;
 use conclave_model::ParticipantId;
 
 use crate::group::Group;
 use crate::limits::{
-    MAX_COMMIT_LEN, MAX_FOUNDING_TREE_LEN, MAX_GROUP_INFO_LEN, MAX_WELCOME_LEN, NACK_WINDOW,
+    COMMITS, ENTER_WITHIN, FETCHES, MAX_COMMIT_LEN, MAX_FOUNDING_TREE_LEN, MAX_GROUP_INFO_LEN,
+    MAX_WELCOME_LEN, NACK_WINDOW,
 };
 use crate::log;
-use crate::message::{CommitHash, ToDevice};
+use crate::message::{CommitHash, RequestRefusal, ToDevice};
 use crate::public_group::{
     CommitRefusal, FoundRefusal, Judged, PackageRef, PublicState, SplitWelcome, leaf_of,
 };
@@ -36,7 +38,11 @@ impl DeliveryService {
         if !self.is_connected(from) {
             return Err(FoundRefusal::Invalid);
         }
-        if self.is_alive() {
+        if self.founded(from, group_info) {
+            self.send(from, ToDevice::Founded);
+            return Ok(());
+        }
+        if self.is_alive() || self.keep_pace(from, FETCHES, |paces| &mut paces.fetches).is_err() {
             return Err(FoundRefusal::Exists);
         }
         let state = PublicState::found(&self.constitution, &self.key, group_info, tree)?;
@@ -53,13 +59,22 @@ impl DeliveryService {
             device.entry = None;
         }
         self.withdraw(from);
+        let message = ToDevice::Founded;
+        let deadline = self.now + ENTER_WITHIN;
         if let Some(device) = self.devices.get_mut(&from) {
             device.leaf = Some(0);
+            device.entry = Some(EntryState { epoch: 0, message, deadline });
         }
         self.group = Some(group);
         self.dirty = true;
         self.send(from, ToDevice::Founded);
         Ok(())
+    }
+
+    /// Whether a device founded the group with this very description, and asks to make sure.
+    fn founded(&self, who: ParticipantId, group_info: &[u8]) -> bool {
+        let group = self.group.as_ref().filter(|group| *group.group_info == *group_info);
+        group.is_some() && self.live_leaf(who) == Some(0)
     }
 
     pub(crate) fn commit(
@@ -69,6 +84,10 @@ impl DeliveryService {
         welcome: Option<&[u8]>,
         group_info: &[u8],
     ) -> Result<(), CommitRefusal> {
+        self.keep_pace(from, COMMITS, |paces| &mut paces.commits).map_err(|why| match why {
+            RequestRefusal::TooOften => CommitRefusal::TooSoon,
+            _ => CommitRefusal::Sender,
+        })?;
         let ready = self.examine(from, commit, welcome, group_info)?;
         self.require_confirmed(from)?;
         self.close_slot();
@@ -120,6 +139,10 @@ impl DeliveryService {
             .map(|reference| Some((reference.clone(), self.lobby.knocker(reference)?)))
             .collect::<Option<_>>()
             .ok_or(CommitRefusal::NotKnocking)?;
+        let adds_at = group.last_add.map(|last| last + add_spacing(group.view.leaves.len()) / 2);
+        if !judged.added.is_empty() && adds_at.is_some_and(|at| self.now < at) {
+            return Err(CommitRefusal::TooSoon);
+        }
         if !group.state.describes(group_info, &judged) {
             return Err(CommitRefusal::GroupInfo);
         }
@@ -195,8 +218,10 @@ impl DeliveryService {
             others.iter().copied().filter(|who| self.live_leaf(*who).is_some()).collect();
         if let (Some(entry), Some(group)) = (&accepted.joined, &self.group) {
             let leaf = leaf_of(&group.view, &entry.credential);
+            let (message, deadline) = (ToDevice::Accepted { epoch }, self.now + ENTER_WITHIN);
             if let Some(device) = self.devices.get_mut(&from) {
                 device.leaf = leaf;
+                device.entry = Some(EntryState { epoch: epoch + 1, message, deadline });
             }
             self.withdraw(from);
         }
@@ -205,7 +230,7 @@ impl DeliveryService {
             self.send(who, ToDevice::Commit { commit: Arc::clone(&commit) });
         }
         if let Some(welcome) = ready.welcome {
-            self.welcome(epoch + 1, hash, &welcome, &ready.newcomers, &added);
+            self.welcome(epoch + 1, &welcome, &ready.newcomers, &added);
         }
         if let Some(group) = &mut self.group {
             group.slot = Some(Slot {
@@ -229,12 +254,13 @@ impl DeliveryService {
     fn welcome(
         &mut self,
         epoch: u64,
-        commit: CommitHash,
         welcome: &SplitWelcome,
         newcomers: &BTreeMap<PackageRef, ParticipantId>,
         added: &BTreeMap<PackageRef, conclave_commit_rules::CredentialId>,
     ) {
+        let deadline = self.now + ENTER_WITHIN;
         let Some(group) = &mut self.group else { return };
+        group.last_add = Some(self.now);
         let Some(tree) = group.tree() else { return };
         let places: Vec<_> = newcomers
             .iter()
@@ -245,13 +271,12 @@ impl DeliveryService {
             .collect();
         for (who, leaf, welcome) in places {
             self.withdraw(who);
-            let (welcome, tree): (Arc<[u8]>, _) = (welcome.into(), Arc::clone(&tree));
+            let message = ToDevice::Welcome { welcome: welcome.into(), tree: Arc::clone(&tree) };
             if let Some(device) = self.devices.get_mut(&who) {
                 device.leaf = Some(leaf);
-                let (welcome, tree) = (Arc::clone(&welcome), Arc::clone(&tree));
-                device.entry = Some(EntryState { epoch, commit, welcome, tree });
+                device.entry = Some(EntryState { epoch, message: message.clone(), deadline });
             }
-            self.send(who, ToDevice::Welcome { welcome, tree });
+            self.send(who, message);
         }
     }
 }

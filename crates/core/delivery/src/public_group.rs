@@ -182,7 +182,7 @@ impl PublicState {
             Sender::Member(leaf) => Some(leaf.u32()),
             Sender::NewMemberCommit | Sender::NewMemberProposal | Sender::External(_) => None,
         };
-        let is_update = commit.proposals.is_empty();
+        let is_update = commit.is_update();
         Ok(Judged { staged: *staged, committer, accepted, added, is_update })
     }
 
@@ -390,6 +390,9 @@ pub enum CommitRefusal {
     /// Its sender is another than the one who brings it.
     #[error("the commit is another's")]
     Sender,
+    /// Adds follow each other too quickly, or its sender commits too often: try again soon.
+    #[error("commits follow each other too quickly")]
+    TooSoon,
     /// Nobody has confirmed the committer's previous commit yet: try again soon.
     #[error("the previous commit is not confirmed yet")]
     Unconfirmed,
@@ -404,7 +407,7 @@ pub enum CommitRefusal {
 /// Why a group is not founded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum FoundRefusal {
-    /// There is one already: discard this, and knock.
+    /// There is one already, or this device tries too often: discard this, and knock.
     #[error("the meeting has a group already")]
     Exists,
     /// Signatures or tree are wrong, or somebody else is in it.

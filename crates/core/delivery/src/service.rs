@@ -8,9 +8,10 @@ use conclave_model::{ParticipantId, TrackSource};
 
 use crate::group::Group;
 use crate::key::ProposalKey;
-use crate::limits::{MAX_APP_LEN, MAX_STRANGERS, VANISH_AFTER};
+use crate::limits::{APPS, FETCHES, MAX_APP_LEN, MAX_STRANGERS, VANISH_AFTER};
 use crate::lobby::Lobby;
-use crate::message::{CommitHash, Input, Output, RequestRefusal, ToDevice};
+use crate::message::{Input, Output, RequestRefusal, ToDevice};
+use crate::pace::{Limit, Pace, Paces};
 use crate::public_group::commit_epoch;
 
 /// Orders one meeting's handshakes and messages.
@@ -47,14 +48,15 @@ pub(crate) struct Device {
     pub(crate) lost_at: Option<Instant>,
     /// The latest epoch that it is known to have the keys of.
     pub(crate) ready: Option<u64>,
-    /// What it needs to enter, until it has.
+    /// What it was let in with, until it has shown that it is in.
     pub(crate) entry: Option<EntryState>,
+    pub(crate) paces: Paces,
     /// What it knows of the meeting: whether it has a group, and an admitter.
     pub(crate) told: Option<(bool, bool)>,
 }
 
 impl Device {
-    pub(crate) const fn new(token_hash: [u8; 32]) -> Self {
+    pub(crate) fn new(token_hash: [u8; 32]) -> Self {
         Self {
             token_hash,
             connected: true,
@@ -62,18 +64,21 @@ impl Device {
             lost_at: None,
             ready: None,
             entry: None,
+            paces: Paces::default(),
             told: None,
         }
     }
 }
 
-/// What a newcomer was let in with: its Welcome fits no later tree.
+/// What a newcomer was told when it came in. It is told again if it resumes before it has shown
+/// that it knows: a Welcome fits no later tree.
 #[derive(Debug)]
 pub(crate) struct EntryState {
+    /// The epoch that it enters.
     pub(crate) epoch: u64,
-    pub(crate) commit: CommitHash,
-    pub(crate) welcome: Arc<[u8]>,
-    pub(crate) tree: Arc<[u8]>,
+    pub(crate) message: ToDevice,
+    /// Until when it is to be in.
+    pub(crate) deadline: Instant,
 }
 
 impl DeliveryService {
@@ -243,13 +248,12 @@ impl DeliveryService {
         let Some(device) = self.devices.get_mut(&who) else { return Ok(()) };
         device.connected = true;
         device.lost_at = None;
-        let entry = device.entry.as_ref();
-        let entry = entry.map(|entry| (Arc::clone(&entry.welcome), Arc::clone(&entry.tree)));
+        let entry = device.entry.as_ref().map(|entry| entry.message.clone());
         self.forget_told(who);
         self.send(who, ToDevice::Resumed);
-        if let Some((welcome, tree)) = entry {
-            // Perhaps it was lost with the connection.
-            self.send(who, ToDevice::Welcome { welcome, tree });
+        // Perhaps it was lost with the connection.
+        if let Some(message) = entry {
+            self.send(who, message);
         }
         Ok(())
     }
@@ -296,6 +300,21 @@ impl DeliveryService {
         for leaf in vanished {
             self.unwant(leaf);
         }
+        let late = |device: &Device| {
+            let entry = device.entry.as_ref().filter(|_| device.connected);
+            entry.is_some_and(|entry| entry.deadline <= now)
+        };
+        let late: Vec<_> =
+            self.devices.iter().filter(|(_, device)| late(device)).map(|(who, _)| *who).collect();
+        for who in late {
+            let leaf = self.live_leaf(who);
+            if let Some(device) = self.devices.get_mut(&who) {
+                device.entry = None;
+            }
+            if let Some(leaf) = leaf {
+                self.add_again(who, leaf);
+            }
+        }
         // Whoever is neither there nor in the group is nobody.
         self.devices.retain(|_, device| device.connected || device.leaf.is_some());
     }
@@ -305,6 +324,7 @@ impl DeliveryService {
             return Err(RequestRefusal::Malformed);
         }
         self.live_leaf(from).ok_or(RequestRefusal::NotMember)?;
+        self.keep_pace(from, APPS, |paces| &mut paces.apps)?;
         let others = self.live();
         let group = self.group.as_mut().ok_or(RequestRefusal::NotMember)?;
         let sent_in = group.state.message_epoch(message).ok_or(RequestRefusal::Malformed)?;
@@ -323,6 +343,7 @@ impl DeliveryService {
         if !self.may_fetch(from) {
             return Err(RequestRefusal::NotAllowed);
         }
+        self.keep_pace(from, FETCHES, |paces| &mut paces.fetches)?;
         let group = self.group.as_mut().ok_or(RequestRefusal::NotAllowed)?;
         let tree = group.tree().ok_or(RequestRefusal::NotAllowed)?;
         let group_info = Arc::clone(&group.group_info);
@@ -331,6 +352,7 @@ impl DeliveryService {
     }
 
     fn log_since(&mut self, from: ParticipantId, epoch: u64) -> Result<(), RequestRefusal> {
+        self.keep_pace(from, FETCHES, |paces| &mut paces.fetches)?;
         let Some((leaf, group)) = self.live_leaf(from).zip(self.group.as_ref()) else {
             // It was removed while it was away.
             self.knock_again(from);
@@ -406,9 +428,11 @@ impl DeliveryService {
 
     fn next_timeout(&self) -> Option<Instant> {
         let lost = self.devices.values().filter_map(|device| device.lost_at);
+        let connected = self.devices.values().filter(|device| device.connected);
+        let entries = connected.filter_map(|device| Some(device.entry.as_ref()?.deadline));
         let group = self.group.as_ref();
         let slot = group.and_then(|group| group.slot.as_ref()).map(|slot| slot.deadline);
-        lost.chain(slot).min()
+        lost.chain(entries).chain(slot).min()
     }
 
     pub(crate) fn now_unix_s(&self) -> u64 {
@@ -422,6 +446,19 @@ impl DeliveryService {
 
     pub(crate) fn is_connected(&self, who: ParticipantId) -> bool {
         self.devices.get(&who).is_some_and(|device| device.connected)
+    }
+
+    /// Counts one request of a device.
+    pub(crate) fn keep_pace(
+        &mut self,
+        who: ParticipantId,
+        limit: Limit,
+        pace: impl FnOnce(&mut Paces) -> &mut Pace,
+    ) -> Result<(), RequestRefusal> {
+        let now = self.now;
+        let device = self.devices.get_mut(&who).ok_or(RequestRefusal::NotAllowed)?;
+        let allowed = pace(&mut device.paces).allows(now, limit);
+        if allowed { Ok(()) } else { Err(RequestRefusal::TooOften) }
     }
 
     pub(crate) fn require_connected(&self, who: ParticipantId) -> Result<(), RequestRefusal> {

@@ -99,11 +99,8 @@ impl DeliveryService {
         commit: CommitHash,
     ) -> Result<(), RequestRefusal> {
         let leaf = self.live_leaf(from).ok_or(RequestRefusal::NotMember)?;
-        let is_newcomer = self
-            .devices
-            .get(&from)
-            .and_then(|device| device.entry.as_ref())
-            .is_some_and(|entry| entry.commit == commit);
+        // A newcomer knows its Welcome, not the commit.
+        let is_newcomer = self.devices.get(&from).is_some_and(|device| device.entry.is_some());
         let Some(group) = &mut self.group else { return Err(RequestRefusal::NotMember) };
         if let Some(slot) = &mut group.slot
             && slot.commit == commit

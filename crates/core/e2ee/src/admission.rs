@@ -1,7 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use conclave_commit_rules::{CredentialId, IdentityCheck, Mode};
+use conclave_commit_rules::{CredentialId, IdentityCheck, Mode, add_spacing};
 use conclave_mls::VerifiedKeyPackage;
 
 use crate::input::KnockId;
@@ -11,6 +11,9 @@ pub(crate) const BATCH: usize = 32;
 
 /// How many knocks are kept at once: the server can send as many as it likes.
 const MAX_KNOCKS: usize = 1000;
+
+/// How many who were turned away are remembered.
+const MAX_DENIED: usize = 10_000;
 
 /// How much later each next one acts in a duty that one of several has.
 pub(crate) const RANK_STEP: Duration = Duration::from_millis(500);
@@ -37,6 +40,8 @@ pub struct KnockView {
 pub(crate) struct Admission {
     knocks: BTreeMap<KnockId, Knock>,
     last_add: Option<Duration>,
+    /// Who was turned away or put out: they are not shown again under the same credential.
+    denied: BTreeSet<CredentialId>,
 }
 
 struct Knock {
@@ -82,6 +87,23 @@ impl Admission {
         true
     }
 
+    /// Whether there was such a knock. It is not shown again.
+    pub(crate) fn deny(&mut self, id: KnockId) -> bool {
+        let Some(knock) = self.knocks.remove(&id) else { return false };
+        self.shut_out(knock.package.view().leaf.credential);
+        true
+    }
+
+    pub(crate) fn shut_out(&mut self, who: CredentialId) {
+        if self.denied.len() < MAX_DENIED {
+            self.denied.insert(who);
+        }
+    }
+
+    pub(crate) fn is_shut_out(&self, who: &CredentialId) -> bool {
+        self.denied.contains(who)
+    }
+
     pub(crate) fn forget(&mut self, id: KnockId) -> bool {
         self.knocks.remove(&id).is_some()
     }
@@ -97,7 +119,7 @@ impl Admission {
     /// When the next batch may be let in.
     pub(crate) fn due(&self, members: usize) -> Option<Duration> {
         let wanted = self.knocks.values().filter_map(|knock| knock.wanted).min()?;
-        let spaced = self.last_add.map_or(wanted, |last| last + spacing(members));
+        let spaced = self.last_add.map_or(wanted, |last| last + add_spacing(members));
         Some(wanted.max(spaced))
     }
 
@@ -132,14 +154,5 @@ impl Admission {
                 }
             })
             .collect()
-    }
-}
-
-/// How far apart commits that add people are at least: what an epoch costs grows with the group.
-pub(crate) const fn spacing(members: usize) -> Duration {
-    match members {
-        0..=50 => Duration::from_secs(1),
-        51..=250 => Duration::from_secs(2),
-        _ => Duration::from_secs(5),
     }
 }

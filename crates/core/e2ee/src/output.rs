@@ -43,11 +43,12 @@ pub enum ToServer {
     Leave,
     /// Asks for the commits since an epoch.
     LogSince(u64),
-    /// A commit cannot be processed. Only members can see why, so the server counts.
+    /// A commit cannot be processed, or, by a newcomer, its Welcome. Only members can see why, so
+    /// the server counts.
     Nack {
-        /// The epoch that it was made in.
+        /// The epoch that it was made in; 0 for a Welcome.
         epoch: u64,
-        /// SHA-256 of the commit.
+        /// SHA-256 of the commit or Welcome.
         commit: [u8; 32],
     },
     /// This device has the keys of an epoch.

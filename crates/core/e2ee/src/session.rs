@@ -59,6 +59,12 @@ pub struct Session {
     /// The meeting as the server describes it.
     meeting: Option<Meeting>,
     draws: u32,
+    /// How often it came in vain in a row.
+    tries: u32,
+    /// Before this, it does not come in alone.
+    not_before: Duration,
+    /// When it last asked the server for what it waits for.
+    asked_at: Duration,
     phase: Phase,
     shown: State,
     now: Now,
@@ -76,11 +82,9 @@ struct Meeting {
 
 enum Phase {
     /// Its external commit was sent.
-    Coming(Box<Rejoining>),
+    Coming(Box<Coming>),
     Ended(End),
     Failed(Failure),
-    /// It waits for the group's description.
-    Fetching(Box<Device>),
     Founding(Box<Group>),
     In(Box<Member>),
     Knocking(Box<Knocking>),
@@ -91,13 +95,21 @@ enum Phase {
     Start,
 }
 
+/// A device at the door. A host's waits for the group's description only; others wait for an
+/// admitter too.
 struct Knocking {
     device: Device,
     key_package: Vec<u8>,
-    /// When it asks for the group's description, to come in alone where the meeting is open.
+    /// When it asks for the group's description, if it may come in alone.
     ask_at: Duration,
     /// Whether it has asked.
     asked: bool,
+}
+
+struct Coming {
+    rejoining: Rejoining,
+    /// The device that knocks meanwhile: whichever comes in first, the server lets the other not.
+    knocking: Option<Knocking>,
 }
 
 impl Session {
@@ -113,6 +125,9 @@ impl Session {
             constitution,
             meeting: None,
             draws: 0,
+            tries: 0,
+            not_before: Duration::ZERO,
+            asked_at: now.at,
             phase,
             shown: State::Connecting,
             now,
@@ -179,8 +194,11 @@ impl Session {
     /// participant on another connection. Nothing if there is no device: then it must join anew.
     pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
         match &self.phase {
-            Phase::Coming(rejoining) => rejoining.sign_resume(challenge),
-            Phase::Fetching(device) | Phase::Proving(device) => device.sign_resume(challenge),
+            Phase::Coming(coming) => match &coming.knocking {
+                Some(knocking) => knocking.device.sign_resume(challenge),
+                None => coming.rejoining.sign_resume(challenge),
+            },
+            Phase::Proving(device) => device.sign_resume(challenge),
             Phase::Founding(group) => group.sign_resume(challenge),
             Phase::In(member) => member.group.sign_resume(challenge),
             Phase::Knocking(knocking) => knocking.device.sign_resume(challenge),
@@ -264,7 +282,6 @@ impl Session {
             Phase::Coming(_)
             | Phase::Ended(_)
             | Phase::Failed(_)
-            | Phase::Fetching(_)
             | Phase::Founding(_)
             | Phase::Knocking(_)
             | Phase::Proving(_)
@@ -299,7 +316,6 @@ impl Session {
                 Phase::Coming(_)
                 | Phase::Ended(_)
                 | Phase::Failed(_)
-                | Phase::Fetching(_)
                 | Phase::Founding(_)
                 | Phase::Knocking(_)
                 | Phase::Proving(_)
@@ -341,12 +357,9 @@ impl Session {
                     self.phase = Phase::Removed;
                 }
             }
-            Phase::Knocking(_) => self.knock_timeout(),
-            Phase::Coming(_)
-            | Phase::Ended(_)
+            Phase::Coming(_) | Phase::Founding(_) | Phase::Knocking(_) => self.door_timeout(),
+            Phase::Ended(_)
             | Phase::Failed(_)
-            | Phase::Fetching(_)
-            | Phase::Founding(_)
             | Phase::Proving(_)
             | Phase::Removed
             | Phase::Start => {}
@@ -356,12 +369,9 @@ impl Session {
     fn deadline(&self) -> Option<Duration> {
         match &self.phase {
             Phase::In(member) => member.deadline(self.now.at),
-            Phase::Knocking(knocking) => self.knock_deadline(knocking),
-            Phase::Coming(_)
-            | Phase::Ended(_)
+            Phase::Coming(_) | Phase::Founding(_) | Phase::Knocking(_) => self.door_deadline(),
+            Phase::Ended(_)
             | Phase::Failed(_)
-            | Phase::Fetching(_)
-            | Phase::Founding(_)
             | Phase::Proving(_)
             | Phase::Removed
             | Phase::Start => None,
@@ -370,11 +380,12 @@ impl Session {
 
     fn current_state(&self) -> State {
         match &self.phase {
-            Phase::Coming(_) | Phase::Fetching(_) => State::ComingIn,
+            Phase::Coming(_) => State::ComingIn,
             Phase::Ended(end) => State::Ended(*end),
             Phase::Failed(failure) => State::Failed(*failure),
             Phase::Founding(_) => State::Founding,
             Phase::In(member) => member.state(self.now.at),
+            Phase::Knocking(knocking) if knocking.device.is_host() => State::ComingIn,
             Phase::Knocking(_) if !self.has_group() => State::WaitingForHost,
             Phase::Knocking(_) => State::Knocking,
             Phase::Proving(_) => State::ProvingHost,

@@ -77,7 +77,7 @@ impl Member {
                 true
             }
             Command::Deny(knock) => {
-                let known = self.admission.forget(knock);
+                let known = self.admission.deny(knock);
                 if known {
                     self.send(ToServer::Deny(knock));
                     self.show_knocks();
@@ -88,6 +88,7 @@ impl Member {
                 let known = self.roster.find(&who).is_some();
                 if known {
                     self.kicks.insert(who);
+                    self.admission.shut_out(who);
                     self.mark_leaving();
                 }
                 known

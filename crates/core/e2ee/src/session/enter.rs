@@ -3,43 +3,61 @@
 use std::time::Duration;
 
 use conclave_commit_rules::{CredentialId, Mode, Order};
-use conclave_mls::{Device, Group, ServerKey};
+use conclave_mls::{Device, DeviceError, Group, JoinError, ServerKey};
 
 use crate::input::Now;
 use crate::output::{Output, ToServer};
 use crate::session::member::Member;
-use crate::session::{Knocking, Meeting, Phase, Session};
+use crate::session::follow::hash;
+use crate::session::{Coming, Knocking, Meeting, Phase, Session, Setup};
 use crate::verify::{self, Failure};
 
 /// How long someone knocks at an open meeting before coming in alone: letting people in by
 /// batches costs the others less.
 const KNOCK_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often it asks to come in alone, while it is not answered.
+/// How often it asks for what it waits for, while it is not answered.
 const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often it knocks with the same key package, to make sure.
+const KNOCK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long the server may take to order a founding or an external commit.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long it waits after its first commit in vain; then ever longer.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a device that cannot open its Welcomes comes again by itself.
+const MAX_TRIES: u32 = 3;
 
 impl Session {
     pub(super) fn meeting(&mut self, meeting: Meeting) {
         self.meeting = Some(meeting);
         let founds = !meeting.has_group && self.may_found();
+        let ask_at = self.ask_at();
         match &mut self.phase {
             Phase::Start => self.begin(),
             // The group that it wanted to come into is gone.
-            Phase::Coming(_) | Phase::Fetching(_) if !meeting.has_group => self.begin(),
+            Phase::Coming(_) if !meeting.has_group => self.begin(),
             Phase::Knocking(_) if founds => self.begin(),
-            Phase::Knocking(knocking) => {
-                let patience = if meeting.has_admitter { KNOCK_PATIENCE } else { Duration::ZERO };
-                knocking.ask_at = self.now.at + patience;
-            }
+            Phase::Knocking(knocking) => knocking.ask_at = ask_at,
             Phase::Coming(_)
             | Phase::Ended(_)
             | Phase::Failed(_)
-            | Phase::Fetching(_)
             | Phase::Founding(_)
             | Phase::In(_)
             | Phase::Proving(_)
             | Phase::Removed => {}
         }
+    }
+
+    /// When a device that begins to knock now asks to come in alone.
+    fn ask_at(&self) -> Duration {
+        let has_admitter = self.meeting.is_some_and(|meeting| meeting.has_admitter);
+        let waits = has_admitter && !self.setup.holds_host_key;
+        let patience = if waits { KNOCK_PATIENCE } else { Duration::ZERO };
+        (self.now.at + patience).max(self.not_before)
     }
 
     pub(super) fn has_group(&self) -> bool {
@@ -56,10 +74,13 @@ impl Session {
     pub(super) fn knock_again(&mut self) {
         match &self.phase {
             Phase::In(member) if member.trouble.is_none() => self.begin(),
-            Phase::Coming(_)
-            | Phase::Fetching(_)
-            | Phase::Founding(_)
-            | Phase::Knocking(_) => self.begin(),
+            Phase::Failed(Failure::Join(JoinError::Malformed | JoinError::Welcome))
+                if self.tries < MAX_TRIES =>
+            {
+                self.tries += 1;
+                self.begin();
+            }
+            Phase::Coming(_) | Phase::Founding(_) | Phase::Knocking(_) => self.begin(),
             Phase::Ended(_)
             | Phase::Failed(_)
             | Phase::In(_)
@@ -71,21 +92,25 @@ impl Session {
 
     /// Makes a device and sets out with it.
     pub(super) fn begin(&mut self) {
-        let Some(constitution) = self.constitution.clone() else { return };
-        let nonce = self.draw();
-        let credential = CredentialId(*self.draw());
-        let Ok(sealed) = self.setup.keys.meta.seal_profile(*nonce, &self.setup.profile) else {
-            return self.fail(Failure::Identity);
-        };
-        let sealed = sealed.as_bytes().to_vec();
-        match Device::new(constitution, &self.setup.keys.psk, credential, sealed) {
+        match self.device() {
             Ok(device) if self.setup.holds_host_key => {
                 self.out.push_back(Output::SignHost(device.host_statement()));
                 self.phase = Phase::Proving(Box::new(device));
             }
             Ok(device) => self.set_out(device),
-            Err(error) => self.fail(Failure::Device(error)),
+            Err(failure) => self.fail(failure),
         }
+    }
+
+    fn device(&mut self) -> Result<Device, Failure> {
+        let constitution = self.constitution.clone();
+        let constitution = constitution.ok_or(Failure::Device(DeviceError::Keys))?;
+        let nonce = self.draw();
+        let credential = CredentialId(*self.draw());
+        let Setup { keys, profile, .. } = &self.setup;
+        let sealed = keys.meta.seal_profile(*nonce, profile).map_err(|_| Failure::Identity)?;
+        let sealed = sealed.as_bytes().to_vec();
+        Device::new(constitution, &keys.psk, credential, sealed).map_err(Failure::Device)
     }
 
     pub(super) fn proved(&mut self, signature: [u8; 64]) {
@@ -109,11 +134,10 @@ impl Session {
             self.phase = Phase::Start;
             return;
         };
-        match (meeting.has_group, device.is_host()) {
-            (true, true) => self.fetch(device),
-            (true, false) => self.knock(device),
-            (false, _) if self.may_found() => self.found(device, meeting.server),
-            (false, _) => self.knock(device),
+        if !meeting.has_group && self.may_found() {
+            self.found(device, meeting.server);
+        } else {
+            self.knock(device);
         }
     }
 
@@ -130,6 +154,7 @@ impl Session {
             return self.fail(Failure::Found(conclave_mls::FoundError::Library));
         };
         self.out.push_back(Output::Send(ToServer::Found { info, tree }));
+        self.asked_at = self.now.at;
         self.phase = Phase::Founding(Box::new(group));
     }
 
@@ -151,44 +176,81 @@ impl Session {
     }
 
     fn knock(&mut self, device: Device) {
-        let Some(key_package) = self.send_knock(&device) else { return };
-        let has_admitter = self.meeting.is_some_and(|meeting| meeting.has_admitter);
-        let patience = if has_admitter { KNOCK_PATIENCE } else { Duration::ZERO };
-        let ask_at = self.now.at + patience;
-        let knocking = Knocking { device, key_package, ask_at, asked: false };
-        self.phase = Phase::Knocking(Box::new(knocking));
-    }
-
-    fn send_knock(&mut self, device: &Device) -> Option<Vec<u8>> {
         match device.key_package(self.now.unix_s) {
             Ok(key_package) => {
-                self.out.push_back(Output::Send(ToServer::Knock(key_package.clone())));
-                Some(key_package)
+                let ask_at = self.ask_at();
+                let knocking = Knocking { device, key_package, ask_at, asked: false };
+                self.phase = Phase::Knocking(Box::new(knocking));
+                self.ask();
             }
-            Err(error) => {
-                self.fail(Failure::Device(error));
-                None
-            }
+            Err(error) => self.fail(Failure::Device(error)),
         }
     }
 
-    /// When to ask for the group's description, at a meeting that anybody may enter alone.
-    pub(super) fn knock_deadline(&self, knocking: &Knocking) -> Option<Duration> {
-        let open = self.constitution.as_ref().is_some_and(|c| c.mode == Mode::OpenLink);
-        (open && self.has_group()).then_some(knocking.ask_at)
+    /// When to do something at the door if nobody answers.
+    pub(super) fn door_deadline(&self) -> Option<Duration> {
+        match &self.phase {
+            Phase::Coming(_) | Phase::Founding(_) => Some(self.asked_at + ANSWER_WITHIN),
+            Phase::Knocking(knocking) => {
+                let again = self.asked_at + KNOCK_EVERY;
+                Some(self.comes_alone(knocking).map_or(again, |ask_at| ask_at.min(again)))
+            }
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::In(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => None,
+        }
     }
 
-    /// At an open meeting, asks to come in alone if nobody opens. The server does not answer while
-    /// the meeting is locked.
-    pub(super) fn knock_timeout(&mut self) {
-        let Phase::Knocking(knocking) = &self.phase else { return };
-        if self.knock_deadline(knocking).is_some_and(|at| at <= self.now.at)
+    /// When to ask for the group's description, if a device may come in alone: a host's always,
+    /// anybody's where the link is all that it takes.
+    fn comes_alone(&self, knocking: &Knocking) -> Option<Duration> {
+        let open = self.constitution.as_ref().is_some_and(|c| c.mode == Mode::OpenLink);
+        let may = self.has_group() && (open || knocking.device.is_host());
+        may.then_some(knocking.ask_at)
+    }
+
+    pub(super) fn door_timeout(&mut self) {
+        if self.door_deadline().is_none_or(|at| self.now.at < at) {
+            return;
+        }
+        let now = self.now.at;
+        if let Phase::Knocking(knocking) = &self.phase
+            && self.comes_alone(knocking).is_some_and(|at| at <= now)
             && let Phase::Knocking(knocking) = &mut self.phase
         {
+            // The server shows the group to hosts who knock, and, unless the meeting is locked,
+            // to everybody where it is open.
             knocking.asked = true;
-            knocking.ask_at = self.now.at + ASK_EVERY;
+            knocking.ask_at = now + ASK_EVERY;
             self.out.push_back(Output::Send(ToServer::WantGroupInfo));
+            return;
         }
+        self.ask();
+    }
+
+    /// Asks, or asks again, for what it waits for.
+    fn ask(&mut self) {
+        let message = match &self.phase {
+            Phase::Coming(coming) => ToServer::Commit(coming.rejoining.outgoing().clone()),
+            Phase::Founding(group) => {
+                let Some((info, tree)) = group.group_info().ok().zip(group.tree().ok()) else {
+                    return;
+                };
+                ToServer::Found { info, tree }
+            }
+            Phase::Knocking(knocking) => ToServer::Knock(knocking.key_package.clone()),
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::In(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => return,
+        };
+        self.asked_at = self.now.at;
+        self.out.push_back(Output::Send(message));
     }
 
     pub(super) fn denied(&mut self) {
@@ -197,65 +259,91 @@ impl Session {
         }
     }
 
-    /// A host comes in alone. The server shows the group to whoever knocks as a host.
-    fn fetch(&mut self, device: Device) {
-        if self.send_knock(&device).is_some() {
-            self.out.push_back(Output::Send(ToServer::WantGroupInfo));
-            self.phase = Phase::Fetching(Box::new(device));
-        }
-    }
-
+    /// Comes in alone. Unless it is a host, it does so with another device, so that the Welcome of
+    /// an admitter is not lost who is quicker.
     pub(super) fn come_in(&mut self, info: &[u8], tree: &[u8]) {
-        let device = match self.take_phase() {
-            Phase::Fetching(device) => *device,
-            Phase::Knocking(knocking) if knocking.asked => knocking.device,
-            other => {
-                self.phase = other;
-                return;
-            }
+        if !matches!(&self.phase, Phase::Knocking(knocking) if knocking.asked) {
+            return;
+        }
+        let Phase::Knocking(knocking) = self.take_phase() else { return };
+        let (device, knocking) = if knocking.device.is_host() {
+            (Ok(knocking.device), None)
+        } else {
+            (self.device(), Some(*knocking))
         };
-        match Group::rejoin(device, info, tree) {
+        let rejoining = device.and_then(|device| {
+            Group::rejoin(device, info, tree).map_err(Failure::Join)
+        });
+        match rejoining {
             Ok(rejoining) => {
-                let outgoing = rejoining.outgoing().clone();
-                self.out.push_back(Output::Send(ToServer::Commit(outgoing)));
-                self.phase = Phase::Coming(Box::new(rejoining));
+                self.phase = Phase::Coming(Box::new(Coming { rejoining, knocking }));
+                self.ask();
             }
-            Err(error) => self.fail(Failure::Join(error)),
+            Err(failure) => self.fail(failure),
         }
     }
 
     pub(super) fn came_in(&mut self, epoch: u64) {
-        if matches!(&self.phase, Phase::Coming(coming) if coming.outgoing().epoch == epoch)
-            && let Phase::Coming(rejoining) = self.take_phase()
+        if self.is_coming_at(epoch)
+            && let Phase::Coming(coming) = self.take_phase()
         {
-            self.enter(rejoining.confirm());
+            self.enter(coming.rejoining.confirm());
         }
     }
 
-    /// Another commit was first: the external commit is made anew, on the new epoch.
+    /// Another commit was first: the external commit is made anew, on the new epoch, after a pause
+    /// in which others who come get through.
     pub(super) fn come_again(&mut self, epoch: u64) {
-        if let Phase::Coming(rejoining) = &self.phase
-            && rejoining.outgoing().epoch == epoch
-        {
-            self.begin();
+        if !self.is_coming_at(epoch) {
+            return;
         }
+        let Phase::Coming(coming) = self.take_phase() else { return };
+        let [random] = *self.draw();
+        let longest = FIRST_PAUSE * 2_u32.pow(self.tries.min(6));
+        self.not_before = self.now.at + longest.mul_f64(f64::from(random) / 255.0);
+        self.tries = self.tries.saturating_add(1);
+        match coming.knocking {
+            Some(mut knocking) => {
+                (knocking.asked, knocking.ask_at) = (false, self.not_before);
+                self.phase = Phase::Knocking(Box::new(knocking));
+            }
+            None => self.begin(),
+        }
+    }
+
+    fn is_coming_at(&self, epoch: u64) -> bool {
+        matches!(&self.phase, Phase::Coming(c) if c.rejoining.outgoing().epoch == epoch)
     }
 
     pub(super) fn welcomed(&mut self, welcome: &[u8], tree: &[u8]) {
-        let device = if matches!(self.phase, Phase::Knocking(_))
-            && let Phase::Knocking(knocking) = self.take_phase()
-        {
-            knocking.device
-        } else if matches!(self.phase, Phase::Fetching(_))
-            && let Phase::Fetching(device) = self.take_phase()
-        {
-            *device
-        } else {
-            return;
+        let knocks = match &self.phase {
+            Phase::Coming(coming) => coming.knocking.is_some(),
+            phase => matches!(phase, Phase::Knocking(_)),
         };
+        if !knocks {
+            return;
+        }
+        let device = match self.take_phase() {
+            Phase::Knocking(knocking) => Some(knocking.device),
+            Phase::Coming(coming) => coming.knocking.map(|knocking| knocking.device),
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Founding(_)
+            | Phase::In(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => None,
+        };
+        let Some(device) = device else { return };
         match Group::join(device, welcome, tree) {
             Ok(group) => self.enter(group),
-            Err(error) => self.fail(Failure::Join(error)),
+            Err(error) => {
+                if matches!(error, JoinError::Malformed | JoinError::Welcome) {
+                    let commit = hash(welcome);
+                    self.out.push_back(Output::Send(ToServer::Nack { epoch: 0, commit }));
+                }
+                self.fail(Failure::Join(error));
+            }
         }
     }
 
@@ -266,33 +354,27 @@ impl Session {
         }
         let Now { at, .. } = self.now;
         match Member::enter(group, meta, self.setup.previous, at) {
-            Some(member) => self.phase = Phase::In(Box::new(member)),
-            None => self.fail(Failure::Join(conclave_mls::JoinError::Library)),
+            Some(member) => {
+                self.tries = 0;
+                self.phase = Phase::In(Box::new(member));
+            }
+            None => self.fail(Failure::Join(JoinError::Library)),
         }
     }
 
     pub(super) fn connected(&mut self) {
         match &mut self.phase {
-            Phase::In(member) => member.ask_log(),
-            Phase::Knocking(knocking) => {
-                let knock = ToServer::Knock(knocking.key_package.clone());
-                self.out.push_back(Output::Send(knock));
-            }
-            Phase::Fetching(_) => self.begin(),
-            Phase::Coming(rejoining) => {
-                let outgoing = rejoining.outgoing().clone();
-                self.out.push_back(Output::Send(ToServer::Commit(outgoing)));
-            }
-            Phase::Founding(group) => {
-                if let Some((info, tree)) = group.group_info().ok().zip(group.tree().ok()) {
-                    self.out.push_back(Output::Send(ToServer::Found { info, tree }));
-                }
-            }
-            Phase::Ended(_)
+            Phase::In(member) => return member.ask_log(),
+            Phase::Knocking(knocking) if knocking.asked => knocking.ask_at = self.now.at,
+            Phase::Coming(_)
+            | Phase::Ended(_)
             | Phase::Failed(_)
+            | Phase::Founding(_)
+            | Phase::Knocking(_)
             | Phase::Proving(_)
             | Phase::Removed
             | Phase::Start => {}
         }
+        self.ask();
     }
 }

@@ -66,6 +66,9 @@ impl Member {
         if self.roster.find(&leaf.credential).is_some() {
             return;
         }
+        if self.admission.is_shut_out(&leaf.credential) {
+            return self.send(ToServer::Deny(id));
+        }
         let name = verify::name(&meta, leaf).unwrap_or_default();
         let mode = self.group.constitution().mode;
         let admitters: Vec<_> = self.roster.admitters().collect();

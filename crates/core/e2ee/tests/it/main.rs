@@ -7,6 +7,8 @@
     reason = "in a test, a panic is the finding"
 )]
 
+mod calls;
 mod honest;
 mod hostile;
+mod service;
 mod world;
