@@ -1,11 +1,19 @@
-import type { ClientMessage, MuteWhat, Presence, TrackSource } from "@conclave/wire";
+import type {
+  ClientMessage,
+  MuteWhat,
+  Presence,
+  PublishedTrack,
+  TrackSource,
+} from "@conclave/wire";
 import type { CallMedia } from "./CallMedia";
 import type { CallEnv } from "./callEnv";
+import type { NoticeBoard } from "./NoticeBoard";
 
 /** What {@link OwnTracks} is made of. */
 export interface OwnTracksOptions {
   readonly devices: Pick<ReturnType<CallEnv["createDevices"]>, "live" | "heldMicrophone" | "set">;
   readonly screen: Pick<ReturnType<CallEnv["createScreen"]>, "videoTrack" | "audioTrack" | "stop">;
+  readonly board: NoticeBoard;
   readonly media: Pick<CallMedia, "publish" | "withdraw" | "tracks">;
   /** Tells the server; `false` if it could not. */
   readonly send: (message: ClientMessage) => boolean;
@@ -34,9 +42,14 @@ export class OwnTracks {
     return this.#forbidden.includes(what);
   }
 
-  /** A host forbade something, or allowed it again: what is forbidden is switched off. */
-  obey(forbidden: readonly MuteWhat[]): void {
+  /**
+   * A host forbade something, or allowed it again: what is forbidden is switched off. Told only
+   * within one stay: another begins with everything allowed.
+   */
+  obey(forbidden: readonly MuteWhat[], isSameStay: boolean): void {
+    const before = this.#forbidden;
     this.#forbidden = forbidden;
+    if (isSameStay) this.#announce(before);
     const { devices, screen } = this.options;
     if (this.isForbidden("microphone")) void devices.set("microphone", false);
     if (this.isForbidden("camera")) void devices.set("camera", false);
@@ -81,6 +94,16 @@ export class OwnTracks {
   entered(presence: Presence): void {
     this.#published = "";
     this.#presence = JSON.stringify(presence);
+  }
+
+  #announce(before: readonly MuteWhat[]): void {
+    const { board } = this.options;
+    const added = this.#forbidden.filter((what) => !before.includes(what));
+    const gone = before.filter((what) => !this.#forbidden.includes(what));
+    for (const what of added) board.retract("allowed", what);
+    for (const what of gone) board.retract("forbidden", what);
+    for (const what of added) board.put("forbidden", { what });
+    for (const what of gone) board.put("allowed", { what });
   }
 
   #carry(source: TrackSource, track: MediaStreamTrack | undefined): void {
