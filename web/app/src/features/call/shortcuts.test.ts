@@ -48,6 +48,11 @@ test("the space bar presses the button that has the focus, and letters still wor
   expect(press("m", "<button data-here></button>")).toBe("microphone");
 });
 
+test("among the messages the page keys turn those, and letters still work there", () => {
+  expect(press("PageUp", '<div role="log" tabindex="0" data-here></div>')).toBeUndefined();
+  expect(press("m", '<div role="log" tabindex="0" data-here></div>')).toBe("microphone");
+});
+
 test("keys of the browser stay the browser's", () => {
   for (const init of [{ ctrlKey: true }, { metaKey: true }, { altKey: true }]) {
     expect(press("s", "<main data-here></main>", init)).toBeUndefined();

@@ -37,6 +37,9 @@ const OWN_KEYS =
 /** Where the space bar presses something. */
 const PRESSABLE = "button, a, summary, [role='button']";
 
+/** What has pages of its own to turn. */
+const SCROLLED = "[role='log']";
+
 /** What a key press asks for; nothing where the key belongs to what has the focus. */
 export function shortcutOf(
   event: Pick<
@@ -50,5 +53,6 @@ export function shortcutOf(
   if (target?.closest(OWN_KEYS)) return undefined;
   const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (action === "talk" && target?.closest(PRESSABLE)) return undefined;
+  if (event.key.startsWith("Page") && target?.closest(SCROLLED)) return undefined;
   return action;
 }

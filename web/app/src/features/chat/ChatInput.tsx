@@ -34,6 +34,8 @@ export function ChatInput({ call, draft, takesFocus }: ChatInputProps): JSX.Elem
   const block = useSnapshot(call, blockOf);
   const message = messageOf(text);
   const left = MAX_CHAT_BYTES - bytesOf(message);
+  // What passes by itself does not take the pen away.
+  const isClosed = block !== undefined && block !== "reconnecting";
   const maySend = block === undefined && message !== "" && left >= 0;
 
   useEffect(() => {
@@ -64,21 +66,23 @@ export function ChatInput({ call, draft, takesFocus }: ChatInputProps): JSX.Elem
       <div className={c("line")}>
         <textarea
           ref={field}
-          className={c("field", block !== undefined && "blocked", left < 0 && "over")}
+          className={c("field", isClosed && "blocked", left < 0 && "over")}
           rows={1}
           dir="auto"
           value={text}
           aria-label={t`Message to everyone`}
           aria-describedby={hintId}
           aria-invalid={left < 0}
-          aria-disabled={block !== undefined}
-          readOnly={block !== undefined}
+          aria-disabled={isClosed}
+          readOnly={isClosed}
           placeholder={t`Message to everyone`}
           autoComplete="off"
           enterKeyHint="send"
           data-testid="chat-input"
           onChange={(event) => change(event.target.value)}
           onKeyDown={(event) => {
+            // Escape gives up a word of the input method, not the panel.
+            if (event.nativeEvent.isComposing) event.stopPropagation();
             if (!asksToSend(event)) return;
             event.preventDefault();
             send();
@@ -117,7 +121,7 @@ function BlockWords({ block }: { readonly block: Block }): JSX.Element {
     case "forbidden":
       return <Trans>A host does not let you write to the chat now.</Trans>;
     case "reconnecting":
-      return <Trans>You can write again when the connection is back.</Trans>;
+      return <Trans>Your message can be sent when the connection is back.</Trans>;
     case "stopped":
       return <Trans>Nothing is sent until the encryption is in order again.</Trans>;
   }

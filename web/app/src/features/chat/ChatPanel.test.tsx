@@ -122,8 +122,6 @@ test.each([
   [{ chatForbidden: true }, "A host does not let you write to the chat now."],
   [{ state: "forked" }, "Nothing is sent until the encryption is in order again."],
   [{ state: "suspendedSilence" }, "Nothing is sent until the encryption is in order again."],
-  [{ state: "catchingUp" }, "You can write again when the connection is back."],
-  [{ phase: "reconnecting" }, "You can write again when the connection is back."],
 ] as const)("with %j nothing can be written, and it is said why", async (scenario, why) => {
   const call = await openChat(scenario, { current: "What I meant to say" });
   expect(hint()).toBe(why);
@@ -131,6 +129,28 @@ test.each([
   await press("Enter");
   expect(call.snapshot().chat).toEqual([]);
   expect(input().value).toBe("What I meant to say");
+});
+
+test.each([{ state: "catchingUp" }, { phase: "reconnecting" }] as const)(
+  "with %j one may go on writing, but not send",
+  async (scenario) => {
+    const call = await openChat(scenario);
+    await write("Are you there?");
+    expect(hint()).toBe("Your message can be sent when the connection is back.");
+    await press("Enter");
+    expect(call.snapshot().chat).toEqual([]);
+    expect(input().value).toBe("Are you there?");
+  },
+);
+
+test("Escape in an input method does not reach the panel", async () => {
+  const onClose = vi.fn();
+  const call = new DemoCall(SCENARIO);
+  await render(<ChatPanel call={call} draft={{ current: "" }} onClose={onClose} />);
+  await press("Escape", { isComposing: true });
+  expect(onClose).not.toHaveBeenCalled();
+  await press("Escape");
+  expect(onClose).toHaveBeenCalledOnce();
 });
 
 test("what a host forbids is forbidden at once, and allowed at once", async () => {
