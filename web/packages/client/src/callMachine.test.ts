@@ -147,6 +147,13 @@ const ROWS: readonly Row[] = [
     reconnecting({ door: "inside", media: "connecting" }),
     [renews],
   ],
+  [
+    "a call that carries no more media is full",
+    connecting,
+    refused("meetingFull"),
+    end("meetingFull"),
+    [says, close, forgetsStay],
+  ],
   ["who is admitted anew needs new media", inCall, admitted, connecting, [renews]],
   [
     "who comes in anew may have to wait",

@@ -326,9 +326,13 @@ function refused(state: CallState, code: ErrorCode, atMs: number): Step {
       return [state, []];
     case "badOffer":
       return offerRefused(state, atMs);
+    case "meetingFull":
+      // Whoever holds the link may stand at the door; how much media there may be is counted later.
+      return lacksMedia(state)
+        ? depart(state, { kind: "refused", code }, "forgetStay")
+        : endIfAsking(state, code);
     case "badMessage":
     case "internal":
-    case "meetingFull":
     case "rateLimited":
       return endIfAsking(state, code);
     default:
@@ -345,9 +349,13 @@ function joinAnew(state: CallState): Step {
 
 /** A pool that could not grow is the peer's to roll back; a session without media is none. */
 function offerRefused(state: CallState, atMs: number): Step {
-  const hasNone = "media" in state && state.media !== "up";
+  return lacksMedia(state) ? mediaLost(state, atMs) : endIfAsking(state, "badOffer");
+}
+
+/** Whether it is inside, and its media is still to come. */
+function lacksMedia(state: CallState): boolean {
   const isInside = state.kind === "inCall" || ("door" in state && state.door === "inside");
-  return hasNone && isInside ? mediaLost(state, atMs) : endIfAsking(state, "badOffer");
+  return isInside && "media" in state && state.media !== "up";
 }
 
 function endIfAsking(state: CallState, code: ErrorCode): Step {
