@@ -26,7 +26,7 @@ import type {
   ShieldLevel,
   Want,
 } from "@conclave/wire";
-import { groupOf, SELF, withCompared } from "./demoGroup";
+import { groupOf, nextKnocks, SELF, withCompared } from "./demoGroup";
 import { chatOf, REACTION_MS, reactionsOf } from "./demoTalk";
 import { paintPerson, paintScreen } from "./scene";
 
@@ -119,6 +119,11 @@ export class DemoCall implements CallCommands {
         one.speaking === (one.id === next.id) ? one : { ...one, speaking: one.id === next.id },
       ),
     });
+  }
+
+  /** Makes the next one knock. */
+  knock(): void {
+    this.#group({ knocks: nextKnocks(this.#snapshot.group.knocks) });
   }
 
   /** How often `setView` was called, and the last wish. */

@@ -28,6 +28,12 @@ export function groupOf(scenario: Scenario): GroupSnapshot {
   };
 }
 
+/** `knocks` and one more. */
+export function nextKnocks(knocks: readonly KnockView[]): readonly KnockView[] {
+  const next = KNOCKS.find((one) => knocks.every(({ knocker }) => knocker !== one.knocker));
+  return next === undefined ? knocks : [...knocks, next];
+}
+
 /** The shield once the code was compared. */
 export function withCompared(shield: ShieldView): ShieldView {
   return {

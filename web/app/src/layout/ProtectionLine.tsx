@@ -30,6 +30,7 @@ export function ProtectionLine(): JSX.Element {
         onClose={() => setOpen(false)}
         title={t`How calls are protected`}
         closeLabel={t`Close`}
+        isText
       >
         <Words />
       </Dialog>

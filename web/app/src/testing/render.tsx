@@ -70,6 +70,11 @@ export async function type(field: HTMLElement, text: string): Promise<void> {
   });
 }
 
+/** Presses a button or takes an item of a menu. */
+export async function press(element: HTMLElement): Promise<void> {
+  await act(async () => element.click());
+}
+
 /** Sends the form in which a field is. */
 export async function submit(field: HTMLElement): Promise<void> {
   await act(async () => {
@@ -86,7 +91,8 @@ const SELECTORS: Readonly<Record<string, string>> = {
   article: "article",
 };
 
-function allByRole(role: string): HTMLElement[] {
+/** Finds every element of a role. */
+export function allByRole(role: string): HTMLElement[] {
   const selector = [SELECTORS[role], `[role="${role}"]`].filter(Boolean).join(", ");
   return [...document.querySelectorAll<HTMLElement>(selector)];
 }

@@ -12,11 +12,20 @@ export interface DialogProps {
   readonly onClose: () => void;
   readonly title: string;
   readonly closeLabel: string;
+  /** It is more to read than to press: the keyboard can scroll it. */
+  readonly isText?: boolean;
   readonly children: ReactNode;
 }
 
 /** A modal dialog: in the middle of the window, or risen from its bottom on a phone. */
-export function Dialog({ isOpen, onClose, title, closeLabel, children }: DialogProps): JSX.Element {
+export function Dialog({
+  isOpen,
+  onClose,
+  title,
+  closeLabel,
+  isText = false,
+  children,
+}: DialogProps): JSX.Element {
   return (
     <ModalOverlay
       isOpen={isOpen}
@@ -36,7 +45,9 @@ export function Dialog({ isOpen, onClose, title, closeLabel, children }: DialogP
               <X size={20} aria-hidden />
             </IconButton>
           </div>
-          <div className={c("body")}>{children}</div>
+          <div className={c("body")} {...(isText ? { tabIndex: 0 } : {})}>
+            {children}
+          </div>
         </AriaDialog>
       </Modal>
     </ModalOverlay>

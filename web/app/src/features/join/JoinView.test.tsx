@@ -2,7 +2,7 @@ import { act } from "react";
 import { beforeEach, expect, test, vi } from "vitest";
 import { DemoCall, type Scenario } from "../../demo/DemoCall";
 import { setPreferences } from "../../preferences";
-import { byRole, render, submit, type } from "../../testing/render";
+import { byRole, press, render, submit, type } from "../../testing/render";
 import { SCENARIO } from "../../testing/scenario";
 import { JoinView } from "./JoinView";
 
@@ -65,6 +65,21 @@ test("a microphone that is switched off counts as off", async () => {
   expect(toggle.getAttribute("aria-pressed")).toBe("true");
   await act(async () => call.setMicrophone(false));
   expect(toggle.getAttribute("aria-pressed")).toBe("false");
+});
+
+test("at the door one sees oneself, reads under which name one asks, and may give up", async () => {
+  const call = await drawJoin({ phase: "waiting", name: "Elena" }, 4);
+  expect(byRole("heading", "Asking to be let in")).toBe(document.activeElement);
+  expect(document.body.textContent).toContain("You ask as Elena.");
+  expect(document.body.textContent).not.toContain("people are in the call");
+  expect(byRole("button", "Camera")).toBeDefined();
+  await press(byRole("button", "Cancel"));
+  expect(call.snapshot().phase.kind).toBe("ended");
+});
+
+test("before a host has come one is told so", async () => {
+  await drawJoin({ phase: "waiting", why: "host" });
+  expect(byRole("heading", "The host has not opened the meeting yet")).toBeDefined();
 });
 
 test.each([

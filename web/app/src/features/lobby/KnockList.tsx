@@ -61,7 +61,7 @@ function Knock({
         <Button
           variant="primary"
           icon={<UserCheck size={18} aria-hidden />}
-          aria-label={t`Let ${name} in`}
+          aria-label={t`Let in ${name}`}
           onPress={() => call.admit(knock.knocker)}
         >
           <Trans>Let in</Trans>

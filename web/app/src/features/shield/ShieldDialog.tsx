@@ -38,6 +38,7 @@ export function ShieldDialog({ call, isOpen, onClose }: ShieldDialogProps): JSX.
       onClose={onClose}
       title={t`How this call is protected`}
       closeLabel={t`Close`}
+      isText
     >
       <div className={c("parts")}>
         <Callout tone={TONES[shield.level]} title={t(name)} icon={<Icon size={20} aria-hidden />}>
