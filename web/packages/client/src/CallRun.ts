@@ -36,24 +36,25 @@ const NOTICEABLE_MS = 1_500;
  * of the meeting's group, feeds what they report to the machine, and carries out the effects.
  */
 export class CallRun {
-  readonly #link: MeetingLink;
-  readonly #env: CallEnv;
-  readonly #socket: ReturnType<CallEnv["createSocket"]>;
   readonly devices: ReturnType<CallEnv["createDevices"]>;
   readonly screen: ReturnType<CallEnv["createScreen"]>;
   readonly output: ReturnType<CallEnv["createOutput"]>;
   readonly meter: ReturnType<CallEnv["createMeter"]>;
+  readonly view: ViewWish;
+  readonly say: OwnTalk;
+  readonly board = new NoticeBoard();
+  readonly snapshots = new Snapshots(() => this.#build());
+
+  readonly #link: MeetingLink;
+  readonly #env: CallEnv;
+  readonly #socket: ReturnType<CallEnv["createSocket"]>;
   readonly #group: CallGroup;
   readonly #media: CallMedia;
   readonly #negotiation: Negotiation;
   readonly #tracks: OwnTracks;
-  readonly view: ViewWish;
   readonly #voice: OwnVoice;
   readonly #people: People;
-  readonly board = new NoticeBoard();
   readonly #talk: Talk;
-  readonly say: OwnTalk;
-  readonly snapshots = new Snapshots(() => this.#build());
 
   #state: CallState = { kind: "preparing", socket: "down" };
   #check = new AbortController();
