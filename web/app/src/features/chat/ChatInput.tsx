@@ -119,7 +119,7 @@ function blockOf(snapshot: CallSnapshot): Block | undefined {
 function BlockWords({ block }: { readonly block: Block }): JSX.Element {
   switch (block) {
     case "forbidden":
-      return <Trans>A host does not let you write to the chat now.</Trans>;
+      return <Trans>A host has forbidden you to write in the chat.</Trans>;
     case "reconnecting":
       return <Trans>Your message can be sent when the connection is back.</Trans>;
     case "stopped":

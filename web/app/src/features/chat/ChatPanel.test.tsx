@@ -119,7 +119,7 @@ test("4096 bytes may be sent, and not one more", async () => {
 });
 
 test.each([
-  [{ chatForbidden: true }, "A host does not let you write to the chat now."],
+  [{ chatForbidden: true }, "A host has forbidden you to write in the chat."],
   [{ state: "forked" }, "Nothing is sent until the encryption is in order again."],
   [{ state: "suspendedSilence" }, "Nothing is sent until the encryption is in order again."],
 ] as const)("with %j nothing can be written, and it is said why", async (scenario, why) => {

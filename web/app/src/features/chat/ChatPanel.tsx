@@ -64,11 +64,13 @@ function ChatLog({ call }: { readonly call: CallCommands }): JSX.Element {
         tabIndex={0}
       >
         <p className={c("note")}>
-          <Trans>Messages from before you came are not shown.</Trans>{" "}
-          {chat.length === 0 ? (
-            <Trans>What you write here is for everyone in the call.</Trans>
-          ) : null}
+          <Trans>Messages from before you came are not shown.</Trans>
         </p>
+        {chat.length === 0 ? (
+          <p className={c("note")}>
+            <Trans>What you write here is for everyone in the call.</Trans>
+          </p>
+        ) : null}
         {shown.length < chat.length ? (
           <Button variant="quiet" onPress={() => setMost(most + PAGE)}>
             <Trans>Show earlier messages</Trans>

@@ -7,6 +7,7 @@ import { useSnapshot } from "../../useSnapshot";
 import { MeetingControls } from "./MeetingControls";
 import styles from "./PeoplePanel.module.css";
 import { PersonRow, SelfRow } from "./PersonRow";
+import { RaisedHands } from "./RaisedHands";
 import { RemoveDialog } from "./RemoveDialog";
 import { rosterOf } from "./roster";
 
@@ -32,6 +33,7 @@ export function PeoplePanel(props: PeoplePanelProps): JSX.Element {
     <SidePanel title={<Trans>People ({count})</Trans>} onClose={onClose}>
       <div className={c("scroll")}>
         {lobby}
+        <RaisedHands call={call} />
         <MeetingControls call={call} />
         <Roster {...props} onRemove={setRemoving} />
       </div>
