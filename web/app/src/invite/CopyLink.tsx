@@ -11,6 +11,8 @@ export interface CopyLinkProps {
   /** The guests' link: never with what makes a host. */
   readonly link: string;
   readonly prominent?: boolean;
+  /** Only the button, as wide as its place, where there is little room. */
+  readonly compact?: boolean;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface CopyLinkProps {
  * The field shows the address without its key: a screen is shared or photographed sooner than a
  * clipboard. Where copying is refused, the whole link appears, selected, to be copied by hand.
  */
-export function CopyLink({ link, prominent = false }: CopyLinkProps): JSX.Element {
+export function CopyLink({ link, prominent = false, compact = false }: CopyLinkProps): JSX.Element {
   const { t } = useLingui();
   const announce = useAnnounce();
   const [state, copy] = useCopy(link, () => announce(t`Link copied`));
@@ -32,19 +34,22 @@ export function CopyLink({ link, prominent = false }: CopyLinkProps): JSX.Elemen
   const shown = link.slice(0, link.indexOf("#") + 1);
   return (
     <div className={c("copy")}>
-      <input
-        ref={field}
-        className={c("link")}
-        readOnly
-        aria-label={t`Link to this meeting`}
-        value={state === "refused" ? link : `${shown}•••`}
-        onFocus={(event) => event.currentTarget.select()}
-        onCopy={(event) => {
-          event.preventDefault();
-          event.clipboardData.setData("text/plain", link);
-        }}
-      />
+      {compact && state !== "refused" ? null : (
+        <input
+          ref={field}
+          className={c("link")}
+          readOnly
+          aria-label={t`Link to this meeting`}
+          value={state === "refused" ? link : `${shown}•••`}
+          onFocus={(event) => event.currentTarget.select()}
+          onCopy={(event) => {
+            event.preventDefault();
+            event.clipboardData.setData("text/plain", link);
+          }}
+        />
+      )}
       <Button
+        wide={compact}
         variant={prominent ? "primary" : "secondary"}
         icon={state === "copied" ? <Check size={18} aria-hidden /> : <Copy size={18} aria-hidden />}
         onPress={copy}

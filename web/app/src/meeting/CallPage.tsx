@@ -80,7 +80,7 @@ export function CallPage({ call, link }: CallPageProps): JSX.Element {
         onPin={pinTo}
         onClose={closePanel}
         lobby={<LobbySection call={call} />}
-        invite={<CopyLink link={link} />}
+        invite={<CopyLink link={link} compact />}
       />
     ),
     chat: () => <ChatPanel call={call} draft={draft} onClose={closePanel} />,

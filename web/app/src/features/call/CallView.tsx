@@ -1,5 +1,5 @@
 import type { CallCommands } from "@conclave/client";
-import { Button, classes, LogoMark, useAnnounce } from "@conclave/ui";
+import { Button, classes, LogoMark, useAnnounce, VisuallyHidden } from "@conclave/ui";
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Lock, RefreshCw } from "lucide-react";
 import { type JSX, type ReactNode, useEffect, useRef } from "react";
@@ -91,12 +91,14 @@ export function CallView(props: CallViewProps): JSX.Element {
 
 /** In sight while nobody can come in. */
 function LockMark({ call }: { readonly call: CallCommands }): JSX.Element | null {
+  const { t } = useLingui();
   const isLocked = useSnapshot(call, ({ group }) => group.locked);
+  const narrow = useNarrow();
   if (!isLocked) return null;
   return (
     <span className={c("locked")}>
       <Lock size={16} aria-hidden />
-      <Trans>Locked</Trans>
+      {narrow ? <VisuallyHidden>{t`Locked`}</VisuallyHidden> : t`Locked`}
     </span>
   );
 }

@@ -37,12 +37,7 @@ export function PeoplePanel(props: PeoplePanelProps): JSX.Element {
         <MeetingControls call={call} />
         <Roster {...props} onRemove={setRemoving} />
       </div>
-      <div className={c("invite")}>
-        <h3 className={c("inviteTitle")}>
-          <Trans>Invite others</Trans>
-        </h3>
-        {invite}
-      </div>
+      <div className={c("invite")}>{invite}</div>
       <RemoveDialog call={call} person={removing} onClose={() => setRemoving(undefined)} />
     </SidePanel>
   );
