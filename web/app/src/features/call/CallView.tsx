@@ -66,7 +66,7 @@ export function CallView(props: CallViewProps): JSX.Element {
           <div className={c("banners")}>
             <ReconnectBanner call={call} />
             <CatchingUpBanner call={call} />
-            <SharingBanner call={call} />
+            {interruption === undefined ? <SharingBanner call={call} /> : null}
           </div>
           {interruption ?? (
             <Stage

@@ -48,7 +48,7 @@ export function noticeWords(
     case "reconnected":
       return msg`You are connected again.`;
     case "silence":
-      return msg`Nothing has been heard of the host’s device for a while. If it lasts, the call pauses.`;
+      return msg`Signs of life from the meeting are missing. If it lasts, the call pauses.`;
     case "serverOverreach":
       return msg`The server tried to change the meeting in a way that it may not. Your device refused.`;
     case "withheld":

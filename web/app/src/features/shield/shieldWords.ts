@@ -70,10 +70,23 @@ export function basisWords(basis: ShieldBasis): MessageDescriptor {
     }
     case "codeCompared":
       return msg`You compared the safety code, and nobody has come in since.`;
-    case "classification": {
-      const { classification } = basis;
+    case "classification":
+      return classificationWords(basis.classification);
+  }
+}
+
+function classificationWords(classification: string): MessageDescriptor {
+  switch (classification) {
+    case "open":
+      return msg`The meeting is not classified.`;
+    case "internal":
+      return msg`The meeting is classified as internal.`;
+    case "confidential":
+      return msg`The meeting is classified as confidential.`;
+    case "secret":
+      return msg`The meeting is classified as secret.`;
+    default:
       return msg`The meeting’s classification: ${classification}.`;
-    }
   }
 }
 
