@@ -179,7 +179,7 @@ impl Call {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = now;
         self.said_empty = false;
-        self.roster.set_interval(self.roster_interval * crowd_factor(self.participants.len()));
+        self.roster.set_interval(self.roster_interval * crowd_factor(self.gates.len()));
         match input {
             Input::ConnectionLost { connection } => self.connection_lost(connection),
             Input::Group { connection, request } => self.group_request(connection, request),
