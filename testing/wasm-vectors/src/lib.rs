@@ -27,24 +27,15 @@ pub fn welcome_authenticator(vector: &str) -> Result<String, String> {
     mls::welcome_authenticator(vector)
 }
 
-/// Seals and opens a vector of RFC 9605 that is given as JSON.
+/// Reads and writes the headers and frames of RFC 9605's file of vectors; how many they were. The
+/// whole file, for its numbers are larger than JavaScript's.
 ///
 /// # Errors
 ///
 /// What differs.
-#[wasm_bindgen(js_name = sframeVector)]
-pub fn sframe_vector(vector: &str) -> Result<(), String> {
-    sframe::check_frame(vector)
-}
-
-/// Reads and writes a header of RFC 9605 that is given as JSON.
-///
-/// # Errors
-///
-/// What differs.
-#[wasm_bindgen(js_name = sframeHeader)]
-pub fn sframe_header(vector: &str) -> Result<(), String> {
-    sframe::check_header(vector)
+#[wasm_bindgen(js_name = sframeVectors)]
+pub fn sframe_vectors(file: &str) -> Result<u32, String> {
+    sframe::check(file)
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>, String> {

@@ -26,21 +26,40 @@ struct FrameVector {
     ct: String,
 }
 
-pub(crate) fn check_header(vector: &str) -> Result<(), String> {
-    let HeaderVector { kid, ctr, encoded } = serde_json::from_str(vector).map_err(said)?;
+#[derive(Deserialize)]
+struct Vectors {
+    header: Vec<HeaderVector>,
+    sframe: Vec<FrameVector>,
+}
+
+pub(crate) fn check(file: &str) -> Result<u32, String> {
+    let Vectors { header, sframe } = serde_json::from_str(file).map_err(said)?;
+    let mut checked = 0;
+    for vector in header {
+        check_header(vector)?;
+        checked += 1;
+    }
+    // The suites of AES-GCM; the library's build has no other.
+    for vector in sframe.into_iter().filter(|vector| matches!(vector.cipher_suite, 4 | 5)) {
+        check_frame(vector)?;
+        checked += 1;
+    }
+    Ok(checked)
+}
+
+fn check_header(vector: HeaderVector) -> Result<(), String> {
+    let HeaderVector { kid, ctr, encoded } = vector;
     let encoded = bytes(&encoded)?;
     let header = SframeHeader::deserialize(&encoded).map_err(said)?;
     same("fields", (header.key_id(), header.counter()), (kid, ctr))?;
     same("bytes", Vec::from(&SframeHeader::new(kid, ctr)), encoded)
 }
 
-pub(crate) fn check_frame(vector: &str) -> Result<(), String> {
-    let FrameVector { cipher_suite, kid, ctr, base_key, metadata, pt, ct } =
-        serde_json::from_str(vector).map_err(said)?;
+fn check_frame(vector: FrameVector) -> Result<(), String> {
+    let FrameVector { cipher_suite, kid, ctr, base_key, metadata, pt, ct } = vector;
     let suite = match cipher_suite {
         4 => CipherSuite::AesGcm128Sha256,
-        5 => CipherSuite::AesGcm256Sha512,
-        other => return Err(format!("suite {other} is not used")),
+        _ => CipherSuite::AesGcm256Sha512,
     };
     let (base_key, metadata) = (bytes(&base_key)?, bytes(&metadata)?);
     let (pt, ct) = (bytes(&pt)?, bytes(&ct)?);

@@ -126,6 +126,8 @@ export class KeyKeeper {
     this.#drive((_, ...now) => {
       this.#session = this.#env.newSession(...now, JSON.stringify(setup));
     }, true);
+    // A setup that cannot be read is a mistake of this program.
+    if (!this.#session) this.crash();
   }
 
   /** Gives the session an input and does what it then wants. */
