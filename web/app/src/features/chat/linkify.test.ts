@@ -236,7 +236,7 @@ test("whatever is put together, a link goes to the https host that it shows", ()
   }
   // Else this test would say nothing.
   expect(links).toBeGreaterThan(1000);
-});
+}, 60_000);
 
 /** Whether the pieces stand in a message one after the other. */
 function isInOrderWithin(message: string, pieces: readonly string[]): boolean {
@@ -269,5 +269,6 @@ test("a message of the most bytes takes no time, however it is made", () => {
     linkify(piece.repeat(4096 / piece.length));
     linkify(`https://a/${piece.repeat(4086 / piece.length)}`);
   }
-  expect(performance.now() - began).toBeLessThan(1000);
-});
+  // On a busy machine, too.
+  expect(performance.now() - began).toBeLessThan(5000);
+}, 60_000);
