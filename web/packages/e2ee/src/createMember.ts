@@ -20,7 +20,16 @@ export function isSupported(): boolean {
 
 /** Loads the worker and its module ahead, for the next member. */
 export function warmUp(): void {
-  warm ??= newWorker();
+  if (warm) return;
+  const worker = newWorker();
+  // It has nothing to say yet but that it could not be loaded. The next member tries anew.
+  const forget = (): void => {
+    worker.terminate();
+    if (warm === worker) warm = undefined;
+  };
+  worker.onmessage = forget;
+  worker.onerror = forget;
+  warm = worker;
 }
 
 /** Makes a member; what it does is told by `options.events`, never before this returns. */
