@@ -39,6 +39,8 @@ pub struct KnockView {
 #[derive(Default)]
 pub(crate) struct Admission {
     knocks: BTreeMap<KnockId, Knock>,
+    /// Whom this device wanted to let in before it lost its connection.
+    before: BTreeSet<CredentialId>,
     last_add: Option<Duration>,
     /// Who was turned away or put out: they are not shown again under the same credential.
     denied: BTreeSet<CredentialId>,
@@ -76,6 +78,7 @@ impl Admission {
             Mode::Lobby => false,
         };
         let wanted = by_itself.then(|| now + RANK_STEP * rank);
+        let wanted = if self.before.remove(&credential) { Some(now) } else { wanted };
         self.knocks.insert(id, Knock { package, name, wanted });
         true
     }
@@ -85,6 +88,13 @@ impl Admission {
         let Some(knock) = self.knocks.get_mut(&id) else { return false };
         knock.wanted = Some(knock.wanted.map_or(now, |at| at.min(now)));
         true
+    }
+
+    /// The connection is new, and the server tells of everybody anew who still knocks.
+    pub(crate) fn start_over(&mut self) {
+        let knocks = std::mem::take(&mut self.knocks).into_values();
+        let wanted = knocks.filter(|knock| knock.wanted.is_some());
+        self.before = wanted.map(|knock| knock.package.view().leaf.credential).collect();
     }
 
     /// Whether there was such a knock. It is not shown again.

@@ -364,7 +364,7 @@ impl Session {
 
     pub(super) fn connected(&mut self) {
         match &mut self.phase {
-            Phase::In(member) => return member.ask_log(),
+            Phase::In(member) => return member.reconnected(),
             Phase::Knocking(knocking) if knocking.asked => knocking.ask_at = self.now.at,
             Phase::Coming(_)
             | Phase::Ended(_)

@@ -170,6 +170,12 @@ impl Member {
         self.out.push_back(Output::Send(message));
     }
 
+    pub(super) fn reconnected(&mut self) {
+        self.admission.start_over();
+        self.show_knocks();
+        self.ask_log();
+    }
+
     pub(super) fn ask_log(&mut self) {
         let epoch = self.group.epoch();
         self.send(ToServer::LogSince(epoch));
