@@ -14,6 +14,11 @@ export class Network {
   readonly name: string;
   /** The server's address in it. */
   readonly address: string;
+  /** This machine's end of the cable: all that goes to the server and comes from it passes it. */
+  get device(): string {
+    return this.#cable;
+  }
+
   readonly #cable: string;
 
   private constructor() {

@@ -16,14 +16,17 @@ export interface PersonOptions extends OpenOptions {
   readonly say?: Say;
 }
 
+/** What stands in the place of a message's placeholders. */
+export type Values = Readonly<Record<string, string | number>>;
+
 /** What the interface says for an English message, with its placeholders filled in. */
-export type Say = (english: string, values?: Readonly<Record<string, string | number>>) => string;
+export type Say = (english: string, values?: Values) => string;
 
 /** What an English interface says. */
 export const inEnglish: Say = (english, values = {}) => fill(english, values);
 
 /** Fills in the placeholders of a message. */
-export function fill(message: string, values: Readonly<Record<string, string | number>>): string {
+export function fill(message: string, values: Values): string {
   return message.replaceAll(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
 }
 
@@ -46,12 +49,13 @@ export interface Tile {
 export class Person {
   readonly tab: Tab;
   readonly name: string;
-  readonly #say: Say;
+  /** What the person's interface says for an English message. */
+  readonly say: Say;
 
   private constructor(tab: Tab, name: string, say: Say) {
     this.tab = tab;
     this.name = name;
-    this.#say = say;
+    this.say = say;
   }
 
   /** The person in front of a page that a test opened. */
@@ -86,7 +90,7 @@ export class Person {
   }
 
   async isBeforeCall(patience?: Patience): Promise<void> {
-    await appears(this.tab, "textbox", this.#say("Your name"), patience);
+    await appears(this.tab, "textbox", this.say("Your name"), patience);
   }
 
   /** From the view before the call into it. */
@@ -99,7 +103,7 @@ export class Person {
   async pressJoin(): Promise<void> {
     await this.#enterName();
     // The door is named by whether there is a camera or a microphone.
-    const doors = ["Join the meeting", "Join to watch and listen"].map((door) => this.#say(door));
+    const doors = ["Join the meeting", "Join to watch and listen"].map((door) => this.say(door));
     await until(`${this.name} to press Join`, async () => {
       for (const door of doors) {
         if (!(await this.tab.shows("button", door))) continue;
@@ -111,7 +115,7 @@ export class Person {
   }
 
   async #enterName(): Promise<void> {
-    const field = this.#say("Your name");
+    const field = this.say("Your name");
     // What is typed while the page still starts may be lost.
     await until(`"${this.name}" to stand in the field`, async () => {
       await this.tab.fill(field, this.name);
@@ -123,7 +127,7 @@ export class Person {
   }
 
   async isInCall(patience?: Patience): Promise<void> {
-    await appears(this.tab, "button", this.#say("Leave the meeting"), patience);
+    await appears(this.tab, "button", this.say("Leave the meeting"), patience);
   }
 
   async leave(): Promise<void> {
@@ -132,7 +136,7 @@ export class Person {
   }
 
   async hasLeft(patience?: Patience): Promise<void> {
-    await appears(this.tab, "button", this.#say("Join again"), patience);
+    await appears(this.tab, "button", this.say("Join again"), patience);
   }
 
   /** After a reload: into the call again, by itself or with one click. */
@@ -140,19 +144,19 @@ export class Person {
     try {
       await this.isInCall({ timeoutMs: 5000 });
     } catch {
-      await this.tab.click("button", this.#say("Join the meeting"));
+      await this.tab.click("button", this.say("Join the meeting"));
       await this.isInCall();
     }
   }
 
   /** Presses the button of this English name. */
-  async press(button: string): Promise<void> {
-    await this.tab.click("button", this.#say(button));
+  async press(button: string, values?: Values): Promise<void> {
+    await this.tab.click("button", this.say(button, values));
   }
 
   /** Waits until the interface counts so many people in the call, this one included. */
   async countsPeople(count: number, patience?: Patience): Promise<void> {
-    const name = this.#say("People, {count} in the call", { count });
+    const name = this.say("People, {count} in the call", { count });
     await appears(this.tab, "button", name, patience);
   }
 
@@ -160,7 +164,7 @@ export class Person {
   async togglePeople(): Promise<void> {
     await until(`${this.name} to press the button with the number of people`, async () => {
       const count = await this.tab.evaluate(() => document.title.match(/\d+/)?.[0] ?? "");
-      const button = this.#say("People, {count} in the call", { count });
+      const button = this.say("People, {count} in the call", { count });
       if (!(await this.tab.shows("button", button))) return false;
       await this.tab.click("button", button);
       return true;
@@ -169,18 +173,18 @@ export class Person {
 
   /** Starts to share the screen, or stops. */
   async toggleShare(): Promise<void> {
-    if (await this.tab.shows("button", this.#say("Share your screen"))) {
+    if (await this.tab.shows("button", this.say("Share your screen"))) {
       await this.press("Share your screen");
       return;
     }
-    const isSharing = await this.tab.shows("button", this.#say("Stop sharing"));
+    const isSharing = await this.tab.shows("button", this.say("Stop sharing"));
     await this.choose("More", isSharing ? "Stop sharing" : "Share your screen");
   }
 
   /** Opens the menu of this English name and takes the item of that one. */
-  async choose(menu: string, item: string): Promise<void> {
-    await this.press(menu);
-    await this.tab.click("menuitem", this.#say(item));
+  async choose(menu: string, item: string, values?: Values): Promise<void> {
+    await this.press(menu, values);
+    await this.tab.click("menuitem", this.say(item));
   }
 
   /** Opens the menu of this English name and takes the device of that name. */
@@ -204,7 +208,7 @@ export class Person {
   /** Opens a dialog from the menu: `Settings` or `Keyboard shortcuts`. */
   async openDialog(title: "Settings" | "Keyboard shortcuts"): Promise<void> {
     await this.choose("More", title);
-    await appears(this.tab, "dialog", this.#say(title));
+    await appears(this.tab, "dialog", this.say(title));
   }
 
   /** Waits until the person is told that the connection is interrupted. */
@@ -220,7 +224,7 @@ export class Person {
   async reads(english: string, patience?: Patience): Promise<void> {
     await until(
       `${this.name} to read "${english}"`,
-      async () => (await visibleText(this.tab)).includes(this.#say(english)),
+      async () => (await visibleText(this.tab)).includes(this.say(english)),
       patience,
     );
   }
@@ -315,7 +319,7 @@ export class Person {
 
   /** Turns the page; `false` if there is no other. */
   async turnPage(towards: "Next page" | "Previous page"): Promise<boolean> {
-    if (!(await this.tab.isEnabled("button", this.#say(towards)))) return false;
+    if (!(await this.tab.isEnabled("button", this.say(towards)))) return false;
     const before = JSON.stringify((await this.othersInView()).map((tile) => tile.participant));
     await this.press(towards);
     await until("other people in view", async () => {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { FrameCounts } from "@conclave/e2ee";
+
 import type { Rgb } from "./colour.ts";
 
 /** One receiving video stream. */
@@ -35,6 +37,12 @@ export interface MediaStats {
   readonly slots: { readonly audio: number; readonly video: number };
 }
 
+/** A text that went over a socket. */
+export interface Traffic {
+  readonly direction: "received" | "sent";
+  readonly text: string;
+}
+
 /** What {@link installProbe} leaves in the page. */
 export interface Probe {
   /** All peer connections that the page made, closed ones included. */
@@ -45,7 +53,13 @@ export interface Probe {
   growths: number;
   /** The page's sockets. */
   readonly sockets: WebSocket[];
+  /** Every text that a socket sent or received, in order; the newest few thousand. */
+  readonly traffic: Traffic[];
+  /** Calls of `getUserMedia`. */
+  captures: number;
   stats(): Promise<MediaStats>;
+  /** How the key worker's frames fared: of the newest worker that runs. */
+  frameCounts(): Promise<FrameCounts>;
   /** Frames that a `<video>` has shown since it was first asked for. */
   framesOf(video: HTMLVideoElement): number;
   /** The mean colour along the upper edge of a `<video>`; `undefined` before its first frame. */
@@ -76,10 +90,9 @@ declare global {
 
 /** Runs in the page, before its scripts. It must not refer to anything outside itself. */
 export function installProbe(options: ProbeOptions): void {
-  if (globalThis.RTCPeerConnection === undefined) return;
-
   const peers: RTCPeerConnection[] = [];
   const sockets: WebSocket[] = [];
+  const traffic: Traffic[] = [];
 
   const stats = async (): Promise<MediaStats> => {
     const video: InboundVideo[] = [];
@@ -124,6 +137,25 @@ export function installProbe(options: ProbeOptions): void {
     return { video, framesDecoded, audioEnergy, audioSamples, sent, audioSent, slots };
   };
 
+  const keyWorkers: Worker[] = [];
+  let questions = 0;
+  const frameCounts = (): Promise<FrameCounts> => {
+    const worker = keyWorkers.at(-1);
+    if (worker === undefined) throw new Error("no key worker");
+    questions += 1;
+    // The page itself counts its questions upwards.
+    const id = -questions;
+    return new Promise((resolve) => {
+      const listen = ({ data }: MessageEvent) => {
+        if (data.type !== "answer" || data.id !== id) return;
+        worker.removeEventListener("message", listen);
+        resolve(data.answer);
+      };
+      worker.addEventListener("message", listen);
+      worker.postMessage({ type: "ask", id, question: { type: "frameCounts" } });
+    });
+  };
+
   // Firefox counts nothing in `getVideoPlaybackQuality` of a live stream.
   const frames = new WeakMap<HTMLVideoElement, number>();
   const framesOf = (video: HTMLVideoElement): number => {
@@ -161,41 +193,68 @@ export function installProbe(options: ProbeOptions): void {
     remoteDescriptions: 0,
     growths: 0,
     sockets,
+    traffic,
+    captures: 0,
     stats,
+    frameCounts,
     framesOf,
     colourOf,
   };
   globalThis.conclaveProbe = probe;
 
-  const NativePeer = globalThis.RTCPeerConnection;
-  globalThis.RTCPeerConnection = new Proxy(NativePeer, {
-    construct(target, args: [RTCConfiguration?]) {
-      const peer = new target(...args);
-      peers.push(peer);
-      return peer;
-    },
-  });
-  const sections = new WeakMap<RTCPeerConnection, number>();
-  const describe: (description: RTCSessionDescriptionInit) => Promise<void> =
-    NativePeer.prototype.setRemoteDescription;
-  NativePeer.prototype.setRemoteDescription = function (
-    this: RTCPeerConnection,
-    description: RTCSessionDescriptionInit,
-  ) {
-    probe.remoteDescriptions += 1;
-    const before = sections.get(this);
-    const now = this.getTransceivers().length;
-    sections.set(this, now);
-    if (before !== undefined && now > before) probe.growths += 1;
-    return describe.call(this, description);
+  const noteTraffic = (direction: Traffic["direction"], text: unknown) => {
+    traffic.push({ direction, text: String(text) });
+    if (traffic.length > 6000) traffic.splice(0, 1000);
   };
   globalThis.WebSocket = new Proxy(globalThis.WebSocket, {
     construct(target, args: [string, string[]?]) {
       const socket = new target(...args);
       sockets.push(socket);
+      socket.addEventListener("message", ({ data }) => noteTraffic("received", data));
+      const send = socket.send.bind(socket);
+      socket.send = (data) => {
+        noteTraffic("sent", data);
+        send(data);
+      };
       return socket;
     },
   });
+
+  globalThis.Worker = new Proxy(globalThis.Worker, {
+    construct(target, args: [string | URL, WorkerOptions?]) {
+      const worker = new target(...args);
+      if (args[1]?.name === "conclave-keys") keyWorkers.push(worker);
+      return worker;
+    },
+  });
+
+  const NativePeer = globalThis.RTCPeerConnection;
+  // A test may have taken it away.
+  if (NativePeer !== undefined) watchPeers();
+
+  function watchPeers(): void {
+    globalThis.RTCPeerConnection = new Proxy(NativePeer, {
+      construct(target, args: [RTCConfiguration?]) {
+        const peer = new target(...args);
+        peers.push(peer);
+        return peer;
+      },
+    });
+    const sections = new WeakMap<RTCPeerConnection, number>();
+    const describe: (description: RTCSessionDescriptionInit) => Promise<void> =
+      NativePeer.prototype.setRemoteDescription;
+    NativePeer.prototype.setRemoteDescription = function (
+      this: RTCPeerConnection,
+      description: RTCSessionDescriptionInit,
+    ) {
+      probe.remoteDescriptions += 1;
+      const before = sections.get(this);
+      const now = this.getTransceivers().length;
+      sections.set(this, now);
+      if (before !== undefined && now > before) probe.growths += 1;
+      return describe.call(this, description);
+    };
+  }
 
   const paintPortrait = (
     context: CanvasRenderingContext2D,
@@ -282,6 +341,11 @@ export function installProbe(options: ProbeOptions): void {
   const media = navigator.mediaDevices;
   if (media === undefined) return;
   const { camera, screen } = options;
+  const ask = media.getUserMedia.bind(media);
+  media.getUserMedia = (constraints) => {
+    probe.captures += 1;
+    return ask(constraints);
+  };
   if (camera !== undefined) {
     const capture = media.getUserMedia.bind(media);
     media.getUserMedia = async (constraints) => {

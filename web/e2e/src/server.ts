@@ -79,6 +79,18 @@ export class Server {
     return this.#ports.tcp;
   }
 
+  /** The process. */
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error("the server does not run");
+    return pid;
+  }
+
+  /** Where it keeps what survives it. */
+  get folder(): string {
+    return this.#folder;
+  }
+
   /** Ends it without a word, as a crash would. */
   async kill(): Promise<void> {
     await this.#child.stop("SIGKILL");

@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { FrameCounts } from "@conclave/e2ee";
+
 import type { MediaStats, ProbeOptions } from "./probe.ts";
 import { type Patience, until } from "./until.ts";
 
@@ -111,4 +113,9 @@ export function stats(tab: Tab): Promise<MediaStats> {
 /** How often the page called `setRemoteDescription`. */
 export function negotiations(tab: Tab): Promise<number> {
   return tab.evaluate(() => conclaveProbe.remoteDescriptions);
+}
+
+/** How the frames of the page's key worker fared. */
+export function frameCounts(tab: Tab): Promise<FrameCounts> {
+  return tab.evaluate(() => conclaveProbe.frameCounts());
 }

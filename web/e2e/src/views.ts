@@ -4,6 +4,7 @@
  */
 
 import type { ChromiumTab } from "./chromium.ts";
+import { walkGroupViews } from "./groupViews.ts";
 import { createMeeting } from "./meeting.ts";
 import { fill, inEnglish, Person, type Say } from "./person.ts";
 import { catalogue } from "./po.ts";
@@ -54,11 +55,11 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   const old = await stage.openChromium({
     label: "old browser",
     ...open,
-    initScripts: [() => void Reflect.deleteProperty(globalThis, "RTCPeerConnection")],
+    initScripts: [() => void Reflect.deleteProperty(globalThis, "RTCRtpScriptTransform")],
   });
   await old.goto(link);
   await until("the old browser to be told", async () =>
-    (await visibleText(old)).includes(say("This browser cannot hold video calls.")),
+    (await visibleText(old)).includes(say("This browser cannot protect calls from end to end")),
   );
   await visit("unsupported-browser", old);
   await old.close();
@@ -128,6 +129,7 @@ export async function walkViews(stage: Stage, options: WalkOptions, visit: Visit
   await Promise.all([bot.leave(), bots.leave()]);
   await ada.leave();
   await visit("ended", tab);
+  await walkGroupViews(stage, open, say, visit);
 }
 
 /** What the interface says in a language for an English message. */

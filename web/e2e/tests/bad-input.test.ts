@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { ChromiumTab } from "../src/chromium.ts";
 import { createMeeting } from "../src/meeting.ts";
 import { Person } from "../src/person.ts";
-import { test } from "../src/runner.ts";
+import { test, Violation } from "../src/runner.ts";
 import type { Server } from "../src/server.ts";
 import { appears, stats, visibleText } from "../src/tab.ts";
 import { until } from "../src/until.ts";
@@ -101,6 +101,25 @@ test("a browser that cannot hold calls is told so", async (stage) => {
   await until("the message", async () =>
     (await visibleText(tab)).includes("This browser cannot hold video calls"),
   );
+});
+
+test("a browser that cannot seal media is told so, and holds no call", async (stage) => {
+  const link = await createMeeting(await stage.server());
+  for (const browser of ["chromium", "firefox"] as const) {
+    const tab = await stage.open(browser, {
+      initScripts: [() => void Reflect.deleteProperty(globalThis, "RTCRtpScriptTransform")],
+    });
+    await tab.goto(link);
+    await until("the message", async () =>
+      (await visibleText(tab)).includes("This browser cannot protect calls from end to end"),
+    );
+    const [peers, captures] = await tab.evaluate(() => [
+      conclaveProbe.peers.length,
+      conclaveProbe.captures,
+    ]);
+    if (peers !== 0) throw new Violation("there is a connection for media");
+    if (captures !== 0) throw new Violation("camera or microphone were asked for");
+  }
 });
 
 test("a second tab of the same person is warned, and both stay", async (stage) => {

@@ -1,7 +1,8 @@
 import { createMeeting } from "../src/meeting.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
-import type { BrowserName } from "../src/tab.ts";
+import { type BrowserName, frameCounts } from "../src/tab.ts";
+import { until } from "../src/until.ts";
 
 const BROWSERS: readonly BrowserName[] = ["chromium", "firefox"];
 
@@ -15,6 +16,25 @@ for (const first of BROWSERS) {
       await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
       await Promise.all([ada.decodes(), ben.decodes()]);
       await Promise.all([ada.hears(), ben.hears()]);
+      await Promise.all([ada, ben].map((person) => opensAll(person)));
     });
   }
+}
+
+/** Frames of sound and picture of some seconds. */
+const FRAMES = 200;
+
+/** Waits until so many frames were opened, and checks that none was dropped meanwhile. */
+async function opensAll({ tab, name }: Person): Promise<void> {
+  const before = await frameCounts(tab);
+  const after = await until(`${name} to open ${FRAMES} frames`, async () => {
+    const now = await frameCounts(tab);
+    return now.opened >= before.opened + FRAMES ? now : undefined;
+  });
+  const [dropped, notSealed] = [after.dropped, after.notSealed].map((it) => JSON.stringify(it));
+  if (dropped !== JSON.stringify(before.dropped)) throw new Error(`${name} dropped ${dropped}`);
+  if (notSealed !== JSON.stringify(before.notSealed)) {
+    throw new Error(`${name} did not seal ${notSealed}`);
+  }
+  if (after.sealed === 0) throw new Error(`${name} sealed nothing`);
 }

@@ -1,4 +1,13 @@
-import { createMeeting } from "../src/meeting.ts";
+import {
+  closeShield,
+  comesInThrough,
+  openChat,
+  openShield,
+  readsInChat,
+  safetyCode,
+  writes,
+} from "../src/group.ts";
+import { createLobby, createMeeting } from "../src/meeting.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
 import { pause } from "../src/until.ts";
@@ -34,6 +43,40 @@ test("after the server is killed and restarted, all are back with media in five 
   await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red"), ada.hears(), ben.hears()]);
   const slowest = Math.max(...Object.values(took));
   if (slowest > BACK_WITHIN_MS) throw new Error(`the last was back after ${slowest} ms`);
+});
+
+test("a restarted server goes on with the meeting's group: nobody has to be let in again", async (stage) => {
+  const server = await stage.ownServer();
+  const links = await createLobby(server);
+  const host = await Person.enter(stage, "chromium", links.host, { name: "Hana", colour: "red" });
+  const guest = await Person.arrive(stage, "firefox", links.guest, { name: "Gus", colour: "blue" });
+  await comesInThrough(host, guest);
+  await Promise.all([host.sees("Gus", "blue"), guest.sees("Hana", "red")]);
+  await openShield(host);
+  const before = await safetyCode(host);
+  await closeShield(host);
+
+  await server.kill();
+  await Promise.all([host.isToldOfReconnecting(), guest.isToldOfReconnecting()]);
+  await server.restart();
+  await Promise.all([host.hasMediaOf(1), guest.hasMediaOf(1)]);
+  for (const person of [host, guest]) {
+    await openShield(person);
+    const after = await safetyCode(person);
+    if (after !== before) throw new Error(`${person.name} came in anew: the code has changed`);
+    await closeShield(person);
+  }
+  await Promise.all([openChat(host), openChat(guest)]);
+  await writes(guest, "still here");
+  await readsInChat(host, "still here");
+
+  // The door is where it was: the next one has to knock.
+  const late = await Person.arrive(stage, "chromium", links.guest, {
+    name: "Lea",
+    colour: "green",
+  });
+  await comesInThrough(host, late);
+  await host.sees("Lea", "green");
 });
 
 test(
