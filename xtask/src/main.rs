@@ -6,6 +6,7 @@
 )]
 
 mod check;
+mod claims;
 mod fix;
 mod process;
 mod run;
