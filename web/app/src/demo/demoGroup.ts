@@ -46,7 +46,7 @@ export function withCompared(shield: ShieldView): ShieldView {
 function shieldOf({ shield, people, role }: Scenario): ShieldView {
   const hosts = Number(people > 1) + Number(role === "host");
   const gaps: readonly ShieldGap[] = [
-    { type: "unverified", count: people - hosts },
+    ...(people > hosts ? [{ type: "unverified", count: people - hosts } as const] : []),
     { type: "codeNotCompared" },
     { type: "insider" },
     { type: "clientCode" },

@@ -13,7 +13,7 @@ import {
 import type { JSX } from "react";
 import { useNarrow } from "../../useNarrow";
 import { useSnapshot } from "../../useSnapshot";
-import { LEVEL_WORDS } from "./shieldWords";
+import { levelWords } from "./shieldWords";
 
 /** Each level has a shape of its own: colour alone says nothing. */
 export const LEVEL_ICONS: Readonly<Record<ShieldLevel, LucideIcon>> = {
@@ -41,8 +41,9 @@ export interface ShieldButtonProps {
 export function ShieldButton({ call, onOpen }: ShieldButtonProps): JSX.Element {
   const { t } = useLingui();
   const narrow = useNarrow();
-  const level = useSnapshot(call, ({ group }) => group.shield.level);
-  const words = LEVEL_WORDS[level];
+  const shield = useSnapshot(call, ({ group }) => group.shield);
+  const { level } = shield;
+  const words = levelWords(shield);
   const Icon = LEVEL_ICONS[level];
   const name = t(words.name);
   const shown = narrow ? t(words.short) : name;

@@ -30,6 +30,12 @@ test.each([
   expect(byRole("button", words)).toBeDefined();
 });
 
+test("a host alone is not said to be among names that are not verified", async () => {
+  const call = new DemoCall({ ...SCENARIO, people: 1 });
+  await render(<ShieldButton call={call} onOpen={() => undefined} />);
+  expect(byRole("button", "End-to-end encrypted")).toBeDefined();
+});
+
 test("each ground and each gap has words of its own", () => {
   const grounds: ShieldBasis[] = [
     { type: "groupKeys", members: 3 },

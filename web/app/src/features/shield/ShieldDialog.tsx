@@ -8,7 +8,7 @@ import { useSnapshot } from "../../useSnapshot";
 import { SafetyCode } from "./SafetyCode";
 import { LEVEL_ICONS } from "./ShieldButton";
 import styles from "./ShieldDialog.module.css";
-import { basisWords, gapWords, LEVEL_WORDS } from "./shieldWords";
+import { basisWords, gapWords, levelWords } from "./shieldWords";
 
 const c = classes(styles);
 
@@ -30,7 +30,7 @@ export interface ShieldDialogProps {
 export function ShieldDialog({ call, isOpen, onClose }: ShieldDialogProps): JSX.Element {
   const { t } = useLingui();
   const shield = useSnapshot(call, ({ group }) => group.shield);
-  const { name, meaning } = LEVEL_WORDS[shield.level];
+  const { name, meaning } = levelWords(shield);
   const Icon = LEVEL_ICONS[shield.level];
   return (
     <Dialog

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { ShieldBasis, ShieldGap, ShieldLevel } from "@conclave/wire";
+import type { ShieldBasis, ShieldGap, ShieldLevel, ShieldView } from "@conclave/wire";
 import type { MessageDescriptor } from "@lingui/core";
 import { msg, plural } from "@lingui/core/macro";
 
@@ -16,8 +16,7 @@ export interface LevelWords {
   readonly meaning: MessageDescriptor;
 }
 
-/** What each level means. */
-export const LEVEL_WORDS: Readonly<Record<ShieldLevel, LevelWords>> = {
+const LEVEL_WORDS: Readonly<Record<ShieldLevel, LevelWords>> = {
   none: {
     name: msg`Not in the meeting yet`,
     short: msg`Not in yet`,
@@ -41,9 +40,22 @@ export const LEVEL_WORDS: Readonly<Record<ShieldLevel, LevelWords>> = {
   stopped: {
     name: msg`Stopped: nothing is sent`,
     short: msg`Stopped`,
-    meaning: msg`Your device no longer trusts the state of the meeting, so it sends nothing.`,
+    meaning: msg`Your device is not sure of the state of the meeting, so it sends nothing.`,
   },
 };
+
+/** `unverified` where the one thing that is not verified, the names, is proved for all. */
+const ALL_PROVED: LevelWords = {
+  name: msg`End-to-end encrypted`,
+  short: LEVEL_WORDS.unverified.short,
+  meaning: msg`Sound, picture, chat and names are encrypted on your device and opened only on those of the people in this meeting. The server cannot hear or see them. Everyone here has proved to be host.`,
+};
+
+/** What a shield's level says of this call. */
+export function levelWords({ level, notCovered }: ShieldView): LevelWords {
+  const allProved = level === "unverified" && !notCovered.some(({ type }) => type === "unverified");
+  return allProved ? ALL_PROVED : LEVEL_WORDS[level];
+}
 
 /** What the level is based on. */
 export function basisWords(basis: ShieldBasis): MessageDescriptor {
