@@ -15,7 +15,7 @@ const RANDOMNESS: &str = "--cfg getrandom_backend=\"wasm_js\"";
 
 /// Debian's compiler for browsers, its library's source, and the linker.
 const DEBIAN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
-const DEBIAN_SOURCE: &str = "/usr/share/rust-web/src";
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library";
 
 /// Where the target comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
