@@ -66,6 +66,7 @@ impl Suite {
 
     fn run(self, root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
         match self.script() {
+            Some(script) if self == Self::Hostile => hostile(root, script, filters),
             Some(script) => browser(root, script, filters),
             None if self == Self::Rust => rust(root, filters),
             None => vitest(root, filters),
@@ -225,6 +226,23 @@ fn browser(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Cou
         }
     })?;
     Ok((counts, succeeded))
+}
+
+/// The scenarios against member sessions in virtual time, then those against real browsers. A filter
+/// names scenarios of either kind.
+fn hostile(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
+    let mut command = process::cargo(root);
+    command.args(["run", "--quiet", "--locked", "--package", "conclave-hostile", "--"]);
+    command.args(filters);
+    let mut counts = Counts::default();
+    let held = follow(&mut command, |line| {
+        if is_plain_count(line) {
+            counts = Counts::in_line(line);
+        }
+    })?;
+    let (in_browsers, also) = browser(root, script, filters)?;
+    counts += in_browsers;
+    Ok((counts, held && also))
 }
 
 /// Whether a line holds nothing but counts.

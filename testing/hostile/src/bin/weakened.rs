@@ -153,6 +153,7 @@ fn plays(copy: &Path, scenario: &str) -> Result<bool, Box<dyn Error>> {
     if !cargo(&["build", "-q", "-p", "conclave-hostile", "--bin", "conclave-hostile"])?.success() {
         return Err("it does not build".into());
     }
-    Ok(cargo(&["run", "-q", "-p", "conclave-hostile", "--bin", "conclave-hostile", scenario])?
-        .success())
+    let played =
+        cargo(&["run", "-q", "-p", "conclave-hostile", "--bin", "conclave-hostile", scenario])?;
+    Ok(played.success())
 }
