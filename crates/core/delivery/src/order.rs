@@ -89,6 +89,10 @@ impl DeliveryService {
             _ => CommitRefusal::Sender,
         })?;
         let ready = self.examine(from, commit, welcome, group_info)?;
+        if ready.judged.committer.is_some() {
+            let epoch = self.epoch().unwrap_or_default();
+            self.confirm(from, epoch);
+        }
         self.require_confirmed(from)?;
         self.close_slot();
         if ready.judged.committer.is_some() && self.live_leaf(from).is_none() {

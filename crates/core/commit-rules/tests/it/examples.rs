@@ -284,6 +284,10 @@ fn rule_8_no_commit_for_nothing_while_a_removal_is_pending_and_no_storms() {
     assert!(check(&group, &update()).is_ok());
     group.updates = UpdateClock::Measured([(GUEST, NOW - 299)].into());
     assert_eq!(refusal(&group, &update()), Refusal::TooSoon);
+    // Mixing in a key lets nobody in: it is no way around.
+    let mut mixed = update();
+    mixed.proposals.push(link());
+    assert_eq!(refusal(&group, &mixed), Refusal::TooSoon);
     group.updates = UpdateClock::Measured([(GUEST, NOW - 300)].into());
     assert!(check(&group, &update()).is_ok());
     group.updates = UpdateClock::NotMeasured;

@@ -72,6 +72,7 @@ impl Evil {
         let tree = evil.mls.export_ratchet_tree().tls_serialize_detached().unwrap();
         world.give(Input::Found { from: HOST, group_info, tree });
         assert_eq!(world.take(HOST), [ToDevice::Founded]);
+        world.give(Input::Ready { from: HOST, epoch: 0 });
         evil
     }
 

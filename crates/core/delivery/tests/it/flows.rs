@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use conclave_commit_rules::Mode;
 use conclave_delivery::{
-    CommitHash, CommitRefusal, DeliveryService, FoundRefusal, Input,
+    CommitHash, CommitRefusal, DeliveryService, ENTER_WITHIN, FoundRefusal, Input,
     NACK_WINDOW, RequestRefusal, ToDevice, VANISH_AFTER,
 };
 use conclave_mls::Group;
@@ -90,6 +90,112 @@ fn the_first_commit_of_an_epoch_wins_and_the_second_is_told() {
     world.sync(THREE, &mut members[2]);
     world.sync(HOST, &mut members[0]);
     assert!(members.iter().all(|member| member.fork_mark() == members[0].fork_mark()));
+}
+
+#[test]
+fn a_member_that_commits_all_the_time_does_not_keep_an_add_from_coming_through() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(2);
+    let newcomer = world.knock(FIVE);
+    let knock = key_package_of(&world.take(HOST)[0]);
+    let spam = members[1].update(unix_now()).unwrap();
+    world.submit(TWO, &spam);
+    for _ in 0..1000 {
+        world.pass(Duration::from_millis(1));
+        world.submit(TWO, &spam);
+    }
+    let received = world.take(TWO);
+    let is_kept_back = |m: &&ToDevice| {
+        matches!(m, ToDevice::Rejected { why: CommitRefusal::TooSoon, .. })
+    };
+    assert!(received.iter().filter(is_kept_back).count() > 980);
+    world.sync(HOST, &mut members[0]);
+    let verified = members[0].verify(&knock, guest).unwrap();
+    let outgoing = members[0].admit(unix_now(), vec![verified]).unwrap();
+    world.submit(HOST, &outgoing);
+    world.enter(FIVE, newcomer);
+}
+
+#[test]
+fn a_device_that_knocks_all_the_time_is_not_told_to_admitters_each_time() {
+    let mut world = World::new(Mode::Lobby);
+    world.meeting(1);
+    world.connect(FIVE);
+    for _ in 0..100 {
+        let key_package = world.device().key_package(unix_now()).unwrap();
+        world.give(Input::Knock { from: FIVE, key_package });
+    }
+    let told = world.take(HOST);
+    assert!(told.iter().filter(|m| matches!(m, ToDevice::Knock { .. })).count() < 10);
+    assert!(world.take(FIVE).contains(&ToDevice::Refused { why: RequestRefusal::TooOften }));
+}
+
+#[test]
+fn adds_follow_each_other_no_more_quickly_than_the_group_can_bear() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(1);
+    let newcomer = world.knock(FIVE);
+    let knock = key_package_of(&world.take(HOST)[0]);
+    let verified = members[0].verify(&knock, guest).unwrap();
+    let outgoing = members[0].admit(unix_now(), vec![verified]).unwrap();
+    world.submit(HOST, &outgoing);
+    let why = CommitRefusal::TooSoon;
+    assert_eq!(world.take(HOST), [ToDevice::Rejected { epoch: 1, why }]);
+    world.pass(Duration::from_secs(1));
+    world.submit(HOST, &outgoing);
+    world.enter(FIVE, newcomer);
+}
+
+#[test]
+fn a_newcomer_that_cannot_open_its_welcome_and_one_that_never_says_so_come_in_anew() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(1);
+    world.knock(FIVE);
+    world.knock(FOUR);
+    let knocks: Vec<_> = world.take(HOST).iter().map(key_package_of).collect();
+    let verified = knocks.iter().map(|k| members[0].verify(k, guest).unwrap()).collect();
+    let outgoing = members[0].admit(unix_now(), verified).unwrap();
+    world.pass(Duration::from_secs(1));
+    world.submit(HOST, &outgoing);
+    assert!(world.open.contains_key(&FIVE) && world.open.contains_key(&FOUR));
+    world.give(Input::Nack { from: FIVE, commit: CommitHash([0; 32]) });
+    assert!(world.take(FIVE).contains(&ToDevice::KnockAgain));
+    assert!(!world.open.contains_key(&FIVE));
+    assert!(world.open.contains_key(&FOUR));
+    world.pass(ENTER_WITHIN);
+    assert!(world.take(FOUR).contains(&ToDevice::KnockAgain));
+    assert!(!world.open.contains_key(&FOUR));
+}
+
+#[test]
+fn all_are_told_once_when_all_who_are_there_have_an_epochs_keys() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(2);
+    assert_eq!(world.all_ready, [(HOST, 0)].into());
+    world.give(Input::Ready { from: HOST, epoch: 1 });
+    assert_eq!(world.all_ready, [(HOST, 1), (TWO, 1), (THREE, 1)].into());
+    let outgoing = members[1].update(unix_now()).unwrap();
+    world.submit(TWO, &outgoing);
+    world.sync(HOST, &mut members[0]);
+    world.sync(TWO, &mut members[1]);
+    assert_eq!(world.all_ready[&HOST], 1, "one is missing");
+    world.give(Input::Disconnected { who: THREE });
+    assert_eq!(world.all_ready[&HOST], 2);
+}
+
+#[test]
+fn whoever_is_at_the_door_knows_whether_there_is_a_group_and_an_admitter() {
+    let mut world = World::new(Mode::Lobby);
+    world.connect(FIVE);
+    assert_eq!(world.meetings[&FIVE], (false, false));
+    world.meeting(1);
+    assert_eq!(world.meetings[&FIVE], (true, true));
+    world.give(Input::Disconnected { who: HOST });
+    assert_eq!(world.meetings[&FIVE], (true, false));
+    assert_eq!(world.meetings.get(&TWO), Some(&(true, true)), "members are not told");
+    world.give(Input::Leave { who: TWO });
+    world.pass(VANISH_AFTER);
+    assert_eq!(world.meetings[&FIVE], (false, false));
 }
 
 #[test]
@@ -189,6 +295,7 @@ fn who_alone_cannot_process_a_commit_comes_in_anew_and_the_others_go_on() {
     assert_eq!(world.take(FOUR), [ToDevice::KnockAgain]);
     assert!(world.open.contains_key(&HOST), "one refusal removes no host");
 
+    world.pass(Duration::from_secs(1));
     // It knocks with a new device; one commit removes the old leaf and adds the new one.
     let device = world.device();
     let key_package = device.key_package(unix_now()).unwrap();

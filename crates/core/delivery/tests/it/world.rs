@@ -175,6 +175,7 @@ impl World {
         let (group_info, tree) = (group.group_info().unwrap(), group.tree().unwrap());
         self.give(Input::Found { from: HOST, group_info, tree });
         assert_eq!(self.take(HOST), [ToDevice::Founded]);
+        self.give(Input::Ready { from: HOST, epoch: 0 });
         group
     }
 
