@@ -60,8 +60,7 @@ impl Outgoing {
         let (sender, queue) = mpsc::channel(QUEUE);
         let cut = Arc::new(Notify::new());
         let load = Arc::new(Load::default());
-        let outgoing =
-            Self { queue: sender, cut: Arc::clone(&cut), load: Arc::clone(&load) };
+        let outgoing = Self { queue: sender, cut: Arc::clone(&cut), load: Arc::clone(&load) };
         (outgoing, Incoming { queue, cut, load })
     }
 

@@ -473,10 +473,10 @@ fn who_leaves_is_gone_at_once_and_cannot_come_back_as_the_same() {
 
 #[test]
 fn an_ended_call_has_no_past() {
-    let record = SessionRecord { participant: ParticipantId(4), token: token(4).hash(), proven: None };
+    let record =
+        SessionRecord { participant: ParticipantId(4), token: token(4).hash(), proven: None };
     let constitution = World::new().constitution;
-    let config =
-        CallConfig { sessions: vec![record], ..config(constitution, 10, origin()) };
+    let config = CallConfig { sessions: vec![record], ..config(constitution, 10, origin()) };
     let mut call = Call::new(config, origin());
 
     call.handle_input(origin(), Input::Timeout);

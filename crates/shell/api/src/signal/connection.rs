@@ -48,6 +48,9 @@ const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
 /// apart and sets up a session; for the other, signatures are verified or megabytes sent.
 const HEAVY: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
+/// What a message counts for that only a large group needs: it waits in memory for its call.
+const HUGE: NonZeroU32 = NonZeroU32::new(100).unwrap();
+
 /// The largest frame of a client that has not said hello.
 const FRAME_FRESH: usize = 4 * 1024;
 
@@ -230,7 +233,10 @@ impl Connection {
                     return self.strike(ErrorCode::RateLimited, "too many messages");
                 }
                 match decode_client_message(&text) {
-                    Ok(message) if is_heavy(&message) && !self.may_be_heavy() => {
+                    Ok(message) if text.len() > FRAME_GREETED && !may_be_huge(&message) => {
+                        self.strike(ErrorCode::BadMessage, "the message is too large")
+                    }
+                    Ok(message) if !self.may_weigh(weight(&message, text.len())) => {
                         self.strike(ErrorCode::RateLimited, "too many offers, or large requests")
                     }
                     Ok(message) => self.handle(message).await,
@@ -247,10 +253,7 @@ impl Connection {
                 Step::End(error(ErrorCode::BadMessage, "the first message is `hello`", true))
             }
             (_, ClientMessage::Ping) => Step::Reply(ServerMessage::Pong),
-            (
-                Stage::Greeted { .. },
-                ClientMessage::Join { meeting, token, presence },
-            ) => {
+            (Stage::Greeted { .. }, ClientMessage::Join { meeting, token, presence }) => {
                 if let Err(step) = self.check_link(meeting, &token).await {
                     return step;
                 }
@@ -311,9 +314,9 @@ impl Connection {
         }
     }
 
-    /// Takes a heavy message's weight from the allowance of messages.
-    fn may_be_heavy(&self) -> bool {
-        matches!(self.limiter.check_n(HEAVY), Ok(Ok(())))
+    /// Takes a message's weight from the allowance of messages.
+    fn may_weigh(&self, weight: Option<NonZeroU32>) -> bool {
+        weight.is_none_or(|weight| matches!(self.limiter.check_n(weight), Ok(Ok(()))))
     }
 
     fn hello(&mut self, version: u16) -> Step {
@@ -401,9 +404,12 @@ impl Connection {
     }
 }
 
-/// Whether a message costs the server much.
-const fn is_heavy(message: &ClientMessage) -> bool {
-    match message {
+/// What a message counts for besides being one.
+fn weight(message: &ClientMessage, len: usize) -> Option<NonZeroU32> {
+    if len > FRAME_GREETED {
+        return Some(HUGE);
+    }
+    let is_heavy = match message {
         ClientMessage::Offer { .. } => true,
         ClientMessage::Group { request } => match request {
             GroupRequest::Commit { .. }
@@ -424,7 +430,16 @@ const fn is_heavy(message: &ClientMessage) -> bool {
         | ClientMessage::Publish { .. }
         | ClientMessage::Resume { .. }
         | ClientMessage::View { .. } => false,
-    }
+    };
+    is_heavy.then_some(HEAVY)
+}
+
+/// Whether a message may be larger than those of media: what has a part for each member.
+const fn may_be_huge(message: &ClientMessage) -> bool {
+    matches!(
+        message,
+        ClientMessage::Group { request: GroupRequest::Commit { .. } | GroupRequest::Found { .. } }
+    )
 }
 
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use conclave_model::{MeetingId, ParticipantId};
 use conclave_store::{
-    CreateMeetingError, Meeting, Session, Sessions, SqliteStore, Store, StoreError, UnixMillis,
+    CreateMeetingError, Meeting, ServerKey, Session, Sessions, SqliteStore, Store, StoreError,
+    UnixMillis,
 };
 use futures_util::future::BoxFuture;
+use zeroize::Zeroizing;
 
 /// Panics when it is first asked for sessions.
 pub(crate) struct BrokenOnce {
@@ -53,6 +55,18 @@ impl Store for BrokenOnce {
         self.store.touch_sessions(meetings, seen)
     }
 
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+        self.store.group(meeting)
+    }
+
+    fn save_group(
+        &self,
+        meeting: MeetingId,
+        state: Vec<u8>,
+    ) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.store.save_group(meeting, state)
+    }
+
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.end_call(meeting)
     }
@@ -63,6 +77,14 @@ impl Store for BrokenOnce {
 
     fn expire_meetings(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>> {
         self.store.expire_meetings(before)
+    }
+
+    fn server_key(
+        &self,
+        key: ServerKey,
+        fresh: Zeroizing<[u8; 32]>,
+    ) -> BoxFuture<'_, Result<Zeroizing<[u8; 32]>, StoreError>> {
+        self.store.server_key(key, fresh)
     }
 
     fn check(&self) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -2,8 +2,12 @@
 
 use std::net::SocketAddr;
 
-use conclave_model::{MeetingId, SealedBlob};
-use conclave_wire::{ClientMessage, ErrorCode, Joined, Offer, Presence, ServerMessage};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conclave_model::MeetingId;
+use conclave_wire::{
+    ClientMessage, ErrorCode, Joined, MlsBytes, Offer, PROTOCOL_VERSION, Presence, ServerMessage,
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -13,20 +17,25 @@ use crate::server::{soon, token};
 
 pub(crate) struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// What a member signs to take its session up on this socket.
+    pub(crate) challenge: [u8; 32],
 }
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let url = format!("ws://{address}/api/v1/signal");
         let (socket, _) = connect_async(url).await.unwrap();
-        Self { socket }
+        Self { socket, challenge: [0; 32] }
     }
 
     /// Connects and says hello.
     pub(crate) async fn greet(address: SocketAddr) -> Self {
         let mut client = Self::connect(address).await;
-        client.say(&ClientMessage::Hello { version: 1 }).await;
-        assert_eq!(client.hear().await, ServerMessage::Welcome { version: 1 });
+        client.say(&ClientMessage::Hello { version: PROTOCOL_VERSION }).await;
+        let welcome = client.hear().await;
+        let ServerMessage::Welcome { version, challenge } = welcome else { panic!("{welcome:?}") };
+        assert_eq!(version, PROTOCOL_VERSION);
+        client.challenge = URL_SAFE_NO_PAD.decode(challenge).unwrap().try_into().unwrap();
         client
     }
 
@@ -84,7 +93,7 @@ impl Client {
         .await
     }
 
-    /// Comes in anew to the meeting that the server made with number `n`.
+    /// Comes to the door of the meeting that the server made with number `n`.
     pub(crate) async fn join(&mut self, n: u8) -> Joined {
         self.say(&join(n)).await;
         self.hear_joined().await
@@ -100,28 +109,26 @@ impl Client {
     pub(crate) async fn try_say(&mut self, text: String) -> Result<(), Box<dyn std::error::Error>> {
         Ok(self.socket.send(Message::text(text)).await?)
     }
-
-    /// Vanishes without a word.
-    pub(crate) fn vanish(self) {
-        drop(self.socket);
-    }
 }
 
 pub(crate) fn join(n: u8) -> ClientMessage {
     ClientMessage::Join {
         meeting: MeetingId::from_bytes([n; 16]),
         token: token(n),
-        profile: SealedBlob::new(vec![n]).unwrap(),
         presence: Presence::default(),
-        offer: offer(1),
     }
 }
 
-pub(crate) fn resume(n: u8, resume_token: &str, offer: Option<Offer>) -> ClientMessage {
+pub(crate) fn resume(
+    n: u8,
+    resume_token: &str,
+    signature: Vec<u8>,
+    offer: Option<Offer>,
+) -> ClientMessage {
     ClientMessage::Resume {
         meeting: MeetingId::from_bytes([n; 16]),
         resume_token: resume_token.to_owned(),
-        profile: SealedBlob::new(vec![n]).unwrap(),
+        signature: MlsBytes::new(signature),
         presence: Presence::default(),
         offer,
     }

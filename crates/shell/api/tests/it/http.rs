@@ -4,6 +4,8 @@ use axum::body::{Body, to_bytes};
 use axum::http::header::{HeaderMap, HeaderValue};
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
+use conclave_commit_rules::{Constitution, Jurisdiction, Mode};
+use conclave_model::MeetingId;
 use conclave_store::Store as _;
 use conclave_wire::{MeetingInfo, ServerInfo};
 use serde_json::{Value, json};
@@ -35,15 +37,23 @@ impl Server {
     }
 }
 
-fn new_meeting() -> Value {
+/// A meeting of this server.
+fn new_meeting(server: &Server) -> Value {
+    let policy = constitution(server).encode().unwrap();
     json!({
-        "id": "AAECAwQFBgcICQoLDA0ODw",
+        "id": MeetingId::from_bytes(ID).expose(),
         // SHA-256 of 32 bytes of value 1.
         "tokenHash": "cs1uhCLEB_ttCYaQ8RMLfe1-wvf14dML2dUh8BU2N5M",
         "sealedTitle": "AQID",
-        "policy": "{\"version\":1}",
+        "policy": policy,
     })
 }
+
+fn constitution(server: &Server) -> Constitution {
+    Constitution { meeting: ID, ..server.constitution(0, Mode::Lobby) }
+}
+
+const ID: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
 /// Checks that a refusal is a problem (RFC 9457) with this status and code.
 fn assert_problem(answer: &(StatusCode, HeaderMap, Vec<u8>), status: u16, code: &str) {
@@ -61,7 +71,7 @@ fn assert_problem(answer: &(StatusCode, HeaderMap, Vec<u8>), status: u16, code: 
 async fn a_meeting_is_created_and_found_by_who_holds_its_link() {
     let server = Server::new().await;
 
-    let (status, headers, _) = server.create(new_meeting().to_string()).await;
+    let (status, headers, _) = server.create(new_meeting(&server).to_string()).await;
     assert_eq!(status, StatusCode::CREATED);
     assert_eq!(headers["location"], "/api/v1/meetings/AAECAwQFBgcICQoLDA0ODw");
 
@@ -69,7 +79,7 @@ async fn a_meeting_is_created_and_found_by_who_holds_its_link() {
     assert_eq!(status, StatusCode::OK);
     assert_eq!(headers["cache-control"], "no-store");
     let info: MeetingInfo = serde_json::from_slice(&body).unwrap();
-    assert_eq!(info.policy, "{\"version\":1}");
+    assert_eq!(info.policy, constitution(&server).encode().unwrap());
     assert_eq!(info.sealed_title.as_bytes(), [1, 2, 3]);
     assert_eq!(info.participants, 0);
 }
@@ -78,7 +88,7 @@ async fn a_meeting_is_created_and_found_by_who_holds_its_link() {
 async fn a_meeting_that_nobody_enters_is_forgotten_in_time() {
     let server = Server::new().await;
     let old = server.meeting(1).await;
-    server.create(new_meeting().to_string()).await;
+    server.create(new_meeting(&server).to_string()).await;
 
     let calls = server.calls.clone();
     tokio::spawn(async move { calls.keep_house().await });
@@ -95,9 +105,9 @@ async fn a_meeting_that_nobody_enters_is_forgotten_in_time() {
 #[tokio::test]
 async fn an_id_that_is_taken_is_a_conflict() {
     let server = Server::new().await;
-    server.create(new_meeting().to_string()).await;
+    server.create(new_meeting(&server).to_string()).await;
 
-    let answer = server.create(new_meeting().to_string()).await;
+    let answer = server.create(new_meeting(&server).to_string()).await;
 
     assert_problem(&answer, 409, "meetingExists");
 }
@@ -105,7 +115,7 @@ async fn an_id_that_is_taken_is_a_conflict() {
 #[tokio::test]
 async fn an_unknown_meeting_and_a_wrong_token_get_the_same_answer() {
     let server = Server::new().await;
-    server.create(new_meeting().to_string()).await;
+    server.create(new_meeting(&server).to_string()).await;
 
     let unknown = server.find("AAECAwQFBgcICQoLDA0OAA", &token(1)).await;
     let wrong = server.find("AAECAwQFBgcICQoLDA0ODw", &token(2)).await;
@@ -121,7 +131,7 @@ async fn an_unknown_meeting_and_a_wrong_token_get_the_same_answer() {
 #[tokio::test]
 async fn a_question_without_a_token_is_unauthorised_whether_or_not_the_meeting_exists() {
     let server = Server::new().await;
-    server.create(new_meeting().to_string()).await;
+    server.create(new_meeting(&server).to_string()).await;
 
     for id in ["AAECAwQFBgcICQoLDA0ODw", "AAECAwQFBgcICQoLDA0OAA"] {
         let answer = server.get(&format!("/api/v1/meetings/{id}")).await;
@@ -133,8 +143,9 @@ async fn a_question_without_a_token_is_unauthorised_whether_or_not_the_meeting_e
 
 #[tokio::test]
 async fn a_body_that_is_not_a_meeting_is_refused_with_its_cause() {
+    let server = Server::new().await;
     let change = |key: &str, value: Value| {
-        let mut body = new_meeting();
+        let mut body = new_meeting(&server);
         body[key] = value;
         body.to_string()
     };
@@ -143,8 +154,6 @@ async fn a_body_that_is_not_a_meeting_is_refused_with_its_cause() {
         ("an id that is none", change("id", json!("short"))),
         ("a digest that is none", change("tokenHash", json!("short"))),
         ("a title that is no base64url", change("sealedTitle", json!("!!"))),
-        ("a policy that is not JSON", change("policy", json!("{"))),
-        ("a policy that is too long", change("policy", json!(format!("\"{}\"", "x".repeat(9000))))),
         ("an unknown field", change("secret", json!("x"))),
     ];
 
@@ -154,6 +163,55 @@ async fn a_body_that_is_not_a_meeting_is_refused_with_its_cause() {
         assert!([400, 422].contains(&answer.0.as_u16()), "{name}: {}", answer.0);
         assert_problem(&answer, answer.0.as_u16(), "badRequest");
     }
+}
+
+#[tokio::test]
+async fn a_policy_that_the_server_cannot_keep_to_is_refused_with_its_cause() {
+    let server = Server::in_country("CH").await;
+    let good = constitution(&server);
+    let country = |code: &str| Jurisdiction::try_from(code.to_owned()).unwrap();
+    let text = |change: &dyn Fn(&mut Constitution)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        serde_json::to_string(&changed).unwrap()
+    };
+    let cases = [
+        ("malformed", "{".to_owned()),
+        ("malformed", "{\"version\":2}".to_owned()),
+        ("canonical", good.encode().unwrap().replace(':', ": ")),
+        ("version", text(&|c| c.version = 1)),
+        ("too long", format!("\"{}\"", "x".repeat(9000))),
+        ("another meeting", text(&|c| c.meeting = [9; 16])),
+        ("cipher suite", text(&|c| c.suite = 0x0002)),
+        ("media nodes", text(&|c| c.node_key = [9; 32])),
+        ("where this server is", text(&|c| c.jurisdictions = vec![country("TW"), country("DE")])),
+    ];
+
+    for (cause, policy) in cases {
+        let mut body = new_meeting(&server);
+        body["policy"] = json!(policy);
+        // Creating is limited, for each router.
+        let answer = server.again().create(body.to_string()).await;
+        assert_problem(&answer, 400, "policyRefused");
+        let body: Value = serde_json::from_slice(&answer.2).unwrap();
+        assert!(body["detail"].as_str().unwrap().contains(cause), "{cause}: {body}");
+    }
+
+    let mut body = new_meeting(&server);
+    let kept = text(&|c| c.jurisdictions = vec![country("CH"), country("DE")]);
+    body["policy"] = json!(kept);
+    assert_eq!(server.create(body.to_string()).await.0, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn a_server_that_says_not_where_it_is_keeps_no_media_in_a_country() {
+    let server = Server::new().await;
+    let jurisdictions = vec![Jurisdiction::try_from("CH".to_owned()).unwrap()];
+    let policy = Constitution { jurisdictions, ..constitution(&server) }.encode().unwrap();
+    let mut body = new_meeting(&server);
+    body["policy"] = json!(policy);
+
+    assert_problem(&server.create(body.to_string()).await, 400, "policyRefused");
 }
 
 #[tokio::test]
@@ -185,12 +243,16 @@ async fn a_source_that_creates_too_many_meetings_is_slowed_down() {
 }
 
 #[tokio::test]
-async fn the_server_says_what_it_speaks() {
-    let (status, _, body) = Server::new().await.get("/api/v1/server").await;
+async fn the_server_says_what_it_speaks_and_what_it_is() {
+    let server = Server::in_country("CH").await;
+    let (status, _, body) = server.get("/api/v1/server").await;
 
     assert_eq!(status, StatusCode::OK);
     let info: ServerInfo = serde_json::from_slice(&body).unwrap();
-    assert_eq!((info.protocol_version, info.max_participants), (1, 3));
+    assert_eq!((info.protocol_version, info.max_participants), (2, 3));
+    assert_eq!(info.jurisdiction.as_deref(), Some("CH"));
+    let again = Server::open(server.folder.clone(), 3).await;
+    assert_eq!(again.node_key, server.node_key, "over a restart too");
 }
 
 #[tokio::test]
@@ -204,6 +266,8 @@ async fn every_answer_carries_the_security_headers() {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("http"), "no other origin: {policy}");
+        assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}: {policy}");
+        assert!(policy.contains("worker-src 'self';"), "{path}: {policy}");
         assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
         assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert_eq!(headers["cross-origin-opener-policy"], "same-origin", "{path}");
@@ -277,13 +341,13 @@ async fn the_description_is_openapi_3_1_and_names_every_route() {
 async fn the_described_bodies_are_those_on_the_wire() {
     let document = serde_json::to_value(conclave_api::openapi()).unwrap();
     let server = Server::new().await;
-    server.create(new_meeting().to_string()).await;
+    server.create(new_meeting(&server).to_string()).await;
     let meeting = server.find("AAECAwQFBgcICQoLDA0ODw", &token(1)).await.2;
     let info = server.get("/api/v1/server").await.2;
     let problem = server.get("/nothing").await.2;
 
     let cases = [
-        ("CreateMeeting", new_meeting()),
+        ("CreateMeeting", new_meeting(&server)),
         ("MeetingInfo", serde_json::from_slice(&meeting).unwrap()),
         ("ServerInfo", serde_json::from_slice(&info).unwrap()),
         ("Problem", serde_json::from_slice(&problem).unwrap()),

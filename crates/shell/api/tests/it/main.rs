@@ -9,6 +9,8 @@
 
 mod broken;
 mod client;
+mod group;
 mod http;
+mod member;
 mod server;
 mod signalling;

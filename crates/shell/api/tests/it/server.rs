@@ -7,16 +7,22 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use conclave_api::{ApiConfig, Calls, CallsConfig, Patience, router};
+use conclave_api::{ApiConfig, Calls, CallsConfig, Identity, Patience, router};
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_commit_rules::{Classification, Constitution, Jurisdiction, Mode};
+use conclave_link::HostSeed;
 use conclave_model::{MeetingId, SealedBlob, TokenHash};
 use conclave_store::{Meeting, SqliteStore, Store, UnixMillis};
+use conclave_wire::ServerInfo;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tower::ServiceExt as _;
 
 use crate::broken::BrokenOnce;
 
@@ -25,6 +31,7 @@ pub(crate) struct Server {
     pub(crate) store: SqliteStore,
     pub(crate) calls: Calls,
     pub(crate) router: Router,
+    pub(crate) node_key: [u8; 32],
     /// What the media plane was asked.
     pub(crate) asked: mpsc::UnboundedReceiver<MediaRequest>,
     /// Makes the media plane report.
@@ -39,7 +46,15 @@ impl Server {
     /// Opens a server on the data of one before.
     pub(crate) async fn open(folder: Arc<TempDir>, max_participants: u32) -> Self {
         let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
-        Self::on(folder, store.clone(), Arc::new(store), max_participants)
+        Self::on(folder, store.clone(), Arc::new(store), max_participants, None).await
+    }
+
+    /// Opens a server in a country.
+    pub(crate) async fn in_country(country: &str) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+        let country = Some(Jurisdiction::try_from(country.to_owned()).unwrap());
+        Self::on(folder, store.clone(), Arc::new(store), 3, country).await
     }
 
     /// Opens a server whose first call breaks.
@@ -47,16 +62,19 @@ impl Server {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
         let broken = BrokenOnce { store: store.clone(), broken: AtomicBool::new(false) };
-        Self::on(folder, store, Arc::new(broken), 3)
+        Self::on(folder, store, Arc::new(broken), 3, None).await
     }
 
-    fn on(
+    async fn on(
         folder: Arc<TempDir>,
         store: SqliteStore,
         shared: Arc<dyn Store>,
         max_participants: u32,
+        country: Option<Jurisdiction>,
     ) -> Self {
-        let config = CallsConfig { max_participants, keep_meetings: Duration::from_secs(60) };
+        let identity = Identity::load(&store, country).await.unwrap();
+        let config =
+            CallsConfig { identity, max_participants, keep_meetings: Duration::from_secs(60) };
         let (requests, mut requests_in) = mpsc::channel(100);
         let (report, events) = mpsc::channel(100);
         let (asked_out, asked) = mpsc::unbounded_channel();
@@ -72,7 +90,7 @@ impl Server {
                         let detail = "not a description".to_owned();
                         MediaEvent::OfferRefused { peer, generation, detail }
                     } else {
-                        let sdp = format!("answer to {sdp}");
+                        let sdp = answer_to(sdp);
                         MediaEvent::Answer { peer, generation, sdp }
                     };
                     answers.send(event).await.unwrap();
@@ -81,13 +99,28 @@ impl Server {
             }
         });
         let router = router(api_config(Patience::default()), calls.clone());
-        Self { folder, store, calls, router, asked, report }
+        let node_key = node_key(router.clone()).await;
+        Self { folder, store, calls, router, node_key, asked, report }
     }
 
     /// Loses patience with sockets of no use.
     pub(crate) fn with_patience(self, patience: Patience) -> Self {
         let router = router(api_config(patience), self.calls.clone());
         Self { router, ..self }
+    }
+
+    /// The same server, with limits of its own.
+    pub(crate) fn again(&self) -> Self {
+        let (_, asked) = mpsc::unbounded_channel();
+        Self {
+            folder: Arc::clone(&self.folder),
+            store: self.store.clone(),
+            calls: self.calls.clone(),
+            router: router(api_config(Patience::default()), self.calls.clone()),
+            node_key: self.node_key,
+            asked,
+            report: self.report.clone(),
+        }
     }
 
     /// Serves on a free port.
@@ -99,19 +132,67 @@ impl Server {
         address
     }
 
-    /// Keeps a meeting, as if it had been created over HTTP.
+    /// Keeps a meeting that everybody with its link enters, as if it had been created over HTTP.
     pub(crate) async fn meeting(&self, n: u8) -> MeetingId {
+        self.meeting_of(n, Mode::OpenLink).await
+    }
+
+    /// Keeps a meeting whose host lets people in.
+    pub(crate) async fn lobby(&self, n: u8) -> MeetingId {
+        self.meeting_of(n, Mode::Lobby).await
+    }
+
+    async fn meeting_of(&self, n: u8, mode: Mode) -> MeetingId {
         let id = MeetingId::from_bytes([n; 16]);
         let meeting = Meeting {
             id,
             token_hash: TokenHash::from_bytes(Sha256::digest([n; 32]).into()),
             sealed_title: SealedBlob::new(vec![1, 2, 3]).unwrap(),
-            policy: "{}".to_owned(),
+            policy: self.constitution(n, mode).encode().unwrap(),
             created: UnixMillis(0),
         };
         self.store.create_meeting(meeting).await.unwrap();
         id
     }
+
+    /// The constitution of such a meeting.
+    pub(crate) fn constitution(&self, n: u8, mode: Mode) -> Constitution {
+        Constitution {
+            version: Constitution::VERSION,
+            meeting: [n; 16],
+            // X25519: what the server does is the same, and a test is quick.
+            suite: 0x0001,
+            mode,
+            join_before_host: mode == Mode::OpenLink,
+            host_key: host().public_key(),
+            issuers: Vec::new(),
+            guests: true,
+            node_key: self.node_key,
+            jurisdictions: Vec::new(),
+            gateways: false,
+            voice_level: true,
+            classification: Classification::Open,
+            max_members: 1000,
+        }
+    }
+}
+
+/// Who is host of the meetings.
+pub(crate) fn host() -> HostSeed {
+    HostSeed::from_bytes([10; 32])
+}
+
+/// The media plane's answer to an offer.
+pub(crate) fn answer_to(offer: &str) -> String {
+    format!("v=0\r\ns=answer to {offer}\r\na=fingerprint:sha-256 AB:CD\r\n")
+}
+
+async fn node_key(router: Router) -> [u8; 32] {
+    let request = Request::get("/api/v1/server").body(Body::empty()).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let info: ServerInfo = serde_json::from_slice(&body).unwrap();
+    URL_SAFE_NO_PAD.decode(info.node_key).unwrap().try_into().unwrap()
 }
 
 fn api_config(patience: Patience) -> ApiConfig {
@@ -129,5 +210,5 @@ fn n(n: u32) -> NonZeroU32 {
 
 /// Awaits what should come soon.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
-    tokio::time::timeout(Duration::from_secs(10), future).await.expect("in time")
+    tokio::time::timeout(Duration::from_secs(30), future).await.expect("in time")
 }

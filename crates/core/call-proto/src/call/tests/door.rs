@@ -28,10 +28,7 @@ fn with_a_waiter() -> World {
 #[test]
 fn a_waiter_gets_nothing_but_the_groups_word_to_it() {
     let mut world = with_a_waiter();
-    world.feed(Input::Presence {
-        connection: ConnectionId(1),
-        presence: Presence { muted: true },
-    });
+    world.feed(Input::Presence { connection: ConnectionId(1), presence: Presence { muted: true } });
     let (active, speaking) = (Some(ParticipantId(1)), vec![ParticipantId(1)]);
     world.feed(Input::Media(MediaEvent::Speakers { call: super::CALL, active, speaking }));
     let quality = conclave_model::ConnectionQuality::Poor;
@@ -207,12 +204,8 @@ fn a_resume_needs_the_leafs_signature_over_this_very_socket() {
         session.sign_resume(&challenge(socket)).unwrap()
     };
 
-    let cases = [
-        (10, Vec::new()),
-        (11, sign(&world, 2, 11)),
-        (12, sign(&world, 1, 99)),
-        (13, vec![0; 64]),
-    ];
+    let cases =
+        [(10, Vec::new()), (11, sign(&world, 2, 11)), (12, sign(&world, 1, 99)), (13, vec![0; 64])];
     for (connection, signature) in cases {
         let challenge = challenge(connection);
         world.present(connection, ResumeProof { token, challenge, signature }, Some(2));
@@ -290,6 +283,8 @@ fn nonsense_for_the_group_is_refused_and_changes_nothing() {
         GroupRequest::Nack { epoch: 0, commit: nonsense() },
         GroupRequest::Ready { epoch: u64::MAX },
     ];
+    // Its session would answer what it is told.
+    world.devices.remove(&ConnectionId(2));
     let epoch = world.call.delivery.epoch();
     let before = world.sent(1).len();
 

@@ -226,9 +226,7 @@ impl World {
                     }
                     MemberOutput::Event(_) => {}
                     MemberOutput::Send(message) => replies.extend(
-                        message
-                            .into_request()
-                            .map(|request| Input::Group { connection, request }),
+                        message.into_request().map(|request| Input::Group { connection, request }),
                     ),
                     MemberOutput::SignHost(statement) => {
                         inputs.push_back(MemberInput::HostSignature(host().sign(&statement)));
@@ -350,12 +348,7 @@ impl World {
     }
 
     /// Somebody presents what they take for a proof.
-    pub(super) fn present(
-        &mut self,
-        connection: u64,
-        proof: ResumeProof,
-        generation: Option<u32>,
-    ) {
+    pub(super) fn present(&mut self, connection: u64, proof: ResumeProof, generation: Option<u32>) {
         let token = self.token();
         self.feed(Input::Resume {
             connection: ConnectionId(connection),
