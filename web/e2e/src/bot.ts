@@ -19,14 +19,18 @@ export interface BotOptions {
 export interface BotReport {
   readonly name: string;
   readonly others: number;
+  /** When its leaf was in the group; `null` while it is at the door. */
+  readonly admittedMs: number | null;
   readonly received: readonly { readonly frames: number; readonly width: number }[];
 }
 
 /** A process of native participants. */
 export class Bot {
   readonly #child: Child;
+  readonly #count: number;
 
   constructor(link: string, { count = 1, args = [], certificate }: BotOptions = {}) {
+    this.#count = count;
     this.#child = new Child(conclave(), [
       "bot",
       link,
@@ -49,6 +53,18 @@ export class Bot {
         return [];
       }
     });
+  }
+
+  /** Waits until all its participants are in the group. */
+  async isIn(patience?: Patience): Promise<void> {
+    await until(
+      `${this.#count} bots to be let in`,
+      () => {
+        const inside = this.reports().filter(({ admittedMs }) => admittedMs !== null);
+        return new Set(inside.map(({ name }) => name)).size === this.#count;
+      },
+      { everyMs: 500, ...patience },
+    );
   }
 
   /** Waits until it has received new frames since this was called. */

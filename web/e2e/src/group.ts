@@ -46,7 +46,14 @@ export async function turnsAway(host: Person, name: string): Promise<void> {
 /** Locks the meeting, or unlocks it. */
 export async function toggleLock(host: Person): Promise<void> {
   await host.togglePeople();
-  await host.tab.click("switch", host.say("Lock the meeting"));
+  // The switch itself is invisible, as custom switches are: its label is what one sees and presses.
+  await until("the lock to be pressed", () =>
+    host.tab.evaluate(() => {
+      const label = document.querySelector("[role=switch]")?.closest("label");
+      label?.click();
+      return label != null;
+    }),
+  );
   await host.press("Close");
 }
 

@@ -156,19 +156,40 @@ export class Person {
 
   /** Waits until the interface counts so many people in the call, this one included. */
   async countsPeople(count: number, patience?: Patience): Promise<void> {
-    const name = this.say("People, {count} in the call", { count });
-    await appears(this.tab, "button", name, patience);
+    await this.#peopleButton(count, patience);
   }
 
   /** Opens or closes the list of people. */
   async togglePeople(): Promise<void> {
-    await until(`${this.name} to press the button with the number of people`, async () => {
-      const count = await this.tab.evaluate(() => document.title.match(/\d+/)?.[0] ?? "");
-      const button = this.say("People, {count} in the call", { count });
-      if (!(await this.tab.shows("button", button))) return false;
-      await this.tab.click("button", button);
-      return true;
+    await this.tab.click("button", await this.#peopleButton());
+  }
+
+  /** The name of the button that counts the people; of that very count, if one is wanted. */
+  #peopleButton(count?: number, patience?: Patience): Promise<string> {
+    const messages = [
+      "People, {count} in the call",
+      "People, {count} in the call, {knocks} asking to come in",
+    ];
+    const patterns = messages.map((message) => {
+      const parts = this.say(message, { count: "\0", knocks: "\n" }).split(/([\0\n])/);
+      const source = parts.map((part) => {
+        if (part === "\0") return count ?? "\\d+";
+        return part === "\n" ? "\\d+" : part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
+      });
+      return `^${source.join("")}$`;
     });
+    return until(
+      `${this.name} to see ${count ?? "the number of"} people counted`,
+      () =>
+        this.tab.evaluate(
+          (patterns) =>
+            [...document.querySelectorAll("button[aria-label]")]
+              .map((button) => button.getAttribute("aria-label") ?? "")
+              .find((label) => patterns.some((pattern) => new RegExp(pattern).test(label))),
+          patterns,
+        ),
+      patience,
+    );
   }
 
   /** Starts to share the screen, or stops. */

@@ -55,8 +55,8 @@ export interface Probe {
   readonly sockets: WebSocket[];
   /** Every text that a socket sent or received, in order; the newest few thousand. */
   readonly traffic: Traffic[];
-  /** Calls of `getUserMedia`. */
-  captures: number;
+  /** Tracks of cameras and microphones that the page was given. */
+  readonly captured: MediaStreamTrack[];
   stats(): Promise<MediaStats>;
   /** How the key worker's frames fared: of the newest worker that runs. */
   frameCounts(): Promise<FrameCounts>;
@@ -93,6 +93,7 @@ export function installProbe(options: ProbeOptions): void {
   const peers: RTCPeerConnection[] = [];
   const sockets: WebSocket[] = [];
   const traffic: Traffic[] = [];
+  const captured: MediaStreamTrack[] = [];
 
   const stats = async (): Promise<MediaStats> => {
     const video: InboundVideo[] = [];
@@ -194,7 +195,7 @@ export function installProbe(options: ProbeOptions): void {
     growths: 0,
     sockets,
     traffic,
-    captures: 0,
+    captured,
     stats,
     frameCounts,
     framesOf,
@@ -342,9 +343,10 @@ export function installProbe(options: ProbeOptions): void {
   if (media === undefined) return;
   const { camera, screen } = options;
   const ask = media.getUserMedia.bind(media);
-  media.getUserMedia = (constraints) => {
-    probe.captures += 1;
-    return ask(constraints);
+  media.getUserMedia = async (constraints) => {
+    const stream = await ask(constraints);
+    captured.push(...stream.getTracks());
+    return stream;
   };
   if (camera !== undefined) {
     const capture = media.getUserMedia.bind(media);

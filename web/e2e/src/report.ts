@@ -3,6 +3,11 @@
  * @module
  */
 
+import { stripVTControlCharacters } from "node:util";
+
+/** How much of an error's message is said. */
+const MESSAGE_LINES = 8;
+
 /** How one test went. */
 export interface Outcome {
   readonly name: string;
@@ -65,7 +70,17 @@ export function describe(error: unknown): string {
     .filter((line) => /\/(tests|hostile|src)\/[^/]+\.ts/.test(line) && !line.includes("runner.ts"))
     .slice(0, 4);
   const cause = error.cause === undefined ? [] : [`because: ${describe(error.cause)}`];
-  return [error.message, ...where, ...cause].join("\n");
+  return [shortened(error.message), ...where, ...cause].join("\n");
+}
+
+/** The beginning of a message: Playwright's goes on with all that it tried, in colours. */
+function shortened(message: string): string {
+  const lines = stripVTControlCharacters(message).trim().split("\n");
+  if (lines.length <= MESSAGE_LINES) return lines.join("\n");
+  return [
+    ...lines.slice(0, MESSAGE_LINES),
+    `(and ${lines.length - MESSAGE_LINES} more lines)`,
+  ].join("\n");
 }
 
 function indent(text: string): string {

@@ -22,7 +22,7 @@ test(
     stage.note(`${views} views`);
     if (found.length > 0) throw new Error(`${found.length} violations\n${found.join("\n")}`);
   },
-  { timeoutMs: 240_000 },
+  { timeoutMs: 600_000 },
 );
 
 test("from the home page into a call and out of it with the keyboard alone", async (stage) => {

@@ -4,6 +4,9 @@ import { test } from "../src/runner.ts";
 import type { Stage } from "../src/stage.ts";
 import { negotiations } from "../src/tab.ts";
 
+/** How many bots come at the same time. */
+const AT_ONCE = 5;
+
 /** Negotiations so far, those for a larger pool of slots left out. */
 async function plainNegotiations(person: Person): Promise<number> {
   const [all, growths] = await person.tab.evaluate(() => [
@@ -15,7 +18,10 @@ async function plainNegotiations(person: Person): Promise<number> {
 
 async function enterAmong(stage: Stage, bots: number): Promise<{ person: Person; link: string }> {
   const link = await createMeeting(await stage.server());
-  stage.bot(link, { count: bots });
+  // Who comes in by the link alone makes a commit, and one commit is made at a time.
+  for (let here = 0; here < bots; here += AT_ONCE) {
+    await stage.bot(link, { count: Math.min(AT_ONCE, bots - here) }).isIn({ timeoutMs: 120_000 });
+  }
   const person = await Person.enter(stage, "chromium", link, {
     name: "Ada",
     colour: "red",
@@ -60,5 +66,5 @@ test(
       throw new Error(`${after - settled} negotiations for paging, coming and going`);
     }
   },
-  { timeoutMs: 240_000 },
+  { timeoutMs: 600_000 },
 );

@@ -69,7 +69,7 @@ for (const [language, locale] of Object.entries(LANGUAGES)) {
       });
       if (left.length > 0) throw new Error(`left in English:\n${[...new Set(left)].join("\n")}`);
     },
-    { timeoutMs: 240_000 },
+    { timeoutMs: 600_000 },
   );
 }
 
