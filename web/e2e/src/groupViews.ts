@@ -115,7 +115,9 @@ async function visitRefusedNode(
   evil.toPage = (message) => {
     if (message.type !== "answer") return message;
     const { answer } = message;
-    const statement = { ...answer.statement, text: `${answer.statement.text} ` };
+    const { signature } = answer.statement;
+    const forged = `${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`;
+    const statement = { ...answer.statement, signature: forged };
     return { ...message, answer: { ...answer, statement } };
   };
   await tab.goto(link);

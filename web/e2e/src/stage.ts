@@ -163,9 +163,9 @@ export class Stage {
   async preserve(folder: string): Promise<string[]> {
     mkdirSync(folder, { recursive: true });
     const traces = [`kept in ${relative(ROOT, folder)}`];
-    const keep = (name: string, log: string) => {
+    const keep = (name: string, log: string, lines = TRACE_LINES) => {
       writeFileSync(join(folder, `${name}.log`), log);
-      const end = log.trimEnd().split("\n").slice(-TRACE_LINES);
+      const end = log.trimEnd().split("\n").slice(-lines);
       traces.push(`${name}:`, ...end.map((line) => `  ${line.slice(0, TRACE_CHARS)}`));
     };
     for (const [i, tab] of this.#tabs.entries()) {
@@ -175,7 +175,7 @@ export class Stage {
       const text = await orNothing(pictureAndText(tab, path));
       keep(name, [...tab.log, "", `reads: ${text ?? "(no answer)"}`].join("\n"));
     }
-    for (const [i, bot] of this.#bots.entries()) keep(`bot-${i + 1}`, bot.transcript());
+    for (const [i, bot] of this.#bots.entries()) keep(`bot-${i + 1}`, bot.transcript(), 1);
     for (const [i, server] of this.#servers.entries()) {
       keep(`server-${i + 1}`, server.transcript());
     }
