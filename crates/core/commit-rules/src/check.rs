@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::constitution::Mode;
+use crate::constitution::{Constitution, Mode};
 use crate::order::{Order, Role};
 use crate::view::{
     CommitSender, CommitView, ContextView, CredentialId, GroupView, IdentityCheck, KeyPackageView,
@@ -330,17 +330,27 @@ fn key_packages(group: &GroupView, commit: &CommitView) -> Result<Vec<Entry>, Re
     let mut added = Vec::new();
     for proposal in &commit.proposals {
         if let ProposalKind::Add(package) = &proposal.kind {
-            added.push(key_package(group, package)?);
+            added.push(check_key_package(&group.constitution, group.now_unix_s, package)?);
         }
     }
     Ok(added)
 }
 
-fn key_package(group: &GroupView, package: &KeyPackageView) -> Result<Entry, Refusal> {
-    if package.suite != group.constitution.suite {
+/// Puts a key package to rule 7: of the meeting's suite, fresh, able to read its extensions, and of
+/// someone. Whoever admits does so before a knock is shown; with the commit, everybody does.
+///
+/// # Errors
+///
+/// Nobody may be added with it.
+pub fn check_key_package(
+    constitution: &Constitution,
+    now_unix_s: u64,
+    package: &KeyPackageView,
+) -> Result<Entry, Refusal> {
+    if package.suite != constitution.suite {
         return Err(Refusal::Suite);
     }
-    let now = group.now_unix_s;
+    let now = now_unix_s;
     let span = package.not_after_unix_s.checked_sub(package.not_before_unix_s);
     let is_short = span.is_some_and(|s| s <= MAX_LIFETIME.as_secs() + CLOCK_SKEW_S);
     let is_now = package.not_before_unix_s <= now.saturating_add(CLOCK_SKEW_S)
@@ -353,7 +363,7 @@ fn key_package(group: &GroupView, package: &KeyPackageView) -> Result<Entry, Ref
     }
     match package.identity {
         IdentityCheck::Failed => Err(Refusal::Identity),
-        IdentityCheck::Guest if !group.constitution.guests && !package.leaf.host_proven => {
+        IdentityCheck::Guest if !constitution.guests && !package.leaf.host_proven => {
             Err(Refusal::NotAdmitted)
         }
         IdentityCheck::Guest | IdentityCheck::Hidden | IdentityCheck::Verified => {

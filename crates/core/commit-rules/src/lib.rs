@@ -11,7 +11,9 @@ mod identity;
 mod order;
 mod view;
 
-pub use check::{Accepted, Entry, Refusal, Rule, UPDATE_SPACING, add_spacing, check};
+pub use check::{
+    Accepted, Entry, Refusal, Rule, UPDATE_SPACING, add_spacing, check, check_key_package,
+};
 pub use constitution::{
     Classification, Constitution, Issuer, Jurisdiction, Mode, PolicyError, SUITE_DEFAULT,
 };

@@ -1,6 +1,6 @@
 //! What the server sends, and what becomes of it.
 
-use conclave_commit_rules::Role;
+use conclave_commit_rules::{Role, check_key_package};
 use conclave_mls::{ReceiveError, Received};
 use openmls::framing::ContentType;
 use openmls::prelude::tls_codec::DeserializeBytes as _;
@@ -61,7 +61,11 @@ impl Member {
         }
         let meta = self.meta.clone();
         let verified = self.group.verify(key_package, |leaf| verify::identity(&meta, leaf));
-        let Ok(package) = verified else { return self.say_event(Event::KnockRefused(id)) };
+        let constitution = self.group.constitution();
+        let package = verified
+            .ok()
+            .filter(|package| check_key_package(constitution, now.unix_s, package.view()).is_ok());
+        let Some(package) = package else { return self.say_event(Event::KnockRefused(id)) };
         let leaf = &package.view().leaf;
         if self.roster.find(&leaf.credential).is_some() {
             return;
