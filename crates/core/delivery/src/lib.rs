@@ -26,13 +26,13 @@ mod snapshot;
 mod storage;
 mod verdict;
 
+pub use conclave_commit_rules::resume_statement;
 pub use key::ProposalKey;
 pub use limits::{
     ENTER_WITHIN, MAX_APP_LEN, MAX_COMMIT_LEN, MAX_FOUNDING_TREE_LEN, MAX_GROUP_INFO_LEN,
     MAX_KNOCK_LEN, MAX_KNOCKS, MAX_LOG_COMMITS, MAX_LOG_LEN, MAX_PAST_EPOCHS, MAX_STRANGERS,
     MAX_WELCOME_LEN, NACK_WINDOW, RETURN_WITHIN, VANISH_AFTER,
 };
-pub use conclave_commit_rules::resume_statement;
 pub use message::{CommitHash, Gate, Input, Output, RequestRefusal, ToDevice};
 pub use public_group::{CommitRefusal, FoundRefusal};
 pub use service::DeliveryService;

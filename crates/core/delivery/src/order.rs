@@ -86,7 +86,11 @@ impl DeliveryService {
     ) -> Result<(), CommitRefusal> {
         self.keep_pace(from, COMMITS, |paces| &mut paces.commits).map_err(|why| match why {
             RequestRefusal::TooOften => CommitRefusal::TooSoon,
-            _ => CommitRefusal::Sender,
+            RequestRefusal::Full
+            | RequestRefusal::Malformed
+            | RequestRefusal::NotAllowed
+            | RequestRefusal::NotMember
+            | RequestRefusal::Twice => CommitRefusal::Sender,
         })?;
         let ready = self.examine(from, commit, welcome, group_info)?;
         if ready.judged.committer.is_some() {

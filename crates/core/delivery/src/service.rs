@@ -169,7 +169,7 @@ impl DeliveryService {
             Input::App { from, message } => self.answer(from, |s| s.app(from, &message)),
             Input::Commit { from, commit, welcome, group_info } => {
                 if let Err(why) = self.commit(from, &commit, welcome.as_deref(), &group_info) {
-                    let epoch = commit_epoch(&commit).or(self.epoch()).unwrap_or_default();
+                    let epoch = commit_epoch(&commit).or_else(|| self.epoch()).unwrap_or_default();
                     self.send(from, ToDevice::Rejected { epoch, why });
                 }
             }

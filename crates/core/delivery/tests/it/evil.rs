@@ -354,8 +354,7 @@ fn whoever_is_expelled_is_cut_before_anyone_commits_and_its_own_commits_do_not_c
     let message = members[2].send(b"hello").unwrap();
     world.give(Input::App { from: ParticipantId(3), message });
     assert_eq!(world.take(TWO), []);
-    let parts =
-        Parts { commit: outgoing.commit, welcome: None, group_info: outgoing.group_info };
+    let parts = Parts { commit: outgoing.commit, welcome: None, group_info: outgoing.group_info };
     // It also does nothing while a removal is pending: the rules come first.
     assert_refused(&mut world, TWO, &parts, CommitRefusal::Rule(Refusal::Idle));
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use conclave_commit_rules::Mode;
 use conclave_delivery::{
-    CommitHash, CommitRefusal, DeliveryService, ENTER_WITHIN, FoundRefusal, Input,
-    NACK_WINDOW, RequestRefusal, ToDevice, VANISH_AFTER,
+    CommitHash, CommitRefusal, DeliveryService, ENTER_WITHIN, FoundRefusal, Input, NACK_WINDOW,
+    RequestRefusal, ToDevice, VANISH_AFTER,
 };
 use conclave_mls::Group;
 use conclave_model::ParticipantId;
@@ -46,10 +46,7 @@ fn whoever_waits_in_the_lobby_is_sent_nothing_and_gets_no_media_and_no_tree() {
     world.give(Input::LogSince { from: FIVE, epoch: 0 });
     world.give(Input::Ready { from: FIVE, epoch: 1 });
     let refused = |why| ToDevice::Refused { why };
-    assert_eq!(
-        world.take(FIVE),
-        [refused(RequestRefusal::NotAllowed), ToDevice::KnockAgain]
-    );
+    assert_eq!(world.take(FIVE), [refused(RequestRefusal::NotAllowed), ToDevice::KnockAgain]);
     assert!(!world.open.contains_key(&FIVE));
 }
 
@@ -105,9 +102,8 @@ fn a_member_that_commits_all_the_time_does_not_keep_an_add_from_coming_through()
         world.submit(TWO, &spam);
     }
     let received = world.take(TWO);
-    let is_kept_back = |m: &&ToDevice| {
-        matches!(m, ToDevice::Rejected { why: CommitRefusal::TooSoon, .. })
-    };
+    let is_kept_back =
+        |m: &&ToDevice| matches!(m, ToDevice::Rejected { why: CommitRefusal::TooSoon, .. });
     assert!(received.iter().filter(is_kept_back).count() > 980);
     world.sync(HOST, &mut members[0]);
     let verified = members[0].verify(&knock, guest).unwrap();

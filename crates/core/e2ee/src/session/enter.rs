@@ -7,8 +7,8 @@ use conclave_mls::{Device, DeviceError, Group, JoinError, ServerKey};
 
 use crate::input::Now;
 use crate::output::{Output, ToServer};
-use crate::session::member::Member;
 use crate::session::follow::hash;
+use crate::session::member::Member;
 use crate::session::{Coming, Knocking, Meeting, Phase, Session, Setup};
 use crate::verify::{self, Failure};
 
@@ -271,9 +271,8 @@ impl Session {
         } else {
             (self.device(), Some(*knocking))
         };
-        let rejoining = device.and_then(|device| {
-            Group::rejoin(device, info, tree).map_err(Failure::Join)
-        });
+        let rejoining =
+            device.and_then(|device| Group::rejoin(device, info, tree).map_err(Failure::Join));
         match rejoining {
             Ok(rejoining) => {
                 self.phase = Phase::Coming(Box::new(Coming { rejoining, knocking }));
@@ -318,7 +317,14 @@ impl Session {
     pub(super) fn welcomed(&mut self, welcome: &[u8], tree: &[u8]) {
         let knocks = match &self.phase {
             Phase::Coming(coming) => coming.knocking.is_some(),
-            phase => matches!(phase, Phase::Knocking(_)),
+            Phase::Knocking(_) => true,
+            Phase::Ended(_)
+            | Phase::Failed(_)
+            | Phase::Founding(_)
+            | Phase::In(_)
+            | Phase::Proving(_)
+            | Phase::Removed
+            | Phase::Start => false,
         };
         if !knocks {
             return;

@@ -120,9 +120,8 @@ fn whoever_is_kicked_is_cut_before_anybody_is_told_and_knows_it() {
     call.command(0, Command::Kick(credential));
     call.run_until(2, |call| !call.gates.contains_key(&who));
     let cut = |answer: &Answer| *answer == Answer::Gate(Gate::Close { who });
-    let told = |answer: &Answer| {
-        matches!(answer, Answer::Send { message: ToDevice::Commit { .. }, .. })
-    };
+    let told =
+        |answer: &Answer| matches!(answer, Answer::Send { message: ToDevice::Commit { .. }, .. });
     let cut = call.said.iter().position(cut).unwrap();
     assert!(cut < call.said.iter().position(told).unwrap());
     call.run(2);
@@ -507,11 +506,11 @@ fn whatever_happens_those_who_are_there_end_in_one_epoch_with_one_key() {
                     call.command(0, Command::Kick(credential));
                 }
                 10 => {
-                    let locked = call.random() % 2 == 0;
+                    let locked = call.random().is_multiple_of(2);
                     call.command(0, Command::Lock(locked));
                 }
                 11 => call.command(index, Command::Say(Say::Hand(true))),
-                12 if call.random() % 4 == 0 => {
+                12 if call.random().is_multiple_of(4) => {
                     call.restart();
                 }
                 _ => {}
@@ -534,7 +533,6 @@ fn whatever_happens_those_who_are_there_end_in_one_epoch_with_one_key() {
             }
         }
         call.run(60);
-        println!("seed {seed}: {} there, epoch {:?}", there.len(), call.service.epoch());
         call.assert_agree(there.len());
     }
 }

@@ -21,6 +21,8 @@ use openmls_traits::signatures::Signer as _;
 
 use crate::world::{MEETING, keys};
 
+type Spoil = Box<dyn FnMut(usize, ToServer) -> Option<ToServer>>;
+
 pub(crate) struct Call {
     pub(crate) now: Duration,
     origin: (Instant, u64),
@@ -40,7 +42,7 @@ pub(crate) struct Call {
     pub(crate) said: Vec<Answer>,
     pub(crate) auto_admit: bool,
     /// What becomes of a device's requests on their way.
-    pub(crate) spoil: Option<Box<dyn FnMut(usize, ToServer) -> Option<ToServer>>>,
+    pub(crate) spoil: Option<Spoil>,
     /// Whom no message reaches.
     pub(crate) deaf: BTreeSet<usize>,
 }
