@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conclave_e2ee::Session;
 use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
     Admitted, Answer, ClientMessage, ErrorCode, Joined, MlsBytes, Offer, PROTOCOL_VERSION,
@@ -146,6 +147,11 @@ impl Participant {
         ];
         let soonest = deadlines.into_iter().flatten().min();
         Output::Timeout(if self.signal.is_ended() { None } else { soonest })
+    }
+
+    /// This device's side of the meeting's group.
+    pub const fn session(&self) -> &Session {
+        self.member.session()
     }
 
     /// Whether it has left, or was made to.

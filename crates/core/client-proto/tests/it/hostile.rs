@@ -6,11 +6,12 @@ use std::time::Duration;
 use conclave_client_proto::{Input, MediaFrame, Output, Participant, Transmit};
 use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
-    Answer, AudioSlot, ClientMessage, ErrorCode, Joined, LIMITS, ServerMessage, VideoSlot,
-    decode_client_message,
+    Admitted, AudioSlot, ClientMessage, ErrorCode, GroupNews, Joined, LIMITS, MlsBytes,
+    PROTOCOL_VERSION, ServerMessage, VideoSlot, decode_client_message,
 };
 use proptest::prelude::*;
 
+use crate::server::{Server, meeting};
 use crate::world::{World, other};
 
 /// The address that the participant's candidate states.
@@ -39,13 +40,15 @@ fn sdp() -> impl Strategy<Value = String> {
 }
 
 fn message() -> impl Strategy<Value = ServerMessage> {
-    let answer = || (0..4_u32, sdp()).prop_map(|(generation, sdp)| Answer { generation, sdp });
+    let answer = || {
+        let server = Server::new("10.0.0.2:2222".parse().unwrap());
+        (0..4_u32, sdp()).prop_map(move |(generation, sdp)| server.answer(generation, sdp))
+    };
     let joined = (0..4_u32, prop::option::of(answer()), any::<bool>(), 0..6_u32).prop_map(
         |(participant, answer, media_alive, others)| Joined {
             participant: ParticipantId(participant),
             resume_token: "t".repeat(LIMITS.token_chars),
-            others: (0..others).map(other).collect(),
-            publications: vec![],
+            admitted: (others > 0).then(|| inside(others)),
             answer,
             media_alive,
         },
@@ -69,7 +72,12 @@ fn message() -> impl Strategy<Value = ServerMessage> {
         ErrorCode::ResumeRefused,
     ]);
     prop_oneof![
-        3 => Just(ServerMessage::Welcome { version: 1 }),
+        3 => Just(ServerMessage::Welcome {
+            version: PROTOCOL_VERSION,
+            challenge: "A".repeat(43),
+        }),
+        3 => news(),
+        2 => (0..4_u32).prop_map(|others| ServerMessage::Admitted { admitted: inside(others) }),
         3 => joined.prop_map(|joined| ServerMessage::Joined { joined }),
         2 => answer().prop_map(|answer| ServerMessage::Answer { answer }),
         1 => slots,
@@ -79,6 +87,27 @@ fn message() -> impl Strategy<Value = ServerMessage> {
         }),
         1 => Just(ServerMessage::Pong),
     ]
+}
+
+fn inside(others: u32) -> Admitted {
+    Admitted { leaf: 0, others: (0..others).map(other).collect(), publications: vec![] }
+}
+
+fn news() -> impl Strategy<Value = ServerMessage> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..64).prop_map(MlsBytes::new);
+    let news = prop_oneof![
+        bytes().prop_map(|message| GroupNews::App { message }),
+        bytes().prop_map(|commit| GroupNews::Commit { commit }),
+        bytes().prop_map(|proposal| GroupNews::Proposal { proposal }),
+        (bytes(), bytes()).prop_map(|(welcome, tree)| GroupNews::Welcome { welcome, tree }),
+        (bytes(), bytes()).prop_map(|(group_info, tree)| GroupNews::Group { group_info, tree }),
+        prop::collection::vec(bytes(), 0..3).prop_map(|messages| GroupNews::Log { messages }),
+        (0..3_u64).prop_map(|epoch| GroupNews::Rejected { epoch }),
+        Just(GroupNews::KnockAgain),
+        Just(GroupNews::FoundLost),
+        Just(GroupNews::Founded),
+    ];
+    prop_oneof![Just(meeting()), news.prop_map(|news| ServerMessage::Group { news })]
 }
 
 fn op() -> impl Strategy<Value = Op> {

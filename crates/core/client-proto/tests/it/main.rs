@@ -1,4 +1,4 @@
-//! A participant against an echo server, in virtual time.
+//! A participant against a server, in virtual time.
 
 #![expect(
     clippy::indexing_slicing,
@@ -8,6 +8,7 @@
 )]
 
 mod clip;
-mod echo;
+mod door;
 mod hostile;
+mod server;
 mod world;

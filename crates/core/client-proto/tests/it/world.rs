@@ -1,19 +1,24 @@
-//! One participant, one echo server, and a wire between them with a delay and losses.
+//! One participant, one server, and a wire between them with a delay and losses.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use conclave_client_proto::{
-    Clip, Config, Event, Input, Output, Participant, Player, Sends, Transmit, ViewPolicy,
+    Clip, Config, EndReason, Event, Input, Output, Participant, Player, Sends, Transmit, ViewPolicy,
 };
-use conclave_link::{LinkKeys, LinkSecret};
-use conclave_model::{MeetingId, ParticipantId, PublicationId, SealedBlob, TrackSource};
+use conclave_commit_rules::{Classification, Constitution, Mode, SUITE_DEFAULT};
+use conclave_link::{HostSeed, LinkKeys, LinkSecret, PolicyDigest};
+use conclave_model::{MeetingId, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{ClientMessage, ParticipantInfo, PublicationInfo, ServerMessage, TilePriority};
 
-use crate::echo::EchoServer;
+use crate::server::{Server, node_key};
 
 pub(crate) const TONE: &[u8] = include_bytes!("../../../../../testing/media/tone.ivf");
+
+pub(crate) const MEETING: MeetingId = MeetingId::from_bytes([1; 16]);
+
+pub(crate) const START_UNIX_S: u64 = 1_800_000_000;
 
 const DELAY: Duration = Duration::from_millis(10);
 
@@ -53,7 +58,7 @@ pub(crate) fn start() -> Instant {
 pub(crate) struct World {
     pub(crate) now: Instant,
     pub(crate) participant: Participant,
-    pub(crate) server: Option<EchoServer>,
+    pub(crate) server: Option<Server>,
     /// What the participant said since the start.
     pub(crate) said: Vec<ClientMessage>,
     pub(crate) events: Vec<Event>,
@@ -61,6 +66,8 @@ pub(crate) struct World {
     pub(crate) lose_each: Option<usize>,
     players: Vec<Player>,
     wire: VecDeque<(Instant, bool, Transmit)>,
+    /// Datagrams that the participant sent.
+    pub(crate) sent: usize,
     datagrams: usize,
     connect_refused: u32,
     connected: bool,
@@ -68,27 +75,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with_sends(Sends { microphone: true, camera: true })
+        Self::of(config(Sends { microphone: true, camera: true }))
     }
 
-    pub(crate) fn with_sends(sends: Sends) -> Self {
+    pub(crate) fn of(config: Config) -> Self {
         let now = start();
-        let meeting = MeetingId::from_bytes([1; 16]);
-        let config = Config {
-            meeting,
-            token: LinkKeys::derive(&LinkSecret::from_bytes([2; 32]), &meeting).token,
-            profile: SealedBlob::new(vec![3; 40]).unwrap(),
-            sends,
-            audio_slots: 2,
-            video_slots: 3,
-            view: ViewPolicy { tiles: 2, width: 640, height: 360, priority: TilePriority::Tile },
-            addresses: vec![address("10.0.0.1:1111")],
-            seed: 5,
-        };
         Self {
             now,
             participant: Participant::new(config, now),
-            server: Some(EchoServer::new(address("10.0.0.2:2222"))),
+            server: Some(Server::new(address("10.0.0.2:2222"))),
             said: Vec::new(),
             events: Vec::new(),
             lose_each: None,
@@ -97,6 +92,7 @@ impl World {
                 Player::new(Clip::from_ivf(&[TONE]).unwrap(), TrackSource::Microphone, now),
             ],
             wire: VecDeque::new(),
+            sent: 0,
             datagrams: 0,
             connect_refused: 0,
             connected: false,
@@ -109,7 +105,7 @@ impl World {
         loop {
             let deadline = self.drain();
             let wire = self.wire.front().map(|&(at, _, _)| at);
-            let server = self.server.as_ref().and_then(EchoServer::deadline);
+            let server = self.server.as_ref().and_then(Server::deadline);
             let players = self.players.iter().map(Player::due_at).min();
             let next = [deadline, wire, server, players].into_iter().flatten().min();
             let next = next.unwrap_or(end).max(self.now);
@@ -181,6 +177,7 @@ impl World {
                     return at;
                 }
                 Output::Transmit(transmit) => {
+                    self.sent += 1;
                     self.wire.push_back((self.now + DELAY, true, transmit));
                 }
             }
@@ -189,15 +186,24 @@ impl World {
 
     fn collect(&mut self) {
         let Some(server) = &mut self.server else { return };
-        if let Some(message) = server.poll_message() {
-            self.participant.handle_input(self.now, Input::Signal(message));
-        }
         for transmit in server.transmits.drain(..) {
             self.datagrams += 1;
             if self.lose_each.is_none_or(|n| !self.datagrams.is_multiple_of(n)) {
                 self.wire.push_back((self.now + DELAY, false, transmit));
             }
         }
+    }
+
+    pub(crate) fn server_mut(&mut self) -> &mut Server {
+        self.server.as_mut().unwrap()
+    }
+
+    /// Why it is over for the participant.
+    pub(crate) fn end(&self) -> Option<EndReason> {
+        self.events.iter().find_map(|event| match event {
+            Event::Ended { reason } => Some(*reason),
+            _ => None,
+        })
     }
 
     /// The server says something.
@@ -222,11 +228,54 @@ impl World {
 
     /// Another one starts at the same address.
     pub(crate) fn start_server(&mut self) {
-        self.server = Some(EchoServer::new(address("10.0.0.2:2222")));
+        self.server = Some(Server::new(address("10.0.0.2:2222")));
     }
 
     pub(crate) const fn connect_refused(&self) -> u32 {
         self.connect_refused
+    }
+}
+
+/// What makes a host of whoever has it.
+pub(crate) fn host() -> HostSeed {
+    HostSeed::from_bytes([6; 32])
+}
+
+/// A guest of a meeting with a lobby.
+pub(crate) fn config(sends: Sends) -> Config {
+    let constitution = Constitution {
+        version: Constitution::VERSION,
+        meeting: *MEETING.as_bytes(),
+        suite: SUITE_DEFAULT,
+        mode: Mode::Lobby,
+        join_before_host: false,
+        host_key: host().public_key(),
+        issuers: Vec::new(),
+        guests: true,
+        node_key: node_key().verifying_key().to_bytes(),
+        jurisdictions: Vec::new(),
+        gateways: false,
+        voice_level: true,
+        classification: Classification::Open,
+        max_members: 100,
+    };
+    let constitution = constitution.encode().unwrap();
+    Config {
+        meeting: MEETING,
+        keys: LinkKeys::derive(&LinkSecret::from_bytes([2; 32]), &MEETING),
+        digest: PolicyDigest::of(&constitution),
+        constitution,
+        host: None,
+        name: "Ada".to_owned(),
+        admits: false,
+        patience: None,
+        sends,
+        audio_slots: 2,
+        video_slots: 3,
+        view: ViewPolicy { tiles: 2, width: 640, height: 360, priority: TilePriority::Tile },
+        addresses: vec![address("10.0.0.1:1111")],
+        seed: [5; 32],
+        started_unix_s: START_UNIX_S,
     }
 }
 
@@ -235,7 +284,7 @@ pub(crate) fn other(id: u32) -> ParticipantInfo {
     let publication = |n, source| PublicationInfo { id: PublicationId(10 * id + n), source };
     ParticipantInfo {
         id: ParticipantId(id),
-        profile: SealedBlob::new(vec![4; 40]).unwrap(),
+        leaf: id,
         presence: conclave_wire::Presence::default(),
         connected: true,
         publications: vec![
