@@ -6,12 +6,18 @@
 
 mod datagram;
 mod deframe;
+mod delivery;
 mod descriptor;
+mod group;
 mod link;
 mod media;
 mod mutate;
+mod news;
 mod node;
 mod offer;
+mod policy;
+mod sealed;
+mod session;
 mod signalling;
 
 pub use mutate::Mutator;
@@ -27,11 +33,19 @@ pub struct Target {
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
+    Target { name: "constitution", run: policy::constitution },
     Target { name: "datagram", run: datagram::target },
     Target { name: "deframe", run: deframe::target },
+    Target { name: "delivery", run: delivery::target },
     Target { name: "descriptor", run: descriptor::target },
+    Target { name: "identity", run: policy::identity },
     Target { name: "link", run: link::target },
     Target { name: "media", run: media::target },
+    Target { name: "news", run: news::target },
     Target { name: "offer", run: offer::target },
+    Target { name: "order", run: policy::order },
+    Target { name: "sealed", run: sealed::target },
+    Target { name: "session", run: session::target },
     Target { name: "signalling", run: signalling::target },
+    Target { name: "statement", run: policy::statement },
 ];

@@ -18,11 +18,30 @@ macro_rules! targets {
     )* };
 }
 
-targets! { datagram deframe descriptor link media offer signalling }
+targets! {
+    constitution datagram deframe delivery descriptor identity link media news offer order sealed
+    session signalling statement
+}
 
 #[test]
 fn each_target_has_a_test_and_a_corpus() {
-    let tested = ["datagram", "deframe", "descriptor", "link", "media", "offer", "signalling"];
+    let tested = [
+        "constitution",
+        "datagram",
+        "deframe",
+        "delivery",
+        "descriptor",
+        "identity",
+        "link",
+        "media",
+        "news",
+        "offer",
+        "order",
+        "sealed",
+        "session",
+        "signalling",
+        "statement",
+    ];
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, tested);
     for name in names {

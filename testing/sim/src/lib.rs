@@ -20,4 +20,4 @@ pub use figures::{LossFigures, loss};
 pub use link::LinkSetup;
 pub use meeting::MeetingSetup;
 pub use watch::Observed;
-pub use world::World;
+pub use world::{Stored, World};

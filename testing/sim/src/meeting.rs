@@ -29,6 +29,8 @@ pub(crate) struct Meeting {
     pub(crate) id: MeetingId,
     pub(crate) keys: LinkKeys,
     pub(crate) host: HostSeed,
+    /// What it was founded on, and its text.
+    founding: Constitution,
     pub(crate) constitution: String,
     pub(crate) digest: PolicyDigest,
     /// When it is founded, in seconds since 1970: the true time, because the group's library judges
@@ -37,13 +39,10 @@ pub(crate) struct Meeting {
 }
 
 impl Meeting {
-    /// Founds a meeting, and the call that its server keeps for it.
-    pub(crate) fn found(setup: MeetingSetup) -> (Self, CallConfig) {
+    pub(crate) fn found(setup: MeetingSetup) -> Self {
         let id = MeetingId::from_bytes([5; 16]);
         let host = HostSeed::from_bytes([6; 32]);
-        let (node, proposals) =
-            (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
-        let constitution = Constitution {
+        let founding = Constitution {
             version: Constitution::VERSION,
             meeting: *id.as_bytes(),
             suite: SUITE_DEFAULT,
@@ -52,33 +51,41 @@ impl Meeting {
             host_key: host.public_key(),
             issuers: Vec::new(),
             guests: true,
-            node_key: node.verifying_key().to_bytes(),
+            node_key: node_key().verifying_key().to_bytes(),
             jurisdictions: Vec::new(),
             gateways: false,
             voice_level: true,
             classification: Classification::Open,
             max_members: 1000,
         };
-        let text = constitution.encode().expect("within bounds");
+        let constitution = founding.encode().expect("within bounds");
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let founded_unix_s = since_1970.map_or(0, |since| since.as_secs());
-        let meeting = Self {
-            founded_unix_s,
+        Self {
             id,
             keys: LinkKeys::derive(&LinkSecret::from_bytes([9; 32]), &id),
             host,
-            digest: PolicyDigest::of(&text),
-            constitution: text,
-        };
-        let proposals_public = proposals.verifying_key().to_bytes();
-        let call = CallConfig::new(
+            digest: PolicyDigest::of(&constitution),
+            founding,
+            constitution,
+            founded_unix_s: since_1970.map_or(0, |since| since.as_secs()),
+        }
+    }
+
+    /// The call that its server keeps for it.
+    pub(crate) fn call(&self, now_unix_s: u64) -> CallConfig {
+        let (node, proposals) = (node_key(), SigningKey::from_bytes(&[8; 32]));
+        let public = proposals.verifying_key().to_bytes();
+        CallConfig::new(
             CallId(1),
             200,
-            constitution,
+            self.founding.clone(),
             NodeKey::new(None, move |bytes| node.sign(bytes).to_bytes()),
-            ProposalKey::new(proposals_public, move |bytes| proposals.sign(bytes).to_bytes()),
-            founded_unix_s,
-        );
-        (meeting, call)
+            ProposalKey::new(public, move |bytes| proposals.sign(bytes).to_bytes()),
+            now_unix_s,
+        )
     }
+}
+
+fn node_key() -> SigningKey {
+    SigningKey::from_bytes(&[7; 32])
 }

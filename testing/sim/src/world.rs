@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use conclave_call_proto::{Call, ConnectionId};
+use conclave_call_proto::{Call, ConnectionId, SessionRecord};
 use conclave_client_proto::{
     Command, EndReason, Event, Input as DeviceInput, Output as DeviceOutput,
 };
+use conclave_commit_rules::CredentialId;
+use conclave_e2ee::KnockId;
 use conclave_model::{ParticipantId, PublicationId, TrackSource};
 use conclave_sfu_proto::{Input as NodeInput, Node, NodeConfig, NodeStats, Transport};
 use conclave_wire::{ClientMessage, ServerMessage, Want};
@@ -26,6 +28,8 @@ pub struct World {
     now: Instant,
     meeting: Meeting,
     call: Call,
+    /// What the server's store keeps of the sessions.
+    sessions: BTreeMap<ParticipantId, SessionRecord>,
     call_deadline: Option<Instant>,
     node: Node,
     node_deadline: Instant,
@@ -67,15 +71,16 @@ impl World {
     pub fn of(setup: MeetingSetup) -> Self {
         // An origin; only differences count.
         let now = Instant::now();
-        let config = NodeConfig::new(vec![node_address()], vec![], [7; 32]);
-        let (meeting, call) = Meeting::found(setup);
+        let meeting = Meeting::found(setup);
+        let call = meeting.call(meeting.founded_unix_s);
         Self {
             start: now,
             now,
             meeting,
             call: Call::new(call, now),
+            sessions: BTreeMap::new(),
             call_deadline: None,
-            node: Node::new(config, now),
+            node: node(now),
             node_deadline: now,
             devices: Vec::new(),
             wires: BTreeMap::new(),
@@ -117,6 +122,30 @@ impl World {
             self.carry(SIGNAL_DELAY, Carried::Closed { connection });
             self.tell_device(device.0, DeviceInput::SignalLost);
         }
+    }
+
+    /// The server dies without a word, and another starts at once with what it had stored. All
+    /// sockets are lost, and with the node its media sessions.
+    pub fn restart_server(&mut self, stored: Stored) {
+        let mut config =
+            self.meeting.call(self.meeting.founded_unix_s + (self.now - self.start).as_secs());
+        if stored == Stored::Everything {
+            config.group = self.call.group_snapshot();
+            config.sessions = self.sessions.values().copied().collect();
+        }
+        config.next_participant = ParticipantId(1000);
+        self.call = Call::new(config, self.now);
+        self.node = node(self.now);
+        (self.call_deadline, self.node_deadline) = (None, self.now);
+        self.sessions.clear();
+        self.wires.clear();
+        for number in 0..self.devices.len() {
+            let device = self.devices.get_mut(number);
+            if device.is_some_and(|device| device.connection.take().is_some()) {
+                self.tell_device(number, DeviceInput::SignalLost);
+            }
+        }
+        self.settle();
     }
 
     /// A device vanishes: nothing it sends arrives, nothing arrives at it.
@@ -205,6 +234,17 @@ impl World {
     /// What a device went through.
     pub fn report(&self, device: DeviceId) -> conclave_client_proto::Report {
         self.device(device).participant.report()
+    }
+
+    /// A device's credential in the group.
+    pub fn credential(&self, device: DeviceId) -> Option<CredentialId> {
+        self.device(device).participant.session().credential()
+    }
+
+    /// Who asks to come in, as a device that may let them in sees it.
+    pub fn knocks(&self, device: DeviceId) -> Vec<KnockId> {
+        let knocks = self.device(device).participant.session().knocks();
+        knocks.into_iter().map(|knock| knock.id).collect()
     }
 
     /// What others wrote to a device, by name.
@@ -428,6 +468,19 @@ impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("World").field("devices", &self.devices.len()).finish_non_exhaustive()
     }
+}
+
+/// What is left of a server that died.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stored {
+    /// Group and sessions.
+    Everything,
+    /// Nothing.
+    Nothing,
+}
+
+fn node(now: Instant) -> Node {
+    Node::new(NodeConfig::new(vec![node_address()], vec![], [7; 32]), now)
 }
 
 /// The address of the node.

@@ -88,6 +88,7 @@ impl World {
                         self.node.handle_input(self.now, NodeInput::Request(request));
                     }
                     CallOutput::Persist(record) => {
+                        self.sessions.insert(record.participant, record);
                         let (participant, token) = (record.participant, record.token);
                         let input = CallInput::Persisted { participant, token };
                         self.call.handle_input(self.now, input);

@@ -2,8 +2,10 @@
 
 mod basics;
 mod crowd;
+mod group;
 mod hostile;
 mod network;
+mod reconnect;
 
 use std::time::Duration;
 

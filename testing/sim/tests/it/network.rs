@@ -60,7 +60,7 @@ fn a_narrow_line_gets_a_smaller_picture_and_nobody_else_does() {
 
     world.change_links(ada, LinkSetup::GOOD, narrow);
     world.restart_counts();
-    let down = world.run_until(secs(6), "a picture that fits", |world| {
+    let down = world.run_until(secs(8), "a picture that fits", |world| {
         world.observed(ada, ben, Camera).width == 320
     });
     world.run(secs(4));

@@ -1,0 +1,79 @@
+//! What devices send to the delivery service.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use conclave_delivery::request;
+use conclave_model::ParticipantId;
+use conclave_wire::{GroupRequest, MlsBytes};
+
+use crate::group::{GUEST, HOST, Rig, STRANGER, edited};
+
+/// A rig's keys are good for a day: a second passes with each input.
+const INPUTS: u32 = 20_000;
+
+thread_local! {
+    static RIG: RefCell<Option<(Rig, u32)>> = const { RefCell::new(None) };
+}
+
+/// Nothing that was edited moves the group, from whomever it comes.
+///
+/// The first byte says from whom, the second which true message to edit, or to send the rest as it
+/// is in the place of one.
+pub(crate) fn target(data: &[u8]) {
+    let [from, which, rest @ ..] = data else { return };
+    let from: ParticipantId = match from % 3 {
+        0 => HOST,
+        1 => GUEST,
+        _ => STRANGER,
+    };
+    RIG.with_borrow_mut(|slot| {
+        if slot.as_ref().is_none_or(|(_, inputs)| *inputs >= INPUTS) {
+            *slot = Some((Rig::new(), 0));
+        }
+        let Some((rig, inputs)) = slot else { return };
+        *inputs += 1;
+        let count = rig.said.len();
+        let Some(sample) = rig.said.get(usize::from(which >> 1) % count.max(1)).cloned() else {
+            return;
+        };
+        let is_raw = which & 1 == 1;
+        let change = |bytes: MlsBytes| {
+            if is_raw { Some(rest.to_vec()) } else { edited(bytes.as_bytes(), rest) }
+        };
+        let Some(changed) = changed(sample, change) else { return };
+        let Ok(input) = request(from, changed) else { return };
+        let epoch = rig.service.epoch();
+        rig.wait(Duration::from_secs(1));
+        rig.ask(input);
+        drop(rig.messages());
+        assert_eq!(rig.service.epoch(), epoch, "what was edited moved the group");
+    });
+}
+
+/// The request with its first part changed; nothing for one without a part.
+fn changed(
+    request: GroupRequest,
+    change: impl FnOnce(MlsBytes) -> Option<Vec<u8>>,
+) -> Option<GroupRequest> {
+    let change = |bytes| change(bytes).map(MlsBytes::new);
+    Some(match request {
+        GroupRequest::App { message } => GroupRequest::App { message: change(message)? },
+        GroupRequest::Commit { commit, welcome, group_info } => {
+            GroupRequest::Commit { commit: change(commit)?, welcome, group_info }
+        }
+        GroupRequest::Found { group_info, tree } => {
+            GroupRequest::Found { group_info: change(group_info)?, tree }
+        }
+        GroupRequest::Knock { key_package } => {
+            GroupRequest::Knock { key_package: change(key_package)? }
+        }
+        GroupRequest::Nack { epoch, commit } => {
+            GroupRequest::Nack { epoch, commit: change(commit)? }
+        }
+        GroupRequest::Deny { .. }
+        | GroupRequest::FetchGroup
+        | GroupRequest::LogSince { .. }
+        | GroupRequest::Ready { .. } => return None,
+    })
+}
