@@ -139,14 +139,22 @@ export class Person {
     await appears(this.tab, "button", this.say("Join again"), patience);
   }
 
-  /** After a reload: into the call again, by itself or with one click. */
-  async comesBack(): Promise<void> {
-    try {
-      await this.isInCall({ timeoutMs: 5000 });
-    } catch {
-      await this.tab.click("button", this.say("Join the meeting"));
-      await this.isInCall();
-    }
+  /**
+   * After a reload: into the call again, by itself or with one click. `meanwhile` is done again and
+   * again until then.
+   */
+  async comesBack(meanwhile: () => Promise<void> = async () => {}): Promise<void> {
+    let hasClicked = false;
+    await until(
+      `${this.name} to be back in the call`,
+      async () => {
+        if (await this.tab.shows("button", this.say("Leave the meeting"))) return true;
+        await meanwhile();
+        if (!hasClicked) hasClicked = await this.tab.evaluate(clickIfThere, "form [type=submit]");
+        return false;
+      },
+      { timeoutMs: 90_000, everyMs: 250 },
+    );
   }
 
   /** Presses the button of this English name. */
@@ -387,4 +395,14 @@ export class Person {
       patience,
     );
   }
+}
+
+/**
+ * Runs in the page: clicks what there is at this moment, which may be gone at the next one, and
+ * tells whether it was there.
+ */
+export function clickIfThere(selector: string): boolean {
+  const found = document.querySelector<HTMLElement>(selector);
+  found?.click();
+  return found !== null;
 }

@@ -7,7 +7,7 @@ import {
   waitsAtTheDoor,
 } from "../src/group.ts";
 import { createLobby } from "../src/meeting.ts";
-import { Person } from "../src/person.ts";
+import { clickIfThere, Person } from "../src/person.ts";
 import { test, Violation } from "../src/runner.ts";
 import type { Stage } from "../src/stage.ts";
 import { type BrowserName, negotiations, visibleText } from "../src/tab.ts";
@@ -176,13 +176,8 @@ test("reloads of a guest, of the host, and of both at once each end in a working
 
 /** After a guest's reload: a new device, which the host lets in anew. */
 async function comesBackThrough(host: Person, guest: Person): Promise<void> {
-  await until(`${guest.name} to be let in again`, async () => {
-    if (await guest.tab.shows("button", "Leave the meeting")) return true;
-    if (await guest.tab.shows("button", "Join the meeting")) {
-      await guest.tab.click("button", "Join the meeting");
-    }
-    if (await host.tab.shows("button", `Let in ${guest.name}`)) await letsIn(host, guest.name);
-    return false;
+  await guest.comesBack(async () => {
+    await host.tab.evaluate(clickIfThere, `[aria-label="Let in ${guest.name}"]`);
   });
 }
 

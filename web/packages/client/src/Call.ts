@@ -41,6 +41,8 @@ export class Call implements CallCommands {
   }
 
   async prepare(wish: { readonly microphone: boolean; readonly camera: boolean }): Promise<void> {
+    // A browser that cannot seal media has no call to prepare: its camera stays off.
+    if (this.#run.isEnded) return;
     await this.#run.devices.prepare(wish);
   }
 
