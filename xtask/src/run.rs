@@ -48,8 +48,10 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
 
     let mut server = Server::start(&binary, &process::target_dir(root).join("run"), args)?;
     let url = format!("https://localhost:{}", args.port);
-    let link = process::read(Command::new(&binary).args(["meeting", "create", &url]))?;
-    println!("{}", invitation(&url, link.trim()));
+    let create = ["meeting", "create", &url, "--host-link"];
+    let links = process::read(Command::new(&binary).args(create))?;
+    let (guest, host) = links.trim().split_once('\n').context("a meeting has two links")?;
+    println!("{}", invitation(&url, host, guest));
     server.wait()
 }
 
@@ -79,11 +81,12 @@ pub(crate) fn build_server(root: &Path, profile: Profile) -> anyhow::Result<Path
     Ok(process::target_dir(root).join(folder).join("conclave"))
 }
 
-fn invitation(url: &str, link: &str) -> String {
+fn invitation(url: &str, host: &str, guest: &str) -> String {
     format!(
-        "\nConclave runs at {url}\n\n  Your meeting:  {link}\n\n\
-         Open the link in two browsers: they see and hear each other. The certificate is this\n\
-         machine's own, so each browser asks once whether you trust it. Ctrl-C stops the server.\n"
+        "\nConclave runs at {url}\n\n  You, as its host:  {host}\n  For the others:    {guest}\n\n\
+         Open the first link in one browser, the second in another, and let the other one in: they\n\
+         see and hear each other. The certificate is this machine's own, so each browser asks once\n\
+         whether you trust it. Ctrl-C stops the server.\n"
     )
 }
 

@@ -59,8 +59,7 @@ fn the_delivery_service_alone_may_read_public_groups() {
         ("conclave-call-proto", "crates/core/call-proto"),
         ("openmls", ""),
     ];
-    let through =
-        [("conclave-delivery", "openmls"), ("conclave-call-proto", "conclave-delivery")];
+    let through = [("conclave-delivery", "openmls"), ("conclave-call-proto", "conclave-delivery")];
     assert_eq!(violations(&graph(&packages, &through)), []);
     let packages = [("conclave-api", "crates/shell/api"), ("openmls", "")];
     let said = violation(&packages, &[("conclave-api", "openmls")]);
