@@ -4,7 +4,7 @@
  */
 
 import type { Person } from "./person.ts";
-import { appears, disappears } from "./tab.ts";
+import { appears } from "./tab.ts";
 import { type Patience, until } from "./until.ts";
 
 /** The title of the shield's dialog. */
@@ -89,8 +89,12 @@ export async function openShield(person: Person): Promise<void> {
 
 /** Closes the shield's dialog. */
 export async function closeShield(person: Person): Promise<void> {
-  await person.tab.press("Escape");
-  await disappears(person.tab, "dialog", person.say(SHIELD));
+  await until(`${person.name} to close the shield's dialog`, async () => {
+    if (!(await person.tab.shows("dialog", person.say(SHIELD)))) return true;
+    // It hears keys once the focus has come to it.
+    await person.tab.press("Escape");
+    return false;
+  });
 }
 
 /** The safety code, read from the shield's dialog, which must be open. */

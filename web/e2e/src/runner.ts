@@ -52,6 +52,7 @@ export async function run(filters: readonly string[]): Promise<number> {
       wanted.length === 0 || wanted.some((filter) => name.toLowerCase().includes(filter)),
   );
   const world = new World();
+  endWhenAsked(world);
   const outcomes: Outcome[] = [];
   try {
     // The test that needs what does not start will say so.
@@ -68,6 +69,19 @@ export async function run(filters: readonly string[]): Promise<number> {
   sayEnd(outcomes);
   const hasPassed = outcomes.length > 0 && outcomes.every(({ outcome }) => outcome !== "failed");
   return hasPassed ? 0 : 1;
+}
+
+/** The test that runs. */
+let current: Stage | undefined;
+
+/** Leaves nothing behind when the run is broken off: Playwright alone would let it go on. */
+function endWhenAsked(world: World): void {
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) {
+    process.once(signal, async () => {
+      await Promise.allSettled([current?.close(), world.close()]);
+      process.exit(1);
+    });
+  }
 }
 
 /**
@@ -111,6 +125,7 @@ interface Attempt {
 async function attemptOf(test: Test, world: World, folder: string): Promise<Attempt> {
   const { timeoutMs = 180_000 } = test;
   const stage = new Stage(world);
+  current = stage;
   let error: unknown;
   let traces: readonly string[] = [];
   try {
