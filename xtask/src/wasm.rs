@@ -33,7 +33,7 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     println!("building the key worker's module (the first time takes some minutes)");
     let target_dir = process::target_dir(root).join("wasm");
     compile(root, &target_dir)?;
-    let bindgen = build_bindgen(root)?;
+    let bindgen = build_bindgen(root, &target_dir)?;
     fs::create_dir_all(&folder)?;
     for (package, name) in MODULES {
         let module = format!("{}.wasm", package.replace('-', "_"));
@@ -53,9 +53,12 @@ fn compile(root: &Path, target_dir: &Path) -> anyhow::Result<()> {
 }
 
 /// The tool that makes a compiled module importable.
-fn build_bindgen(root: &Path) -> anyhow::Result<PathBuf> {
-    process::run(process::cargo(root).args(["build", "--locked", "--package", "xtask-bindgen"]))?;
-    Ok(process::target_dir(root).join("debug/xtask-bindgen"))
+fn build_bindgen(root: &Path, target_dir: &Path) -> anyhow::Result<PathBuf> {
+    let mut command = process::cargo(root);
+    command.args(["build", "--locked", "--package", "xtask-bindgen"]);
+    command.env("CARGO_TARGET_DIR", target_dir);
+    process::run(&mut command)?;
+    Ok(target_dir.join("debug/xtask-bindgen"))
 }
 
 /// A hash of all that the modules are made of: the sources of their crates and of the tool, the
