@@ -98,7 +98,13 @@ impl Sources {
 /// The text of all files that git knows under these patterns.
 fn join(root: &Path, patterns: &[&str]) -> anyhow::Result<String> {
     let mut command = std::process::Command::new("git");
-    command.current_dir(root).args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+    command.current_dir(root).args([
+        "ls-files",
+        "-z",
+        "--cached",
+        "--others",
+        "--exclude-standard",
+    ]);
     command.args(patterns);
     let listed = process::read(&mut command)?;
     let mut text = String::new();

@@ -103,8 +103,56 @@ fn a_link_with_another_secret_is_refused_with_a_reason() {
     let mut bots = Bots::start(&format!("{address}#{version}.{other}.{digest}"), 1, &[]);
     let (code, errors) = bots.wait(PATIENCE);
     assert_ne!(code, Some(0));
-    assert!(errors.contains("not let in"), "{errors}");
+    assert!(errors.contains("the server does not show the meeting"), "{errors}");
     assert!(!errors.contains(secret) && !errors.contains(&other), "no secret in what is shown");
+}
+
+#[test]
+fn a_host_lets_guests_in_and_all_read_the_same_safety_code() {
+    let server = Server::start();
+    let [guest, host] = server.create_lobby();
+    assert!(host.starts_with(&guest), "the host's link is the guests' and a seed");
+    let mut guests = Bots::start(&guest, 2, &["--tile-size", "320x180", "--name", "Guest"]);
+    let mut host = Bots::start(&host, 1, &["--admit", "--name", "Host", "--no-video"]);
+
+    let inside = |report: &Report| {
+        report.group.roster.len() == 3 && tracks(report, TrackSource::Microphone, 50) == 2
+    };
+    guests.wait_until(PATIENCE, inside);
+    host.wait_until(PATIENCE, inside);
+    let mut groups: Vec<_> =
+        guests.latest().chain(host.latest()).map(|r| r.group.clone()).collect();
+    for group in &mut groups {
+        assert_eq!(group.state, "inGroup");
+        group.leaf = None;
+    }
+    assert!(groups.iter().all(|group| group.safety_code.is_some() && *group == groups[0]));
+    let dropped = guests.latest().chain(host.latest()).map(|report| &report.dropped_frames);
+    assert!(dropped.clone().all(std::collections::BTreeMap::is_empty), "{:?}", dropped.last());
+    guests.interrupt(PATIENCE);
+    host.interrupt(PATIENCE);
+}
+
+#[test]
+fn what_is_written_is_read_by_all_who_are_inside() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let mut listener = Bots::start(&link, 1, &["--listen-only"]);
+    listener.wait_until(PATIENCE, |report| report.group.state == "inGroup");
+    let mut writer = Bots::start(&link, 1, &["--listen-only", "--say", "Good morning"]);
+    listener.wait_until(PATIENCE, |report| report.group.chat_messages == 1);
+    writer.interrupt(PATIENCE);
+    listener.interrupt(PATIENCE);
+}
+
+#[test]
+fn a_guest_whom_nobody_lets_in_gives_up_and_says_so() {
+    let server = Server::start();
+    let [guest, _host] = server.create_lobby();
+    let mut bots = Bots::start(&guest, 1, &["--patience", "2"]);
+    let (code, errors) = bots.wait(PATIENCE);
+    assert_eq!(code, Some(4), "{errors}");
+    assert!(errors.contains("nobody let this device in"), "{errors}");
 }
 
 /// How many publications of `source` were received with at least so many frames.

@@ -120,7 +120,10 @@ impl Mallory {
             }
             ProcessedMessageContent::ApplicationMessage(_)
             | ProcessedMessageContent::ExternalJoinProposalMessage(_) => {}
-            #[expect(clippy::wildcard_enum_match_arm, reason = "what else there may be is no matter")]
+            #[expect(
+                clippy::wildcard_enum_match_arm,
+                reason = "what else there may be is no matter"
+            )]
             _ => {}
         }
     }
@@ -239,7 +242,13 @@ impl Mallory {
     }
 
     /// An external commit: someone who comes in alone.
-    pub(crate) fn alone(&self, name: &str, group_info: &[u8], tree: &[u8], with_link: bool) -> Parts {
+    pub(crate) fn alone(
+        &self,
+        name: &str,
+        group_info: &[u8],
+        tree: &[u8],
+        with_link: bool,
+    ) -> Parts {
         let info = MlsMessageIn::tls_deserialize_exact_bytes(group_info).unwrap();
         let MlsMessageBodyIn::GroupInfo(info) = info.extract() else { panic!("no description") };
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree).unwrap();

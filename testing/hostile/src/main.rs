@@ -10,9 +10,8 @@ use conclave_hostile::{SCENARIOS, Scenario};
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let is_wanted = |scenario: &&Scenario| {
-        wanted.is_empty() || wanted.iter().any(|name| name == scenario.name)
-    };
+    let is_wanted =
+        |scenario: &&Scenario| wanted.is_empty() || wanted.iter().any(|name| name == scenario.name);
     let scenarios: Vec<_> = SCENARIOS.iter().copied().flatten().filter(is_wanted).collect();
     let mut failed = Vec::new();
     for scenario in &scenarios {
@@ -21,7 +20,11 @@ fn main() -> ExitCode {
         let held = catch_unwind(AssertUnwindSafe(scenario.run)).is_ok();
         let word = if held { "held   " } else { "BROKEN " };
         let name = scenario.name.replace('_', " ");
-        println!("{word} {:>4}  {:6.2} s  {name}", scenario.invariant, start.elapsed().as_secs_f64());
+        println!(
+            "{word} {:>4}  {:6.2} s  {name}",
+            scenario.invariant,
+            start.elapsed().as_secs_f64()
+        );
         if !held {
             failed.push(scenario.name);
         }

@@ -38,8 +38,9 @@ pub(crate) fn server_proposal(
     .concat();
     // version 1, PublicMessage
     let head = [0, 1, 0, 1];
-    let signed = [&vector(b"MLS 1.0 FramedContentTBS")[..], &vector(&[&head[..], &content].concat())]
-        .concat();
+    let signed =
+        [&vector(b"MLS 1.0 FramedContentTBS")[..], &vector(&[&head[..], &content].concat())]
+            .concat();
     let signature = key.sign(&signed).to_bytes();
     [&head[..], &content, &vector(&signature)].concat()
 }
@@ -47,6 +48,7 @@ pub(crate) fn server_proposal(
 /// A vector with its length (RFC 9420 section 2.1.2).
 fn vector(bytes: &[u8]) -> Vec<u8> {
     let len = bytes.len();
-    let head = if len < 64 { vec![len as u8] } else { (0x4000 | len as u16).to_be_bytes().to_vec() };
+    let head =
+        if len < 64 { vec![len as u8] } else { (0x4000 | len as u16).to_be_bytes().to_vec() };
     [head, bytes.to_vec()].concat()
 }

@@ -160,10 +160,10 @@ impl World {
         let mut seed = [0; 32];
         self.draws += 1;
         seed[..8].copy_from_slice(&self.draws.to_be_bytes());
-        let name = self.next_name.take().map_or_else(
-            || format!("person {}", self.clients.len()),
-            str::to_owned,
-        );
+        let name = self
+            .next_name
+            .take()
+            .map_or_else(|| format!("person {}", self.clients.len()), str::to_owned);
         Setup {
             digest: PolicyDigest::of(&constitution),
             constitution,
@@ -330,11 +330,14 @@ impl World {
 
     /// Uploads a commit, as a member does.
     pub(crate) fn upload(&mut self, index: usize, parts: &Parts) {
-        self.request(index, GroupRequest::Commit {
-            commit: MlsBytes::new(parts.commit.clone()),
-            welcome: parts.welcome.clone().map(MlsBytes::new),
-            group_info: MlsBytes::new(parts.group_info.clone()),
-        });
+        self.request(
+            index,
+            GroupRequest::Commit {
+                commit: MlsBytes::new(parts.commit.clone()),
+                welcome: parts.welcome.clone().map(MlsBytes::new),
+                group_info: MlsBytes::new(parts.group_info.clone()),
+            },
+        );
     }
 
     pub(crate) fn command(&mut self, index: usize, command: Command) {
@@ -493,7 +496,12 @@ impl World {
         self.clients[index].session.seal(now, Track::single(source), codec, frame)
     }
 
-    pub(crate) fn open(&mut self, index: usize, from: u32, sealed: &[u8]) -> Result<Opened, Dropped> {
+    pub(crate) fn open(
+        &mut self,
+        index: usize,
+        from: u32,
+        sealed: &[u8],
+    ) -> Result<Opened, Dropped> {
         self.open_frame(index, from, Source::Microphone, Codec::Opus, sealed)
     }
 

@@ -36,14 +36,27 @@ impl Server {
         Self { data, process, ready }
     }
 
-    /// Creates a meeting and returns its link.
+    /// Creates a meeting that whoever has the link may enter, and returns its link.
     pub(crate) fn create_meeting(&self) -> String {
+        let [link] = self.create(&["--mode", "open-link", "--join-before-host"]);
+        link
+    }
+
+    /// Creates a meeting with a lobby, and returns the guests' link and the host's.
+    pub(crate) fn create_lobby(&self) -> [String; 2] {
+        self.create(&["--host-link"])
+    }
+
+    fn create<const LINKS: usize>(&self, args: &[&str]) -> [String; LINKS] {
         let output = Command::new(CONCLAVE)
             .args(["meeting", "create", &self.ready.url, "--title", "Test"])
+            .args(args)
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        let lines: Vec<_> =
+            String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+        lines.try_into().unwrap()
     }
 
     /// `kill -9`, and another server at the same addresses with the same data.
@@ -109,6 +122,11 @@ impl Bots {
             };
             self.take(&line);
         }
+    }
+
+    /// The latest report of each.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Report> {
+        self.latest.values()
     }
 
     /// Interrupts them, as Ctrl-C does, and returns their last reports by name.

@@ -84,9 +84,10 @@ impl Server {
         self.url.rsplit(':').next().unwrap()
     }
 
-    /// Creates a meeting and gives its link.
+    /// Creates a meeting that whoever has the link may enter, and gives its link.
     pub(crate) fn meeting(&self) -> String {
-        let output = run(&["meeting", "create", &self.url]);
+        let open = ["--mode", "open-link", "--join-before-host"];
+        let output = run(&[&["meeting", "create", &self.url], &open[..]].concat());
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         text.split_whitespace().find(|word| word.contains("/m/")).unwrap().to_owned()

@@ -5,9 +5,7 @@ use conclave_call_proto::{ResumeProof, ResumeToken};
 use conclave_commit_rules::Role;
 use conclave_e2ee::{Command, Failure, State};
 use conclave_model::TokenHash;
-use conclave_wire::{
-    GroupNews, GroupRequest, MlsBytes, Offer, Presence, ServerMessage,
-};
+use conclave_wire::{GroupNews, GroupRequest, MlsBytes, Offer, Presence, ServerMessage};
 use openmls::prelude::{Ciphersuite, Lifetime};
 
 use crate::evil::Mallory;
@@ -108,8 +106,7 @@ fn stolen_resume_token() {
     let token_hash = TokenHash::from_bytes([2; 32]);
     let thief = conclave_call_proto::ConnectionId(999);
     world.vanish(1);
-    let proof =
-        ResumeProof { token: token_hash, challenge: [1; 32], signature: vec![7; 64] };
+    let proof = ResumeProof { token: token_hash, challenge: [1; 32], signature: vec![7; 64] };
     world.media.clear();
     world.feed(CallInput::Resume {
         connection: thief,
@@ -119,9 +116,10 @@ fn stolen_resume_token() {
         offer: Some(Offer { generation: 5, sdp: "v=0".to_owned(), tracks: Vec::new() }),
     });
     world.run(1);
-    let offered = world.media.iter().any(|request| {
-        matches!(request, conclave_call_proto::media::MediaRequest::Offer { .. })
-    });
+    let offered = world
+        .media
+        .iter()
+        .any(|request| matches!(request, conclave_call_proto::media::MediaRequest::Offer { .. }));
     assert!(!offered);
 }
 
@@ -272,7 +270,8 @@ fn knock_under_a_members_name() {
     assert!(knocks[0].name_shared, "the host is told that the name is taken");
     assert!(!knocks[0].host_proven);
     assert_eq!(*world.state(waiter), State::Knocking);
-    let roles: Vec<_> = world.clients[0].session.roster().unwrap().values().map(|p| p.role).collect();
+    let roles: Vec<_> =
+        world.clients[0].session.roster().unwrap().values().map(|p| p.role).collect();
     assert_eq!(roles.iter().filter(|role| **role == Role::Host).count(), 1);
 }
 

@@ -6,12 +6,12 @@ use std::rc::Rc;
 
 use conclave_commit_rules::{CredentialId, Mode, Refusal};
 use conclave_e2ee::{
-    Command, ConstitutionFault, Event, Failure, Fork, Input, NotSealed, Say,
-    ShieldLevel, State, Suspension, Warning,
+    Command, ConstitutionFault, Event, Failure, Fork, Input, NotSealed, Say, ShieldLevel, State,
+    Suspension, Warning,
 };
 use conclave_mls::{Device, Stop};
-use conclave_node_statement::{Fault, MAX_VALIDITY_S, Statement, signed_bytes, verify};
 use conclave_model::MeetingId;
+use conclave_node_statement::{Fault, MAX_VALIDITY_S, Statement, signed_bytes, verify};
 use conclave_wire::{GroupNews, MlsBytes, ServerMessage};
 use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
@@ -46,7 +46,10 @@ fn group(news: GroupNews) -> ServerMessage {
 }
 
 fn is_commit(message: &ServerMessage) -> bool {
-    matches!(message, ServerMessage::Group { news: GroupNews::Commit { .. } | GroupNews::Log { .. } })
+    matches!(
+        message,
+        ServerMessage::Group { news: GroupNews::Commit { .. } | GroupNews::Log { .. } }
+    )
 }
 
 fn begun_with(edit: impl Fn(&mut conclave_commit_rules::Constitution)) -> (World, usize) {
@@ -221,9 +224,12 @@ fn fake_empty_meeting() {
 
 fn removal_is_withheld_from_one() {
     let mut world = World::meeting(2);
-    world.evil = Some(Box::new(|to, message| {
-        if to == 2 && is_commit(&message) { Vec::new() } else { vec![message] }
-    }));
+    world.evil =
+        Some(Box::new(
+            |to, message| {
+                if to == 2 && is_commit(&message) { Vec::new() } else { vec![message] }
+            },
+        ));
     let out = world.credential(1);
     world.command(0, Command::Kick(out));
     world.run(11);
@@ -278,9 +284,12 @@ fn split_meeting() {
     world.run(12);
     // 2 follows no commit any more, and its own is called accepted: two histories.
     let epoch = world.clients[2].session.epoch().unwrap();
-    world.evil = Some(Box::new(|to, message| {
-        if to == 2 && is_commit(&message) { Vec::new() } else { vec![message] }
-    }));
+    world.evil =
+        Some(Box::new(
+            |to, message| {
+                if to == 2 && is_commit(&message) { Vec::new() } else { vec![message] }
+            },
+        ));
     world.command(0, Command::Lock(true));
     world.run(1);
     assert_eq!(world.clients[0].session.epoch(), Some(epoch + 1));
@@ -303,8 +312,7 @@ fn swapped_order_of_commits() {
     let held: Rc<RefCell<Vec<ServerMessage>>> = Rc::default();
     let hold = Rc::clone(&held);
     world.evil = Some(Box::new(move |to, message| {
-        let commit =
-            matches!(&message, ServerMessage::Group { news: GroupNews::Commit { .. } });
+        let commit = matches!(&message, ServerMessage::Group { news: GroupNews::Commit { .. } });
         if to != 1 || !commit {
             return vec![message];
         }
