@@ -94,12 +94,10 @@ impl Rig {
         assert_eq!(self.service.epoch(), Some(1), "the guest is in");
         self.pass(Duration::from_secs(5));
         self.tell(HOST, Input::Command(Command::Lock(true)));
-        let commit = self.requests(HOST).into_iter().find_map(|request| match request {
-            GroupRequest::Commit { ref commit, .. } => {
-                let commit = commit.as_bytes().to_vec();
-                Some((request, commit))
-            }
-            _ => None,
+        let commit = self.requests(HOST).into_iter().find_map(|request| {
+            let GroupRequest::Commit { commit, .. } = &request else { return None };
+            let commit = commit.as_bytes().to_vec();
+            Some((request, commit))
         });
         let (request, commit) = commit.expect("locking takes a commit");
         self.said.push(request);
@@ -108,7 +106,7 @@ impl Rig {
     }
 
     pub(crate) fn member(&self, who: ParticipantId) -> &Session {
-        &self.members[&who]
+        self.members.get(&who).expect("host or guest")
     }
 
     /// Lets time pass, in which all do what is due.

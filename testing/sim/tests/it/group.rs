@@ -32,7 +32,7 @@ fn all_agree(world: &World, devices: &[DeviceId]) -> bool {
 
 /// The credential of somebody, as another sees it.
 fn credential(world: &World, of: DeviceId) -> CredentialId {
-    world.credential(of).unwrap()
+    world.credential(of).expect("a member has one")
 }
 
 #[test]

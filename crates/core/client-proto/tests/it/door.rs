@@ -36,11 +36,13 @@ fn offers(world: &World) -> Vec<u32> {
 }
 
 fn requests(world: &World) -> Vec<&GroupRequest> {
-    let request = |message| match message {
-        &ClientMessage::Group { ref request } => Some(request),
-        _ => None,
-    };
-    world.said.iter().filter_map(request).collect()
+    let mut requests = Vec::new();
+    for message in &world.said {
+        if let ClientMessage::Group { request } = message {
+            requests.push(request);
+        }
+    }
+    requests
 }
 
 #[test]
