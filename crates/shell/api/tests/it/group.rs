@@ -125,6 +125,8 @@ async fn who_is_removed_is_cut_from_the_media_plane() {
     let constitution = server.constitution(1, Mode::Lobby);
     let mut host = Member::host(address, &constitution).await;
     let mut guest = Member::knock(address, &constitution, false).await;
+    // It is told of the meeting, and knocks.
+    soon(guest.hear()).await;
     while host.session.knocks().is_empty() {
         soon(host.hear()).await;
     }

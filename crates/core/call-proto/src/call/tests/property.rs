@@ -237,7 +237,7 @@ fn tracks(camera: bool) -> Vec<PublishedTrack> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn every_device_comes_to_know_who_is_in_the_call(
