@@ -141,7 +141,10 @@ export class ChromiumTab implements Tab {
   }
 
   async click(role: Role, name: string): Promise<void> {
-    await this.page.getByRole(role, { name, exact: true }).first().click();
+    const found = this.page.getByRole(role, { name, exact: true }).first();
+    // A switch of our own drawing is invisible itself: its label is what one sees and presses.
+    const seen = role === "switch" ? this.page.locator("label").filter({ has: found }) : found;
+    await seen.click();
   }
 
   async fill(name: string, text: string): Promise<void> {

@@ -127,7 +127,9 @@ export class FirefoxTab implements Tab {
     await until(`${role} "${name}" in ${this.label} to be clicked`, async () => {
       const element = await this.page.$(accessible(role, name));
       if (element === null) return false;
-      await element.click();
+      // A switch of our own drawing is invisible itself: its label is what one sees and presses.
+      const label = role === "switch" ? await element.$("xpath/ancestor::label") : element;
+      await (label ?? element).click();
       return true;
     });
   }

@@ -46,14 +46,7 @@ export async function turnsAway(host: Person, name: string): Promise<void> {
 /** Locks the meeting, or unlocks it. */
 export async function toggleLock(host: Person): Promise<void> {
   await host.togglePeople();
-  // The switch itself is invisible, as custom switches are: its label is what one sees and presses.
-  await until("the lock to be pressed", () =>
-    host.tab.evaluate(() => {
-      const label = document.querySelector("[role=switch]")?.closest("label");
-      label?.click();
-      return label != null;
-    }),
-  );
+  await host.tab.click("switch", host.say("Lock the meeting"));
   await host.press("Close");
 }
 
