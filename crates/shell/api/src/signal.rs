@@ -1,3 +1,4 @@
+mod allowance;
 mod connection;
 
 use std::net::IpAddr;

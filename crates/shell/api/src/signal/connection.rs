@@ -7,8 +7,7 @@ use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use conclave_call_proto::{ConnectionId, ResumeProof};
 use conclave_model::{MeetingId, TokenHash};
 use conclave_wire::{
-    ClientMessage, ErrorCode, GroupRequest, LIMITS, PROTOCOL_VERSION, ServerMessage,
-    decode_client_message,
+    ClientMessage, ErrorCode, LIMITS, PROTOCOL_VERSION, ServerMessage, decode_client_message,
 };
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{mpsc, watch};
@@ -17,6 +16,9 @@ use tokio::time::MissedTickBehavior;
 use crate::call_task::{CallCommand, Enter, How, sleep_until};
 use crate::outgoing::{Frame, Incoming, Load, Outgoing, encode};
 use crate::router::ApiState;
+use crate::signal::allowance::{
+    FRAME_FRESH, FRAME_GREETED, largest_at_door, may_be_so_large, weight,
+};
 use crate::token;
 
 /// How often the server asks whether the client is there.
@@ -43,26 +45,6 @@ const RATE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// Messages that it may send at once.
 const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
-
-/// What an offer, or a large request about the group, counts for: the media node takes the one
-/// apart and sets up a session; for the other, signatures are verified or megabytes sent.
-const HEAVY: NonZeroU32 = NonZeroU32::new(10).unwrap();
-
-/// What a message counts for that only a large group needs: it waits in memory for its call.
-const HUGE: NonZeroU32 = NonZeroU32::new(100).unwrap();
-
-/// The largest frame of a client that has not said hello.
-const FRAME_FRESH: usize = 4 * 1024;
-
-/// The largest frame of a client that is in no call: a resume with an offer.
-const FRAME_GREETED: usize = LIMITS.sdp_bytes + 56 * 1024;
-
-/// The largest frame of a client at the door of a small call.
-const FRAME_AT_DOOR: usize = 512 * 1024;
-
-/// Bytes of a frame at the door for each participant that a call may have: who comes in by a commit
-/// of its own has something for each of them.
-const FRAME_PER_PARTICIPANT: usize = 2 * 1024;
 
 /// Frames that are malformed, not allowed or too many, before the server hangs up.
 const STRIKES: u32 = 20;
@@ -117,6 +99,18 @@ enum Stage {
     Greeted { at: Instant },
     /// In a call, or on the way in.
     InCall(mpsc::Sender<CallCommand>),
+}
+
+/// Why a client does not come in. It may try again.
+struct Refusal {
+    code: ErrorCode,
+    detail: &'static str,
+}
+
+impl Refusal {
+    fn reply(self) -> Step {
+        Step::Reply(error(self.code, self.detail, false))
+    }
 }
 
 /// What to do after a frame.
@@ -233,7 +227,7 @@ impl Connection {
                     return self.strike(ErrorCode::RateLimited, "too many messages");
                 }
                 match decode_client_message(&text) {
-                    Ok(message) if text.len() > FRAME_GREETED && !may_be_huge(&message) => {
+                    Ok(message) if !may_be_so_large(&message, text.len()) => {
                         self.strike(ErrorCode::BadMessage, "the message is too large")
                     }
                     Ok(message) if !self.may_weigh(weight(&message, text.len())) => {
@@ -254,8 +248,8 @@ impl Connection {
             }
             (_, ClientMessage::Ping) => Step::Reply(ServerMessage::Pong),
             (Stage::Greeted { .. }, ClientMessage::Join { meeting, token, presence }) => {
-                if let Err(step) = self.check_link(meeting, &token).await {
-                    return step;
+                if let Err(refusal) = self.check_link(meeting, &token).await {
+                    return refusal.reply();
                 }
                 self.enter(meeting, |connection, outgoing, token| Enter {
                     connection,
@@ -271,7 +265,7 @@ impl Connection {
             ) => {
                 let token = match self.check_resume(meeting, &resume_token).await {
                     Ok(presented) => presented,
-                    Err(step) => return step,
+                    Err(refusal) => return refusal.reply(),
                 };
                 let Some(challenge) = self.challenge else { return Step::Reply(internal()) };
                 let proof = ResumeProof { token, challenge, signature: signature.into_bytes() };
@@ -306,11 +300,7 @@ impl Connection {
             Stage::Fresh { .. } => FRAME_FRESH,
             Stage::Greeted { .. } => FRAME_GREETED,
             Stage::InCall(_) if self.load.is_member() => LIMITS.frame_bytes,
-            Stage::InCall(_) => {
-                let most = usize::try_from(self.api.calls.max_participants()).unwrap_or(usize::MAX);
-                let for_all = most.saturating_mul(FRAME_PER_PARTICIPANT);
-                for_all.clamp(FRAME_AT_DOOR, LIMITS.frame_bytes)
-            }
+            Stage::InCall(_) => largest_at_door(self.api.calls.max_participants()),
         }
     }
 
@@ -335,7 +325,7 @@ impl Connection {
     }
 
     /// Whether the client holds the meeting's link.
-    async fn check_link(&self, meeting: MeetingId, token: &str) -> Result<(), Step> {
+    async fn check_link(&self, meeting: MeetingId, token: &str) -> Result<(), Refusal> {
         self.check_rate()?;
         let presented = token::hash_token(token);
         let known = self.api.calls.store().meeting(meeting).await.map_err(|e| failed(&e))?;
@@ -346,12 +336,12 @@ impl Connection {
             return Ok(());
         }
         let detail = "there is no such meeting, or the link is incomplete";
-        Err(Step::Reply(error(ErrorCode::UnknownMeeting, detail, false)))
+        Err(Refusal { code: ErrorCode::UnknownMeeting, detail })
     }
 
     /// Finds the digest of a resume token. A call that runs checks it; none is started for a token
     /// of which the store knows nothing, be there such a meeting or not.
-    async fn check_resume(&self, meeting: MeetingId, token: &str) -> Result<TokenHash, Step> {
+    async fn check_resume(&self, meeting: MeetingId, token: &str) -> Result<TokenHash, Refusal> {
         self.check_rate()?;
         let kept = self.api.calls.store().sessions(meeting).await.map_err(|e| failed(&e))?;
         let is_kept = |presented: &TokenHash| {
@@ -362,17 +352,15 @@ impl Connection {
         };
         token::hash_token(token)
             .filter(|presented| is_kept(presented) || self.api.calls.runs(meeting))
-            .ok_or_else(|| {
-                Step::Reply(error(ErrorCode::ResumeRefused, "no session has this token", false))
-            })
+            .ok_or(Refusal { code: ErrorCode::ResumeRefused, detail: "no session has this token" })
     }
 
     /// Whether the client's source may ask for meetings: guessing is slow.
-    fn check_rate(&self) -> Result<(), Step> {
+    fn check_rate(&self) -> Result<(), Refusal> {
         if self.api.lookups.allows(self.source) {
             return Ok(());
         }
-        Err(Step::Reply(error(ErrorCode::RateLimited, "too many attempts to come in", false)))
+        Err(Refusal { code: ErrorCode::RateLimited, detail: "too many attempts to come in" })
     }
 
     fn enter(
@@ -402,44 +390,6 @@ impl Connection {
         }
         Step::Reply(error(code, detail, false))
     }
-}
-
-/// What a message counts for besides being one.
-fn weight(message: &ClientMessage, len: usize) -> Option<NonZeroU32> {
-    if len > FRAME_GREETED {
-        return Some(HUGE);
-    }
-    let is_heavy = match message {
-        ClientMessage::Offer { .. } => true,
-        ClientMessage::Group { request } => match request {
-            GroupRequest::Commit { .. }
-            | GroupRequest::FetchGroup
-            | GroupRequest::Found { .. }
-            | GroupRequest::Knock { .. }
-            | GroupRequest::LogSince { .. } => true,
-            GroupRequest::App { .. }
-            | GroupRequest::Deny { .. }
-            | GroupRequest::Nack { .. }
-            | GroupRequest::Ready { .. } => false,
-        },
-        ClientMessage::Hello { .. }
-        | ClientMessage::Join { .. }
-        | ClientMessage::Leave
-        | ClientMessage::Ping
-        | ClientMessage::Presence { .. }
-        | ClientMessage::Publish { .. }
-        | ClientMessage::Resume { .. }
-        | ClientMessage::View { .. } => false,
-    };
-    is_heavy.then_some(HEAVY)
-}
-
-/// Whether a message may be larger than those of media: what has a part for each member.
-const fn may_be_huge(message: &ClientMessage) -> bool {
-    matches!(
-        message,
-        ClientMessage::Group { request: GroupRequest::Commit { .. } | GroupRequest::Found { .. } }
-    )
 }
 
 async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {
@@ -480,10 +430,10 @@ async fn close(socket: &mut WebSocket, last: Option<Utf8Bytes>) {
     let _ = tokio::time::timeout(CLOSE_WITHIN, farewell).await;
 }
 
-fn failed(error: &conclave_store::StoreError) -> Step {
+fn failed(error: &conclave_store::StoreError) -> Refusal {
     metrics::counter!("conclave_store_failures_total").increment(1);
     tracing::error!(error = error as &dyn std::error::Error, "the store failed");
-    Step::Reply(internal())
+    Refusal { code: ErrorCode::Internal, detail: "the server failed" }
 }
 
 fn internal() -> ServerMessage {
