@@ -120,10 +120,6 @@ impl Mallory {
             }
             ProcessedMessageContent::ApplicationMessage(_)
             | ProcessedMessageContent::ExternalJoinProposalMessage(_) => {}
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "what else there may be is no matter"
-            )]
             _ => {}
         }
     }

@@ -15,7 +15,6 @@ fn main() -> ExitCode {
     let scenarios: Vec<_> = SCENARIOS.iter().copied().flatten().filter(is_wanted).collect();
     let mut failed = Vec::new();
     for scenario in &scenarios {
-        #[expect(clippy::disallowed_methods, reason = "how long it took is for the reader")]
         let start = Instant::now();
         let held = catch_unwind(AssertUnwindSafe(scenario.run)).is_ok();
         let word = if held { "held   " } else { "BROKEN " };

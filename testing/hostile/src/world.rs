@@ -69,12 +69,12 @@ pub(crate) fn keys() -> LinkKeys {
     LinkKeys::derive(&LinkSecret::from_bytes([3; 32]), &MeetingId::from_bytes(MEETING))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the MLS library looks at the system's clock itself")]
+/// The MLS library looks at the system's clock itself.
 fn unix_now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-#[expect(clippy::disallowed_methods, reason = "an origin: only differences count")]
+/// An origin: only differences count.
 fn origin() -> Instant {
     Instant::now()
 }

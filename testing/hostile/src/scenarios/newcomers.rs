@@ -183,12 +183,11 @@ fn forged_tree() {
 
 fn welcome_of_another() {
     let mut world = World::meeting(1);
-    let kept = std::rc::Rc::new(std::cell::RefCell::new(None));
-    let keep = kept.clone();
+    let mut first = None;
     world.evil = Some(Box::new(move |_, message| {
         if let ServerMessage::Group { news: news @ GroupNews::Welcome { .. } } = &message {
-            let first: &GroupNews = &keep.borrow_mut().get_or_insert_with(|| news.clone()).clone();
-            return vec![ServerMessage::Group { news: first.clone() }];
+            let news = first.get_or_insert_with(|| news.clone()).clone();
+            return vec![ServerMessage::Group { news }];
         }
         vec![message]
     }));
