@@ -39,6 +39,8 @@ export interface MediaStats {
 
 /** A text that went over a socket. */
 export interface Traffic {
+  /** Since the page began, in milliseconds. */
+  readonly atMs: number;
   readonly direction: "received" | "sent";
   readonly text: string;
 }
@@ -204,7 +206,7 @@ export function installProbe(options: ProbeOptions): void {
   globalThis.conclaveProbe = probe;
 
   const noteTraffic = (direction: Traffic["direction"], text: unknown) => {
-    traffic.push({ direction, text: String(text) });
+    traffic.push({ atMs: Math.round(performance.now()), direction, text: String(text) });
     if (traffic.length > 6000) traffic.splice(0, 1000);
   };
   globalThis.WebSocket = new Proxy(globalThis.WebSocket, {

@@ -173,7 +173,10 @@ export class Stage {
       writeFileSync(join(folder, `${name}-requests.log`), `${tab.requests.join("\n")}\n`);
       const path = join(folder, `${name}.png`);
       const text = await orNothing(pictureAndText(tab, path));
-      keep(name, [...tab.log, "", `reads: ${text ?? "(no answer)"}`].join("\n"));
+      const { peers, traffic } = (await orNothing(tab.evaluate(connections))) ?? {};
+      writeFileSync(join(folder, `${name}-traffic.log`), `${(traffic ?? []).join("\n")}\n`);
+      const end = [`reads: ${text ?? "(no answer)"}`, `peers: ${JSON.stringify(peers)}`];
+      keep(name, [...tab.log, "", ...end].join("\n"));
     }
     for (const [i, bot] of this.#bots.entries()) keep(`bot-${i + 1}`, bot.transcript(), 1);
     for (const [i, server] of this.#servers.entries()) {
@@ -197,6 +200,19 @@ export class Stage {
 async function pictureAndText(tab: Tab, path: string): Promise<string> {
   await tab.screenshot(path);
   return (await visibleText(tab)).replaceAll(/\s+/g, " ");
+}
+
+/** Runs in the page: how its connections stand, and what went over its sockets. */
+function connections(): { readonly peers: readonly string[]; readonly traffic: string[] } {
+  const { peers, traffic } = conclaveProbe;
+  return {
+    peers: peers.map(
+      (peer) => `${peer.signalingState}/${peer.iceConnectionState}/${peer.connectionState}`,
+    ),
+    traffic: traffic.map(
+      ({ atMs, direction, text }) => `${atMs} ms ${direction} ${text.slice(0, 400)}`,
+    ),
+  };
 }
 
 /** What comes of `work`; nothing if it fails or hangs, as a page that is gone does. */
