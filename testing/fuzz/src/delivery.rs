@@ -16,7 +16,11 @@ thread_local! {
     static RIG: RefCell<Option<(Rig, u32)>> = const { RefCell::new(None) };
 }
 
-/// Nothing that was edited moves the group, from whomever it comes.
+/// The confirmation and the membership tag end a commit (RFC 9420 section 6.2): with SHA-384, two
+/// vectors of 48 bytes. The server has no keys for them; members refuse what is wrong there.
+const TAGS_LEN: usize = 2 * (1 + 48);
+
+/// Nothing that was edited moves the group, from whomever it comes, but for what members alone see.
 ///
 /// The first byte says from whom, the second which true message to edit, or to send the rest as it
 /// is in the place of one.
@@ -38,8 +42,12 @@ pub(crate) fn target(data: &[u8]) {
             return;
         };
         let is_raw = which & 1 == 1;
+        let mut in_tags = false;
         let change = |bytes: MlsBytes| {
-            if is_raw { Some(rest.to_vec()) } else { edited(bytes.as_bytes(), rest) }
+            let sent = if is_raw { rest.to_vec() } else { edited(bytes.as_bytes(), rest)? };
+            let signed = bytes.as_bytes().len().saturating_sub(TAGS_LEN);
+            in_tags = sent.get(..signed) == bytes.as_bytes().get(..signed);
+            Some(sent)
         };
         let Some(changed) = changed(sample, change) else { return };
         let Ok(input) = request(from, changed) else { return };
@@ -47,7 +55,10 @@ pub(crate) fn target(data: &[u8]) {
         rig.wait(Duration::from_secs(1));
         rig.ask(input);
         drop(rig.messages());
-        assert_eq!(rig.service.epoch(), epoch, "what was edited moved the group");
+        if rig.service.epoch() != epoch {
+            assert!(in_tags, "what was edited moved the group");
+            *slot = None;
+        }
     });
 }
 
