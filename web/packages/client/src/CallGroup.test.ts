@@ -165,6 +165,22 @@ describe("the door", () => {
     expect(world.sent.filter(media).map(({ type }) => type)).toEqual(["offer", "presence", "view"]);
   });
 
+  test.each([
+    ["before the group has it", "knocking", 5],
+    ["at another leaf than the group has it", "inGroup", 6],
+  ] as const)("whom the server calls admitted %s waits", async (_, state, announced) => {
+    await world.knock();
+    const view = inGroup([someone(1, "A")], { ownLeaf: 5 });
+    await world.show(state === "inGroup" ? view : outside(state));
+    await world.say({ type: "admitted", admitted: admittedTo([someone(1, "A")], announced) });
+    expect(shot().phase.kind).not.toBe("inCall");
+    expect(world.said("offer")).toEqual([]);
+    // As soon as both say the same, it is in.
+    await world.show(inGroup([someone(1, "A")], { ownLeaf: announced }));
+    expect(shot().phase.kind).toBe("inCall");
+    expect(world.said("offer")).toHaveLength(1);
+  });
+
   test("an offer goes out with nobody's frames in the clear: there is no peer without a member", async () => {
     await world.call.prepare({ microphone: true, camera: true });
     await world.up();

@@ -81,7 +81,12 @@ export class CallGroup {
 
   /** Whether the group has this device, as far as this device knows. */
   get hasLeaf(): boolean {
-    return typeof this.#view?.ownLeaf === "number";
+    return this.leaf !== undefined;
+  }
+
+  /** This device's leaf, as this device has it; nothing while it is outside. */
+  get leaf(): number | undefined {
+    return this.#view?.ownLeaf ?? undefined;
   }
 
   /** At the door: the member that stands there, or a new one. */

@@ -286,6 +286,7 @@ export class CallRun {
     if (joined.length > 0) this.say.showHandAgain();
     this.#tracks.obey(this.#people.forbidden(this.#people.self), self === this.#people.self);
     this.#onPeople();
+    this.#negotiation.groupChanged();
   }
 
   /** Somebody is there, is gone, or publishes something else. */

@@ -50,6 +50,8 @@ export class Negotiation {
   #ticket = 0;
   /** The generation that the server was told of. */
   #offered = 0;
+  /** The leaf that the server says is this device's, until the group says so. */
+  #announcedLeaf: number | undefined;
 
   constructor(options: NegotiationOptions) {
     this.#options = options;
@@ -76,6 +78,7 @@ export class Negotiation {
   greeted(challenge: string): void {
     this.#challenge = challenge;
     this.#hasAsked = false;
+    this.#announcedLeaf = undefined;
   }
 
   /** Says `resume` if that can work, otherwise `join`. */
@@ -123,11 +126,20 @@ export class Negotiation {
     if (answered) void this.answered(answer);
   }
 
-  /** The group has this device: its media session is offered. */
-  admitted({ others }: Admitted): void {
+  /** The server says that the group has this device. Whether it has, the group says. */
+  admitted({ leaf, others }: Admitted): void {
     if (!this.hasDoor) return;
     this.#options.onOthers(others);
-    this.#options.onInput({ kind: "admitted" });
+    this.#announcedLeaf = leaf;
+    this.groupChanged();
+  }
+
+  /** Once server and group agree on this device's leaf, its media session is offered. */
+  groupChanged(): void {
+    const { group, onInput } = this.#options;
+    if (this.#announcedLeaf === undefined || this.#announcedLeaf !== group.leaf) return;
+    this.#announcedLeaf = undefined;
+    onInput({ kind: "admitted" });
   }
 
   /** Takes an answer, if the meeting allows the node that gives it. */
@@ -177,6 +189,7 @@ export class Negotiation {
     this.#take();
     this.#resumeToken = undefined;
     this.#hasAsked = false;
+    this.#announcedLeaf = undefined;
   }
 
   /** The server knows this device; whether it comes in is the group's to say. */
