@@ -143,6 +143,7 @@ impl Unopened {
                 OpenError::Codec => "codec",
                 OpenError::Forged => "forged",
                 OpenError::Header => "header",
+                OpenError::PastEpoch => "pastEpoch",
                 OpenError::Replayed => "replayed",
                 OpenError::Revoked => "revoked",
                 OpenError::TooLate => "tooLate",

@@ -155,11 +155,12 @@ impl Opener {
         if kid.track.source != source {
             return Err(OpenError::WrongTrack);
         }
+        let without_keys = self.without_keys(kid.epoch);
         let epoch = self
             .epochs
             .iter_mut()
             .find(|epoch| epoch.keys.epoch().low_bits() == kid.epoch)
-            .ok_or(OpenError::UnknownEpoch)?;
+            .ok_or(without_keys)?;
         if epoch.revoked.contains(&leaf) {
             return Err(OpenError::Revoked);
         }
@@ -173,6 +174,17 @@ impl Opener {
             .map_err(|error| refusal(&error))?;
         opened.drain(..metadata.len() - clear.len());
         Ok(Opened { frame: opened, kid })
+    }
+
+    /// Why a frame of an epoch that there are no keys of is not opened. A key id has the epoch's
+    /// low 8 bits: what is less than half of their range ahead of the current one is yet to come.
+    fn without_keys(&self, low_bits: u8) -> OpenError {
+        let ahead = self.epoch().map(|current| low_bits.wrapping_sub(current.low_bits()));
+        if ahead.is_some_and(|ahead| ahead >= 128) {
+            OpenError::PastEpoch
+        } else {
+            OpenError::UnknownEpoch
+        }
     }
 }
 
@@ -237,6 +249,9 @@ pub enum OpenError {
     /// The header is not one that a device of this protocol writes.
     #[error("the frame's header is malformed")]
     Header,
+    /// The frame's epoch is over, or was over before this device came in: no key for it will come.
+    #[error("the frame's epoch is over")]
+    PastEpoch,
     /// The frame was opened before.
     #[error("the frame came a second time")]
     Replayed,
@@ -252,8 +267,8 @@ pub enum OpenError {
     /// The frame has not even prefix, header and tag.
     #[error("the frame is too short")]
     TooShort,
-    /// The epoch's keys are not there: it has not begun, or is over.
-    #[error("the frame's epoch is not open")]
+    /// The epoch's keys are not there: it has not begun.
+    #[error("the frame's epoch has not begun")]
     UnknownEpoch,
     /// The frame is another device's than the slot's.
     #[error("the frame is of another device")]

@@ -42,6 +42,7 @@ pub(crate) fn dropped(why: Dropped) -> JsValue {
         Dropped::Frame(OpenError::Codec) => "codec",
         Dropped::Frame(OpenError::Forged) => "forged",
         Dropped::Frame(OpenError::Header) => "header",
+        Dropped::Frame(OpenError::PastEpoch) => "pastEpoch",
         Dropped::Frame(OpenError::Replayed) => "replayed",
         Dropped::Frame(OpenError::Revoked) => "revoked",
         Dropped::Frame(OpenError::TooLate) => "tooLate",

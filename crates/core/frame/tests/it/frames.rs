@@ -256,7 +256,7 @@ fn an_old_epoch_is_opened_for_ten_seconds_and_then_no_more() {
     let mut open = |now, sealed: &[u8]| opener.open(now, slot, sealed).map(|_| ());
     let just_before = secs(110) - Duration::from_millis(1);
     assert_eq!(open(just_before, &seal(&mut old, b"a")), Ok(()));
-    assert_eq!(open(secs(110), &seal(&mut old, b"b")), Err(OpenError::UnknownEpoch));
+    assert_eq!(open(secs(110), &seal(&mut old, b"b")), Err(OpenError::PastEpoch));
     assert_eq!(open(secs(110), &seal(&mut new, b"c")), Ok(()));
 }
 
@@ -267,7 +267,24 @@ fn the_timer_alone_erases_old_keys() {
     assert_eq!(opener.poll_timeout(), None);
     // Time that runs backwards does not bring them back.
     let mut old = sealer(1, 7);
-    assert_eq!(open(&mut opener, &seal(&mut old, b"a")), Err(OpenError::UnknownEpoch));
+    assert_eq!(open(&mut opener, &seal(&mut old, b"a")), Err(OpenError::PastEpoch));
+}
+
+#[test]
+fn a_frame_from_before_one_came_is_told_from_one_that_is_ahead() {
+    // Its key id has 8 bits of the epoch: at 258 they begin anew.
+    for first in [9, 258] {
+        let mut opener = opener([first]);
+        let mut why = |epoch| open(&mut opener, &seal(&mut sealer(epoch, 7), b"a"));
+        for past in [first - 1, first - 5] {
+            assert_eq!(why(past), Err(OpenError::PastEpoch), "no key for it will come");
+        }
+        for ahead in [first + 1, first + 100] {
+            assert_eq!(why(ahead), Err(OpenError::UnknownEpoch), "its key may be on its way");
+        }
+    }
+    let nothing = open(&mut Opener::new(), &seal(&mut sealer(1, 7), b"a"));
+    assert_eq!(nothing, Err(OpenError::UnknownEpoch));
 }
 
 #[test]
