@@ -34,8 +34,6 @@ pub enum Input {
     Connected {
         /// Who: the same for as long as it can resume.
         who: ParticipantId,
-        /// The hash of its resume token.
-        token_hash: [u8; 32],
     },
     /// An admitter does not let someone in.
     Deny {
@@ -47,11 +45,6 @@ pub enum Input {
     /// A device's socket is gone. It may resume, unless it waits in the lobby.
     Disconnected {
         /// Whose.
-        who: ParticipantId,
-    },
-    /// A host commands to cut someone; the shell has verified the command.
-    Expel {
-        /// Whom.
         who: ParticipantId,
     },
     /// Someone asks for the tree and the group's description, to follow or to come in alone.
@@ -101,12 +94,10 @@ pub enum Input {
         /// Which.
         epoch: u64,
     },
-    /// A member is back on another socket.
+    /// A member is back on another socket. Its token was checked by the shell.
     Resume {
         /// Who.
         who: ParticipantId,
-        /// The hash of its resume token.
-        token_hash: [u8; 32],
         /// What the shell asked it to sign.
         challenge: [u8; 32],
         /// Its leaf's signature over [`resume_statement`](crate::resume_statement).

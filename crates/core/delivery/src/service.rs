@@ -41,7 +41,6 @@ pub struct DeliveryService {
 /// A device of the meeting, in the group or not.
 #[derive(Debug)]
 pub(crate) struct Device {
-    pub(crate) token_hash: [u8; 32],
     pub(crate) connected: bool,
     pub(crate) leaf: Option<u32>,
     /// When its removal is proposed, if its socket is gone.
@@ -56,9 +55,8 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    pub(crate) fn new(token_hash: [u8; 32]) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
-            token_hash,
             connected: true,
             leaf: None,
             lost_at: None,
@@ -173,12 +171,9 @@ impl DeliveryService {
                     self.send(from, ToDevice::Rejected { epoch, why });
                 }
             }
-            Input::Connected { who, token_hash } => {
-                self.answer(who, |s| s.connected(who, token_hash));
-            }
+            Input::Connected { who } => self.answer(who, |s| s.connected(who)),
             Input::Deny { from, knocker } => self.answer(from, |s| s.deny(from, knocker)),
             Input::Disconnected { who } => self.disconnected(who),
-            Input::Expel { who } => self.expel(who),
             Input::FetchGroup { from } => self.answer(from, |s| s.fetch(from)),
             Input::Found { from, group_info, tree } => {
                 if let Err(why) = self.found(from, &group_info, &tree) {
@@ -196,8 +191,8 @@ impl DeliveryService {
                     self.confirm(from, epoch);
                 }
             }
-            Input::Resume { who, token_hash, challenge, signature } => {
-                self.answer(who, |s| s.resume(who, token_hash, &challenge, &signature));
+            Input::Resume { who, challenge, signature } => {
+                self.answer(who, |s| s.resume(who, &challenge, &signature));
             }
             Input::Timeout => {}
         }
@@ -213,11 +208,7 @@ impl DeliveryService {
         }
     }
 
-    fn connected(
-        &mut self,
-        who: ParticipantId,
-        token_hash: [u8; 32],
-    ) -> Result<(), RequestRefusal> {
+    fn connected(&mut self, who: ParticipantId) -> Result<(), RequestRefusal> {
         if self.devices.contains_key(&who) {
             return Err(RequestRefusal::Twice);
         }
@@ -225,14 +216,13 @@ impl DeliveryService {
         if strangers >= MAX_STRANGERS {
             return Err(RequestRefusal::Full);
         }
-        self.devices.insert(who, Device::new(token_hash));
+        self.devices.insert(who, Device::new());
         Ok(())
     }
 
     fn resume(
         &mut self,
         who: ParticipantId,
-        token_hash: [u8; 32],
         challenge: &[u8; 32],
         signature: &[u8],
     ) -> Result<(), RequestRefusal> {
@@ -241,8 +231,7 @@ impl DeliveryService {
         let leaf = device.leaf.filter(|leaf| !group.unwanted.contains(leaf));
         let leaf = leaf.ok_or(RequestRefusal::NotMember)?;
         let statement = resume_statement(challenge);
-        if device.token_hash != token_hash || !group.state.verify_leaf(leaf, &statement, signature)
-        {
+        if !group.state.verify_leaf(leaf, &statement, signature) {
             return Err(RequestRefusal::NotMember);
         }
         let Some(device) = self.devices.get_mut(&who) else { return Ok(()) };
@@ -274,16 +263,6 @@ impl DeliveryService {
         let leaf = self.devices.get(&who).and_then(|device| device.leaf);
         self.disconnected(who);
         if let Some(leaf) = leaf {
-            self.unwant(leaf);
-        }
-    }
-
-    fn expel(&mut self, who: ParticipantId) {
-        if self.lobby.contains(who) {
-            self.withdraw(who);
-            self.send(who, ToDevice::Denied);
-        }
-        if let Some(leaf) = self.devices.get(&who).and_then(|device| device.leaf) {
             self.unwant(leaf);
         }
     }

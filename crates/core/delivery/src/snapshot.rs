@@ -18,8 +18,8 @@ use crate::public_group::PublicState;
 use crate::service::{DeliveryService, Device};
 use crate::storage::Stored;
 
-/// What is at rest of a call: public tree and context, the latest commits, and the hashes of
-/// resume tokens. It is to be deleted with the call.
+/// What is at rest of a call: public tree and context, the latest commits, and whose leaf is whose.
+/// It is to be deleted with the call.
 ///
 /// The lobby is not in it, nor is any member's message.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
@@ -70,7 +70,6 @@ struct SavedEntry {
 struct SavedMember {
     who: ParticipantId,
     leaf: u32,
-    token_hash: Text,
 }
 
 impl DeliveryService {
@@ -83,10 +82,10 @@ impl DeliveryService {
             proposals: texts(&entry.proposals),
             commit: Text::new(&entry.commit),
         });
-        let members = self.devices.iter().filter_map(|(who, device)| {
-            let token_hash = Text::new(&device.token_hash);
-            Some(SavedMember { who: *who, leaf: device.leaf?, token_hash })
-        });
+        let members = self
+            .devices
+            .iter()
+            .filter_map(|(who, device)| Some(SavedMember { who: *who, leaf: device.leaf? }));
         Some(Snapshot {
             version: VERSION,
             group_id: Text::new(group.state.group_id()),
@@ -138,12 +137,11 @@ impl DeliveryService {
 
         let mut service = Self::new(constitution, key, now, now_unix_s);
         for member in &snapshot.members {
-            let token_hash = member.token_hash.bytes()?.try_into().map_err(|_| RestoreError)?;
             let device = Device {
                 connected: false,
                 leaf: Some(member.leaf),
                 lost_at: Some(now + RETURN_WITHIN),
-                ..Device::new(token_hash)
+                ..Device::new()
             };
             service.devices.insert(member.who, device);
         }

@@ -4,7 +4,6 @@ use conclave_delivery::{Input as Delivery, MAX_STRANGERS, Output as Told, ToDevi
 use conclave_model::{ParticipantId, TokenHash};
 use conclave_wire::{ErrorCode, Joined, Offer, Presence, ServerMessage};
 
-use super::group::CHECKED;
 use super::{Call, PARTICIPANT_IDS};
 use crate::output::Output;
 use crate::participant::{Entering, Link, Participant};
@@ -56,12 +55,7 @@ impl Call {
             return;
         };
         let id = session.participant;
-        let told = self.consult_delivery(Delivery::Resume {
-            who: id,
-            token_hash: CHECKED,
-            challenge,
-            signature,
-        });
+        let told = self.consult_delivery(Delivery::Resume { who: id, challenge, signature });
         let resumed = Told::Send { to: id, message: ToDevice::Resumed };
         if !told.contains(&resumed) {
             let not_for_it = |output: &Told| !matches!(output, Told::Send { to, .. } if *to == id);
@@ -135,7 +129,7 @@ impl Call {
         if leaf.is_some() {
             self.tell_state(connection);
         } else {
-            self.ask_delivery(Delivery::Connected { who: id, token_hash: CHECKED });
+            self.ask_delivery(Delivery::Connected { who: id });
         }
         if let Some((generation, (audio, video))) = slots {
             self.send(connection, ServerMessage::Slots { generation, audio, video });

@@ -15,10 +15,6 @@ use crate::output::Output;
 use crate::participant::Link;
 use crate::session::ConnectionId;
 
-/// What the delivery service takes for each device's token: tokens change with each resume and are
-/// the call's to check, so the service is left with the leaf's signature.
-pub(super) const CHECKED: [u8; 32] = [0; 32];
-
 /// News that may wait for a `joined`.
 const MAX_HELD: usize = 256;
 

@@ -320,43 +320,35 @@ fn someone_who_comes_alone_into_a_lobby_is_refused() {
 }
 
 #[test]
-fn a_member_resumes_with_its_token_and_its_leafs_key_and_with_neither_alone() {
+fn a_member_resumes_with_its_leafs_key_over_this_very_challenge() {
     let mut world = World::new(Mode::Lobby);
     let evil = Evil::found(&mut world);
     world.give(Input::Disconnected { who: HOST });
     let challenge = [5; 32];
     let signature = evil.signer.sign(&resume_statement(&challenge)).unwrap();
-    let resume = |token: u8, challenge| Input::Resume {
-        who: HOST,
-        token_hash: [token; 32],
-        challenge,
-        signature: signature.clone(),
-    };
-    for wrong in [resume(2, challenge), resume(1, [6; 32])] {
-        world.give(wrong);
-        let why = RequestRefusal::NotMember;
-        assert_eq!(world.take(HOST), [ToDevice::Refused { why }]);
-    }
-    world.give(resume(1, challenge));
+    let resume = |challenge| Input::Resume { who: HOST, challenge, signature: signature.clone() };
+    world.give(resume([6; 32]));
+    let why = RequestRefusal::NotMember;
+    assert_eq!(world.take(HOST), [ToDevice::Refused { why }]);
+    world.give(resume(challenge));
     assert_eq!(world.take(HOST), [ToDevice::Resumed]);
     world.pass(2 * VANISH_AFTER);
     assert!(world.open.contains_key(&HOST), "it is back");
 }
 
 #[test]
-fn whoever_is_expelled_is_cut_before_anyone_commits_and_its_own_commits_do_not_count() {
+fn whoever_leaves_is_cut_before_anyone_commits_and_its_own_commits_do_not_count() {
     let mut world = World::new(Mode::Lobby);
     let mut members = world.meeting(2);
     let outgoing = members[1].update(unix_now()).unwrap();
-    world.give(Input::Expel { who: TWO });
+    world.give(Input::Leave { who: TWO });
     assert!(!world.open.contains_key(&TWO));
     world.take(TWO);
     let message = members[2].send(b"hello").unwrap();
     world.give(Input::App { from: ParticipantId(3), message });
     assert_eq!(world.take(TWO), []);
     let parts = Parts { commit: outgoing.commit, welcome: None, group_info: outgoing.group_info };
-    // It also does nothing while a removal is pending: the rules come first.
-    assert_refused(&mut world, TWO, &parts, CommitRefusal::Rule(Refusal::Idle));
+    assert_refused(&mut world, TWO, &parts, CommitRefusal::Sender);
 }
 
 #[test]

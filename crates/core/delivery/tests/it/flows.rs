@@ -344,12 +344,7 @@ fn a_member_that_was_away_resumes_with_its_leafs_key_and_catches_up_from_the_log
     world.sync(TWO, &mut members[1]);
     assert_eq!(world.take(THREE), []);
 
-    let resume = Input::Resume {
-        who: THREE,
-        token_hash: [3; 32],
-        challenge: [5; 32],
-        signature: vec![0; 64],
-    };
+    let resume = Input::Resume { who: THREE, challenge: [5; 32], signature: vec![0; 64] };
     world.give(resume);
     assert_eq!(world.take(THREE), [ToDevice::Refused { why: RequestRefusal::NotMember }]);
     let snapshot = world.service.snapshot().unwrap();

@@ -59,7 +59,7 @@ fn no_bytes_and_no_order_of_inputs_break_the_service() {
                 welcome: cut.then_some(other),
                 group_info: seeds[1].clone(),
             },
-            2 => Input::Connected { who: from, token_hash: [flip; 32] },
+            2 => Input::Connected { who: from },
             3 => Input::Deny { from, knocker: ParticipantId(u32::from(flip)) },
             4 if who > 2 => Input::Disconnected { who: from },
             5 => Input::FetchGroup { from },
@@ -69,12 +69,7 @@ fn no_bytes_and_no_order_of_inputs_break_the_service() {
             9 => Input::LogSince { from, epoch: u64::from(flip) },
             10 => Input::Nack { from, commit: CommitHash([flip; 32]) },
             11 => Input::Ready { from, epoch: u64::from(flip) },
-            12 => Input::Resume {
-                who: from,
-                token_hash: [flip; 32],
-                challenge: [0; 32],
-                signature: one,
-            },
+            12 => Input::Resume { who: from, challenge: [0; 32], signature: one },
             _ => Input::Timeout,
         };
         let later = now.get() + std::time::Duration::from_millis(u64::from(flip));

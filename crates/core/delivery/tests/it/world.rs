@@ -159,8 +159,7 @@ impl World {
     }
 
     pub(crate) fn connect(&mut self, who: ParticipantId) {
-        let token_hash = [u8::try_from(who.0).unwrap(); 32];
-        self.give(Input::Connected { who, token_hash });
+        self.give(Input::Connected { who });
     }
 
     pub(crate) fn take(&mut self, who: ParticipantId) -> Vec<ToDevice> {

@@ -191,7 +191,7 @@ impl Call {
         let who = ParticipantId(self.next_participant);
         self.devices[index].who = who;
         self.devices[index].is_online = true;
-        self.ask(Ask::Connected { who, token_hash: token_hash(who) });
+        self.ask(Ask::Connected { who });
         self.drain(index);
     }
 
@@ -215,7 +215,7 @@ impl Call {
         let signature = self.devices[index].session.sign_resume(&challenge);
         self.said.clear();
         if let Some(signature) = signature {
-            self.ask(Ask::Resume { who, token_hash: token_hash(who), challenge, signature });
+            self.ask(Ask::Resume { who, challenge, signature });
         }
         let resumed = Answer::Send { to: who, message: ToDevice::Resumed };
         if !self.said.contains(&resumed) {
@@ -482,10 +482,4 @@ fn proposal_key(pair: &Arc<SignatureKeyPair>) -> ProposalKey {
     let pair = Arc::clone(pair);
     let public = pair.public().try_into().unwrap();
     ProposalKey::new(public, move |bytes| pair.sign(bytes).unwrap().try_into().unwrap())
-}
-
-fn token_hash(who: ParticipantId) -> [u8; 32] {
-    let mut hash = [1; 32];
-    hash[..4].copy_from_slice(&who.0.to_be_bytes());
-    hash
 }
