@@ -90,19 +90,19 @@ impl Mallory {
             .unwrap()
     }
 
-    /// Joins with a Welcome, like anybody.
-    pub(crate) fn welcomed(&mut self, welcome: &[u8], tree: &[u8]) {
+    /// Joins with a Welcome, like anybody. Whether it opens: without the link it does not.
+    pub(crate) fn welcomed(&mut self, welcome: &[u8], tree: &[u8]) -> bool {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).unwrap();
         let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { panic!("no Welcome") };
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(tree).unwrap();
         let config = MlsGroupJoinConfig::builder()
             .wire_format_policy(PURE_PLAINTEXT_WIRE_FORMAT_POLICY)
             .build();
-        let staged = ProcessedWelcome::new_from_welcome(&self.provider, &config, welcome)
-            .unwrap()
-            .into_staged_welcome(&self.provider, Some(tree))
-            .unwrap();
-        self.mls = Some(staged.into_group(&self.provider).unwrap());
+        let processed = ProcessedWelcome::new_from_welcome(&self.provider, &config, welcome);
+        let Ok(processed) = processed else { return false };
+        let staged = processed.into_staged_welcome(&self.provider, Some(tree));
+        self.mls = staged.ok().and_then(|staged| staged.into_group(&self.provider).ok());
+        self.mls.is_some()
     }
 
     /// Follows another's commit, whatever it does.

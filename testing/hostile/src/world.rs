@@ -45,6 +45,8 @@ pub(crate) struct World {
     pub(crate) evil: Option<Evil>,
     /// The server takes nothing of the group from clients any more.
     pub(crate) deaf: bool,
+    /// What it did not take, and from whom.
+    pub(crate) withheld: Vec<(usize, GroupRequest)>,
     /// Hosts let everybody in who knocks.
     pub(crate) admits: bool,
     pub(crate) next_name: Option<&'static str>,
@@ -60,6 +62,8 @@ pub(crate) struct Client {
     pub(crate) received: Vec<ServerMessage>,
     /// The leaf that the server says is this device's.
     pub(crate) admitted: Option<u32>,
+    /// The digest of the token that takes its session up again.
+    pub(crate) token: Option<TokenHash>,
     pub(crate) online: bool,
     inbox: VecDeque<(Duration, ServerMessage)>,
     due: Option<Duration>,
@@ -130,6 +134,7 @@ impl World {
             media: Vec::new(),
             evil: None,
             deaf: false,
+            withheld: Vec::new(),
             admits: true,
             next_name: None,
         }
@@ -193,6 +198,7 @@ impl World {
             events: Vec::new(),
             received: Vec::new(),
             admitted: None,
+            token: None,
             online: true,
             inbox: VecDeque::new(),
             due: None,
@@ -224,7 +230,7 @@ impl World {
             _ => None,
         });
         let (welcome, tree) = welcome.expect("the host lets everybody in");
-        mallory.welcomed(welcome.as_bytes(), tree.as_bytes());
+        assert!(mallory.welcomed(welcome.as_bytes(), tree.as_bytes()));
         self.request(index, GroupRequest::Ready { epoch: mallory.epoch() });
         self.clients[index].received.clear();
     }
@@ -255,6 +261,7 @@ impl World {
         self.draws += 1;
         let hash = TokenHash::from_bytes([self.draws as u8; 32]);
         let token = ResumeToken::new(format!("token {}", self.draws), hash);
+        self.clients[index].token = Some(hash);
         let connection = self.clients[index].connection;
         self.feed(CallInput::Join { connection, token, presence: Presence::default() });
     }
@@ -322,6 +329,7 @@ impl World {
     /// A client, or who sits on its socket, asks something of the group.
     pub(crate) fn request(&mut self, index: usize, request: GroupRequest) {
         if self.deaf {
+            self.withheld.push((index, request));
             return;
         }
         let connection = self.clients[index].connection;

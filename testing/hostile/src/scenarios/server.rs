@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use conclave_commit_rules::{CredentialId, Mode, Refusal};
+use conclave_commit_rules::{CredentialId, Mode, Mute, Refusal, Role};
 use conclave_e2ee::{
     Command, ConstitutionFault, Event, Failure, Fork, Input, NotSealed, Say, ShieldLevel, State,
     Suspension, Warning,
@@ -12,7 +12,7 @@ use conclave_e2ee::{
 use conclave_mls::{Device, Stop};
 use conclave_model::MeetingId;
 use conclave_node_statement::{Fault, MAX_VALIDITY_S, Statement, signed_bytes, verify};
-use conclave_wire::{GroupNews, MlsBytes, ServerMessage};
+use conclave_wire::{GroupNews, GroupRequest, MlsBytes, ServerMessage};
 use ed25519_dalek::{Signer as _, SigningKey};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
@@ -34,7 +34,7 @@ scenarios! {
         ghost_with_the_link_comes_in_alone_into_a_lobby, fake_empty_meeting;
     "I3": removal_is_withheld_from_one, no_commit_is_ordered, all_are_silent, split_meeting,
         swapped_order_of_commits, replayed_commit, epoch_is_undone, commit_is_called_refused,
-        replayed_message, reordered_messages, server_says_that_the_meeting_is_unlocked;
+        replayed_message, reordered_messages, knock_at_a_locked_meeting;
     "I6": node_of_another_key, node_statement_of_another_meeting, expired_node_statement,
         node_abroad, another_certificate_than_stated, another_address_than_stated,
         node_statement_missing;
@@ -140,18 +140,19 @@ fn signer(key: &SigningKey) -> SignatureKeyPair {
 }
 
 fn server_proposes_a_psk() {
-    let mut world = World::meeting(1);
-    let epoch = world.clients[0].session.epoch().unwrap();
-    let group = group_id(&mut world);
-    let proposal = server_proposal(&ServerProposal::PreSharedKey, &world.server_key, &group, epoch);
-    assert_overreach(&mut world, &proposal);
+    assert_server_proposal_dropped(&ServerProposal::PreSharedKey);
 }
 
 fn server_proposes_a_reinit() {
+    assert_server_proposal_dropped(&ServerProposal::ReInit);
+}
+
+#[track_caller]
+fn assert_server_proposal_dropped(proposal: &ServerProposal) {
     let mut world = World::meeting(1);
     let epoch = world.clients[0].session.epoch().unwrap();
     let group = group_id(&mut world);
-    let proposal = server_proposal(&ServerProposal::ReInit, &world.server_key, &group, epoch);
+    let proposal = server_proposal(proposal, &world.server_key, &group, epoch);
     assert_overreach(&mut world, &proposal);
 }
 
@@ -278,33 +279,39 @@ fn all_are_silent() {
     assert_eq!(world.seal(1), Err(NotSealed::Stopped));
 }
 
-/// The server gives two members two different commits for one epoch, and lets messages cross.
+/// The server tells each of two members that its own commit of an epoch was the first, and hands on
+/// what they say afterwards.
 fn split_meeting() {
     let mut world = World::meeting(2);
-    world.run(12);
-    // 2 follows no commit any more, and its own is called accepted: two histories.
-    let epoch = world.clients[2].session.epoch().unwrap();
-    world.evil =
-        Some(Box::new(
-            |to, message| {
-                if to == 2 && is_commit(&message) { Vec::new() } else { vec![message] }
-            },
-        ));
+    let [one, other] = [world.credential(1), world.credential(2)];
+    world.command(0, Command::Appoint(one, Role::CoHost));
+    world.run(2);
+    let epoch = world.clients[0].session.epoch().unwrap();
+    world.deaf = true;
     world.command(0, Command::Lock(true));
-    world.run(1);
-    assert_eq!(world.clients[0].session.epoch(), Some(epoch + 1));
-    world.run(30);
-    // Who is left behind learns of the other history by the first message that crosses.
-    let state = world.state(2).clone();
-    let noticed = matches!(
-        state,
-        State::Suspended(Suspension::Withheld { .. })
-            | State::Forked(Fork::Heartbeat { .. } | Fork::Unreadable)
-    );
-    assert!(noticed, "{state:?}");
-    assert!(world.seal(2).is_err());
-    let codes = [0, 2].map(|index| world.clients[index].session.safety_code().unwrap().to_string());
+    world.command(1, Command::Mute(Mute::Chat(other), true));
+    for committer in [0, 1] {
+        world.tell_group(committer, GroupNews::Accepted { epoch });
+    }
+    world.step(100);
+    let codes = [0, 1].map(|index| world.clients[index].session.safety_code().unwrap().to_string());
+    let epochs = [0, 1].map(|index| world.clients[index].session.epoch());
+    assert_eq!(epochs, [Some(epoch + 1); 2], "the same number");
     assert_ne!(codes[0], codes[1], "read aloud, they differ");
+
+    for _ in 0..6 {
+        world.run(10);
+        for (from, request) in std::mem::take(&mut world.withheld) {
+            let GroupRequest::App { message } = request else { continue };
+            let to = if from == 0 { 1 } else { 0 };
+            world.tell_group(to, GroupNews::App { message });
+        }
+    }
+    for victim in [0, 1] {
+        assert_eq!(*world.state(victim), State::Forked(Fork::Unreadable));
+        assert_eq!(world.seal(victim), Err(NotSealed::Stopped));
+        assert_eq!(world.clients[victim].session.shield().level, ShieldLevel::Stopped);
+    }
 }
 
 fn swapped_order_of_commits() {
@@ -419,12 +426,12 @@ fn reordered_messages() {
     assert!(!texts.contains(&Say::Chat("first".to_owned())), "not after the second");
 }
 
-fn server_says_that_the_meeting_is_unlocked() {
+fn knock_at_a_locked_meeting() {
     let mut world = World::meeting(1);
     world.command(0, Command::Lock(true));
     world.run(2);
-    // Whatever the server says of it, there is no message by which it could: the lock is the
-    // group's. It hands the host a knock, and the host's device lets nobody in.
+    // The server may say what it likes of the lock: no message carries it. It hands the host a
+    // knock, and the host's device, which would let everybody in, lets nobody in.
     let knocker = world.join(false);
     world.run(6);
     assert!(!matches!(world.state(knocker), State::InGroup));
