@@ -128,9 +128,10 @@ fn a_host_lets_guests_in_and_all_read_the_same_safety_code() {
     }
     assert!(groups.iter().all(|group| group.safety_code.is_some() && *group == groups[0]));
     // While people come in, slots are given to others: a few frames are quicker than that news, or
-    // slower. Nothing else is dropped.
+    // slower, and a newcomer is sent a last few of the epoch before its own, whose keys it never
+    // had. Nothing else is dropped.
     for report in guests.latest().chain(host.latest()) {
-        let moved = ["unassigned", "wrongLeaf", "wrongTrack"];
+        let moved = ["unassigned", "wrongLeaf", "wrongTrack", "pastEpoch"];
         let few = report
             .dropped_frames
             .iter()
