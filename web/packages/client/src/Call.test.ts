@@ -143,6 +143,7 @@ describe("joining", () => {
     const mute = someone(2, "Mute", { presence: { muted: true } });
     await world.call.prepare({ microphone: true, camera: true });
     await world.enter([mute, grace]);
+    expect(world.peer().awaited).toBe(1);
     expect(world.said("offer").map(({ offer }) => offer)).toEqual([
       {
         generation: 1,
@@ -324,6 +325,7 @@ describe("what is seen", () => {
     vi.advanceTimersByTime(200);
     await world.settle();
     expect(world.said("offer")).toHaveLength(2);
+    expect(world.peer().awaited).toBe(2);
     await world.say({ type: "answer", answer: answerTo(1, "more") });
     expect(world.said("offer").at(-1)?.offer.sdp).toBe("offer 1 with 16");
   });
@@ -517,6 +519,7 @@ describe("coming back", () => {
     world.peer().options.events.onLost();
     await world.up();
     expect(world.said("resume").at(-1)?.offer).toMatchObject({ generation: 2 });
+    expect(world.peer().awaited).toBe(1);
     const answer = answerTo(2, "again");
     await world.say(joinedAs({ admitted: admittedTo([]), answer }));
     expect(world.member().verified.at(-1)).toEqual(["again", answer.statement]);

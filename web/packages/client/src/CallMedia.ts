@@ -140,6 +140,11 @@ export class CallMedia {
     return peer.offer();
   }
 
+  /** The offer was sent: a media session that is not answered is given up for another. */
+  awaitAnswer(): void {
+    this.#peer?.awaitAnswer();
+  }
+
   /** Takes an answer; late ones, of an earlier generation, are dropped. */
   async answer(generation: number, sdp: string): Promise<void> {
     const peer = this.#peer;

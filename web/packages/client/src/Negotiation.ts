@@ -107,6 +107,7 @@ export class Negotiation {
     tracks.entered(presence);
     const common = { meeting: link.id, resumeToken, signature, presence };
     this.#hasAsked = send({ type: "resume", ...common, offer });
+    if (this.#hasAsked && offer !== null) media.awaitAnswer();
   }
 
   joined({ participant, resumeToken, admitted, answer, mediaAlive }: Joined): void {
@@ -162,12 +163,13 @@ export class Negotiation {
 
   /** Makes a new media session and offers it. */
   async renew(): Promise<void> {
-    const { tracks, nowMs, send, onInput } = this.#options;
+    const { media, tracks, nowMs, send, onInput } = this.#options;
     const ticket = this.#take();
     const offer = await this.#offer(true).catch(() => undefined);
     if (ticket !== this.#ticket || !this.#isInside) return;
     if (offer === undefined) onInput({ kind: "mediaLost", atMs: nowMs() });
     else if (send({ type: "offer", offer })) {
+      media.awaitAnswer();
       tracks.offered(offer.tracks);
       this.#tellAll();
     }
@@ -218,7 +220,8 @@ export class Negotiation {
     if (!this.isOffered || !media.grow(view.slotsWanted)) return;
     const ticket = this.#take();
     void this.#offer(false).then((offer) => {
-      if (ticket === this.#ticket && this.isOffered) send({ type: "offer", offer });
+      if (ticket !== this.#ticket || !this.isOffered) return;
+      if (send({ type: "offer", offer })) media.awaitAnswer();
     });
   }
 

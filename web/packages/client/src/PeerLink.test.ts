@@ -11,7 +11,12 @@ class FakeTransceiver {
   static count = 0;
   readonly id = FakeTransceiver.count++;
   readonly mid = String(this.id);
-  readonly sender = { id: this.id, replaceTrack: async () => void log.push(`replace ${this.id}`) };
+  readonly sender = {
+    id: this.id,
+    replaceTrack: async () => void log.push(`replace ${this.id}`),
+    getParameters: () => ({}),
+    setParameters: async () => {},
+  };
   readonly receiver = { id: this.id, track: {} };
 
   setCodecPreferences(): void {
@@ -20,6 +25,22 @@ class FakeTransceiver {
 }
 
 class FakePeerConnection extends EventTarget {
+  signalingState = "stable";
+  localDescription: RTCSessionDescriptionInit | undefined;
+
+  async createOffer(): Promise<RTCSessionDescriptionInit> {
+    return { type: "offer", sdp: "offer" };
+  }
+
+  async setLocalDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    this.signalingState = description.type === "offer" ? "have-local-offer" : "stable";
+    this.localDescription = description;
+  }
+
+  async setRemoteDescription(): Promise<void> {
+    this.signalingState = "stable";
+  }
+
   addTransceiver(): FakeTransceiver {
     const transceiver = new FakeTransceiver();
     log.push(`add ${transceiver.id}`);
@@ -39,8 +60,8 @@ const member = {
   },
 };
 
-function makePeer(): PeerLink {
-  const events = { onConnected: () => {}, onLost: () => {} };
+function makePeer(onLost = () => {}): PeerLink {
+  const events = { onConnected: () => {}, onLost };
   return new PeerLink({ generation: 3, videoSlots: 2, member, events });
 }
 
@@ -53,7 +74,10 @@ beforeEach(() => {
   });
 });
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
 
 test("the member has each section the moment it is there", () => {
   const peer = makePeer();
@@ -88,3 +112,36 @@ test("a section is known as the slot that the member has it as", () => {
   expect(peer.slotOf("1")).toBeUndefined();
   expect(peer.slotOf("99")).toBeUndefined();
 });
+
+test("an offer that is sent and never answered is given up", async () => {
+  vi.useFakeTimers();
+  const onLost = vi.fn();
+  const peer = makePeer(onLost);
+  await peer.offer();
+  // It may lie ready for as long as somebody stands at the door.
+  vi.advanceTimersByTime(60_000);
+  expect(onLost).not.toHaveBeenCalled();
+  peer.awaitAnswer();
+  vi.advanceTimersByTime(9_000);
+  expect(onLost).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(2_000);
+  expect(onLost).toHaveBeenCalledOnce();
+});
+
+test.each(["answered", "rolled back", "closed"])(
+  "an offer that is %s is not given up",
+  async (how) => {
+    vi.useFakeTimers();
+    const onLost = vi.fn();
+    const peer = makePeer(onLost);
+    await peer.offer();
+    peer.awaitAnswer();
+    if (how === "answered") await peer.answer("answer");
+    else if (how === "rolled back") await peer.rollBack();
+    else peer.close();
+    // An answer is followed by a connection, or by the end of that patience.
+    vi.advanceTimersByTime(how === "answered" ? 9_900 : 60_000);
+    vi.clearAllTimers();
+    expect(onLost).not.toHaveBeenCalled();
+  },
+);

@@ -33,6 +33,8 @@ export interface Peer {
    * From then on {@link mid} knows every sending section.
    */
   offer(): Promise<string>;
+  /** The offer has been sent: from now on its answer is waited for, and not for ever. */
+  awaitAnswer(): void;
   /** Takes the answer to the last offer. */
   answer(sdp: string): Promise<void>;
   /** Takes the last offer back: the server refused it, and what ran before still runs. */
@@ -64,6 +66,9 @@ const AUDIO_SLOTS = 4;
 
 /** How long a path may be interrupted before it is given up for a new one. */
 const DISCONNECTED_PATIENCE_MS = 3_000;
+
+/** From the offer to its answer, verified. The server answers every offer that it reads. */
+const ANSWER_PATIENCE_MS = 10_000;
 
 /** From the answer to media. ICE and DTLS take well under a second where they work. */
 const CONNECT_PATIENCE_MS = 10_000;
@@ -101,6 +106,7 @@ export class PeerLink implements Peer {
   readonly #video: RTCRtpTransceiver[] = [];
   #offered: Promise<string> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #over = false;
 
   constructor(options: PeerOptions) {
@@ -131,15 +137,23 @@ export class PeerLink implements Peer {
     return this.#offered;
   }
 
+  awaitAnswer(): void {
+    if (this.#over || this.#offered === undefined) return;
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#lost(), ANSWER_PATIENCE_MS);
+  }
+
   async answer(sdp: string): Promise<void> {
     if (this.#pc.signalingState !== "have-local-offer") return;
     await this.#pc.setRemoteDescription({ type: "answer", sdp: withOpusDtx(sdp) });
+    clearTimeout(this.#answerTimer);
     this.#offered = undefined;
     if (this.#pc.connectionState !== "connected") this.#giveUpIn(CONNECT_PATIENCE_MS);
     this.#preferScreenDetail();
   }
 
   async rollBack(): Promise<void> {
+    clearTimeout(this.#answerTimer);
     this.#offered = undefined;
     if (this.#pc.signalingState !== "have-local-offer") return;
     await this.#pc.setLocalDescription({ type: "rollback" });
@@ -192,6 +206,7 @@ export class PeerLink implements Peer {
   close(): void {
     this.#over = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#answerTimer);
     this.#pc.close();
   }
 

@@ -55,6 +55,8 @@ export class FakePeer implements Peer {
   readonly generation: number;
   videoSlots: number;
   isNegotiating = false;
+  /** Offers whose answer is waited for, and not for ever. */
+  awaited = 0;
   closed = false;
   readonly sending = new Map<TrackSource, MediaStreamTrack | undefined>();
   readonly answers: string[] = [];
@@ -68,6 +70,10 @@ export class FakePeer implements Peer {
   async offer(): Promise<string> {
     this.isNegotiating = true;
     return `offer ${this.generation} with ${this.videoSlots}`;
+  }
+
+  awaitAnswer(): void {
+    this.awaited += 1;
   }
 
   async answer(sdp: string): Promise<void> {
