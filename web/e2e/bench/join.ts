@@ -78,14 +78,25 @@ async function prepare(browser: Chromium, link: string, name: string): Promise<C
   return tab;
 }
 
+/** Waits until nobody else is in the meeting: who leaves is one commit, and the next run is another. */
+async function isAlone(tab: ChromiumTab): Promise<void> {
+  await until("the publisher to be alone", () =>
+    tab.evaluate(() => document.querySelectorAll("[data-participant]").length === 1),
+  );
+}
+
 async function measureJoin(
   browser: Chromium,
   link: string,
+  publisher: ChromiumTab,
 ): Promise<{ readonly tookMs: number; readonly width: number }> {
   const tab = await prepare(browser, link, "Ben");
   try {
     await tab.click("button", "Join the meeting");
-    return await until("the first frame", () => tab.evaluate(() => globalThis.firstFrame));
+    const first = await until("the first frame", () => tab.evaluate(() => globalThis.firstFrame));
+    await tab.click("button", "Leave the meeting");
+    await isAlone(publisher);
+    return first;
   } finally {
     await tab.close();
   }
@@ -114,7 +125,10 @@ try {
   const pair = await openPair(publisher.page.context(), server.url);
   // The first of each warms caches; it does not count.
   for (let run = 0; run <= runs; run += 1) {
-    const [direct, joined] = [await measureFloor(pair), await measureJoin(browser, link)];
+    const [direct, joined] = [
+      await measureFloor(pair),
+      await measureJoin(browser, link, publisher),
+    ];
     if (run === 0) continue;
     floor.push(Math.round(direct));
     ours.push(Math.round(joined.tookMs));

@@ -71,22 +71,22 @@ describe("a browser that cannot encrypt media", () => {
 });
 
 describe("the member", () => {
-  test("is made at the door, of what the link and the meeting say", async () => {
+  test("goes to the door, made of what the link and the meeting say", async () => {
     await world.up();
     world.call.join();
     await world.settle();
-    expect(world.members).toEqual([]);
+    expect(world.member().name).toBeUndefined();
     await world.say(joinedAs({}));
     const { link } = world;
     expect(world.member().options).toMatchObject({
       meeting: link.id,
       digest: link.policyDigest,
       constitution: '{"hostKey":"a key"}',
-      name: "Ada",
       hostKey: undefined,
       previous: undefined,
     });
     expect(world.member().options.secret).toHaveLength(43);
+    expect(world.member().name).toBe("Ada");
   });
 
   test("gets the host key that the meeting names, where this device has it", async () => {
@@ -115,7 +115,7 @@ describe("the member", () => {
     world.call.setName("Grace");
     await world.knock();
     world.call.setName("Eve");
-    expect(world.member().options.name).toBe("Grace");
+    expect(world.member().name).toBe("Grace");
     expect(shot().self.name).toBe("Grace");
   });
 
@@ -181,16 +181,31 @@ describe("the door", () => {
     expect(world.said("offer")).toHaveLength(1);
   });
 
-  test("an offer goes out with nobody's frames in the clear: there is no peer without a member", async () => {
+  test("what is made ahead is the stay's own, and goes to nobody before it", async () => {
     await world.call.prepare({ microphone: true, camera: true });
     await world.up();
+    await world.settle();
+    expect(world.peers.map(({ options }) => options.member)).toEqual(world.members);
+    expect(world.members.map(({ name }) => name)).toEqual([undefined]);
     world.call.join();
     await world.settle();
-    expect(world.peers).toEqual([]);
     await world.say({ type: "admitted", admitted: admittedTo([]) });
-    expect([world.peers, world.said("offer")]).toEqual([[], []]);
+    expect(world.said("offer")).toEqual([]);
     await world.say(joinedAs({ admitted: admittedTo([]) }));
-    expect(world.peers.map(({ options }) => options.member)).toEqual(world.members);
+    expect(world.members.map(({ name }) => name)).toEqual(["Ada"]);
+    expect(world.peers).toHaveLength(1);
+  });
+
+  test("that died before anybody joined is replaced, and so is its media session", async () => {
+    await world.up();
+    await world.settle();
+    world.member().options.events.onCrashed();
+    expect(shot().phase).toEqual({ kind: "preparing" });
+    await world.enter();
+    expect(world.members.map(({ name }) => name)).toEqual([undefined, "Ada"]);
+    expect(world.peers.map(({ closed }) => closed)).toEqual([true, false]);
+    expect(world.peer().options.member).toBe(world.member());
+    expect(world.said("offer")).toHaveLength(1);
   });
 
   test("waiting is shown when it lasts", async () => {

@@ -59,6 +59,8 @@ const OUTSIDE: GroupSnapshot = {
  */
 export class CallGroup {
   readonly #options: CallGroupOptions;
+  /** Stands ready, and has not been to the door. */
+  #prepared: Member | undefined;
   #member: Member | undefined;
   #view: GroupView | undefined;
   /** What the socket did not take, and nobody would say again. */
@@ -89,10 +91,19 @@ export class CallGroup {
     return this.#view?.ownLeaf ?? undefined;
   }
 
+  /** Makes the next member ahead: media can be set up for it before anybody joins. */
+  prepare(checked: CheckedMeeting): Member {
+    this.#prepared ??= this.#make(checked);
+    return this.#prepared;
+  }
+
   /** At the door: the member that stands there, or a new one. */
   atDoor(checked: CheckedMeeting, name: string): Member {
-    if (this.#member === undefined) this.#member = this.#make(checked, name);
-    else this.#member.reconnected();
+    if (this.#member === undefined) {
+      this.#member = this.prepare(checked);
+      this.#prepared = undefined;
+      this.#member.begin(name);
+    } else this.#member.reconnected();
     return this.#member;
   }
 
@@ -133,6 +144,8 @@ export class CallGroup {
 
   /** Ends the member; its keys are gone with it. */
   close(): void {
+    this.#prepared?.close();
+    this.#prepared = undefined;
     this.#member?.close();
     this.#member = undefined;
     this.#view = undefined;
@@ -141,7 +154,7 @@ export class CallGroup {
     this.#waits = undefined;
   }
 
-  #make({ constitution, hostKey }: CheckedMeeting, name: string): Member {
+  #make({ constitution, hostKey }: CheckedMeeting): Member {
     const { link, env, events } = this.#options;
     // A worker that was closed may have something on its way yet.
     const ifPresent =
@@ -154,14 +167,17 @@ export class CallGroup {
       secret: toBase64Url(link.secret),
       constitution,
       digest: link.policyDigest,
-      name,
       hostKey,
       previous: recallSession(link.id, env.storage)?.previous,
       events: {
         onRequest: ifPresent((request) => this.#send(request)),
         onView: ifPresent((view) => this.#onView(view)),
         onEvent: ifPresent(events.onEvent),
-        onCrashed: ifPresent(() => events.onOut({ kind: "crashed" })),
+        onCrashed: () => {
+          // Nobody has joined with it yet: the next one may fare better.
+          if (member === this.#prepared) this.#prepared = undefined;
+          else if (member === this.#member) events.onOut({ kind: "crashed" });
+        },
       },
     });
     return member;

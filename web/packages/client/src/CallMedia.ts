@@ -96,6 +96,7 @@ export class CallMedia {
    * let in needs only to send it.
    */
   begin(member: Member): void {
+    if (this.#member === member && this.#peer !== undefined && !this.#isSpent) return;
     this.close();
     this.#member = member;
     this.renew(FIRST_VIDEO_SLOTS);

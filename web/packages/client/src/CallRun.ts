@@ -363,7 +363,15 @@ export class CallRun {
       stop: this.#check.signal,
     });
     this.#env.warmUp();
+    if (this.#state.kind === "preparing") void this.#prepare(this.#checked);
     this.#socket.open();
+  }
+
+  /** Has ready what takes a moment to make, while the person looks into the mirror. */
+  async #prepare(meeting: Promise<CheckedMeeting | undefined>): Promise<void> {
+    const checked = await meeting;
+    if (checked === undefined || this.#state.kind !== "preparing") return;
+    this.#media.begin(this.#group.prepare(checked));
   }
 
   #close(): void {

@@ -138,6 +138,13 @@ export class FakeMember implements Member {
 
   constructor(readonly options: MemberOptions) {}
 
+  /** The name that it came to the door with. */
+  name: string | undefined;
+
+  begin(name: string): void {
+    this.name = name;
+  }
+
   news(news: GroupNews): void {
     this.heard.push(news);
   }

@@ -28,28 +28,33 @@ export interface KeyWorker {
 export class WorkerMember implements Member {
   readonly #worker: KeyWorker;
   readonly #events: MemberEvents;
+  readonly #options: MemberOptions;
   readonly #waiting = new Map<number, (answer: Answers[keyof Answers]) => void>();
   #questions = 0;
   #ended = false;
 
   constructor(worker: KeyWorker, options: MemberOptions) {
-    const { hostKey, events, previous, ...rest } = options;
     this.#worker = worker;
-    this.#events = events;
+    this.#options = options;
+    this.#events = options.events;
     worker.listen(
       (message) => this.#told(message),
       () => this.#crashed(),
     );
+  }
+
+  begin(name: string): void {
+    const { meeting, secret, constitution, digest, hostKey, previous } = this.#options;
     const setup = {
-      meeting: rest.meeting,
-      secret: rest.secret,
-      constitution: rest.constitution,
-      digest: rest.digest,
-      name: rest.name,
+      meeting,
+      secret,
+      constitution,
+      digest,
+      name,
       holdsHostKey: hostKey !== undefined,
       previous: previous ?? null,
     };
-    worker.postMessage({ type: "begin", setup, hostKey });
+    this.#post({ type: "begin", setup, hostKey });
   }
 
   news(news: GroupNews): void {

@@ -38,8 +38,6 @@ export interface MemberOptions {
   readonly constitution: string;
   /** Its digest: base64url of 16 bytes, as in the link. */
   readonly digest: string;
-  /** The display name. */
-  readonly name: string;
   /** The meeting's host key, if this device holds it. */
   readonly hostKey: CryptoKey | undefined;
   /** Credential of the stay before a reload: a host removes the leaf that it left. */
@@ -76,6 +74,8 @@ export interface FrameCounts {
 }
 
 export interface Member {
+  /** Sets out for the door under this display name. Once. */
+  begin(name: string): void;
   /** What the server said. */
   news(news: GroupNews): void;
   /** The socket is back and the session was resumed: what was missed is asked for. */

@@ -52,7 +52,6 @@ export class TestMeeting {
     const { worker, keeper } = this.worker();
     const member = new WorkerMember(worker, {
       ...this.#options,
-      name,
       hostKey: role === "host" ? this.#hostKey : undefined,
       previous: undefined,
       events: {
@@ -67,6 +66,7 @@ export class TestMeeting {
       },
       ...options,
     });
+    member.begin(name);
     this.#server.connect(number, (news) => member.news(news));
     return {
       member,
