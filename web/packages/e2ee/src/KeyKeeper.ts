@@ -75,24 +75,18 @@ export class KeyKeeper {
 
   /** Seals a frame to be sent. */
   seal(source: TrackSource, mediaType: string, frame: ArrayBuffer): Crypted {
-    const began = this.#env.now();
-    const crypted = this.#crypt((session) =>
-      session.seal(began, this.#env.unixMs(), source, mediaType, new Uint8Array(frame)),
+    const [now, unixMs] = [this.#env.now(), this.#env.unixMs()];
+    return this.#crypt((session) =>
+      session.seal(now, unixMs, source, mediaType, new Uint8Array(frame)),
     );
-    const ms = this.#env.now() - began;
-    if (crypted.frame) this.frames.sealed(ms, crypted.frame.byteLength - frame.byteLength);
-    else this.frames.notSealed(ms, crypted.why);
-    return crypted;
   }
 
   /** Opens a frame that came where this leaf's source is expected. */
   open(leaf: number, source: TrackSource, mediaType: string, frame: ArrayBuffer): Crypted {
-    const began = this.#env.now();
-    const crypted = this.#crypt((session) =>
-      session.open(began, this.#env.unixMs(), leaf, source, mediaType, new Uint8Array(frame)),
+    const [now, unixMs] = [this.#env.now(), this.#env.unixMs()];
+    return this.#crypt((session) =>
+      session.open(now, unixMs, leaf, source, mediaType, new Uint8Array(frame)),
     );
-    this.frames.spentOpening(this.#env.now() - began);
-    return crypted;
   }
 
   /** Resolves when slots or group have changed, and in so many milliseconds at the latest. */

@@ -1,5 +1,7 @@
 export { createMember, isSupported, warmUp } from "./createMember";
 export type {
+  FrameCost,
+  FrameCosts,
   FrameCounts,
   Member,
   MemberEvents,

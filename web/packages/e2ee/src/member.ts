@@ -67,10 +67,31 @@ export interface FrameCounts {
   readonly notSealed: Readonly<Record<string, number>>;
   /** Not opened, so not played. */
   readonly dropped: Readonly<Record<string, number>>;
-  /** Milliseconds spent in sealing and opening, and bytes that sealing added. */
-  readonly sealMs: number;
-  readonly openMs: number;
+  readonly sealing: FrameCosts;
+  readonly opening: FrameCosts;
+}
+
+/** What frames cost in one direction. */
+export interface FrameCosts {
+  readonly audio: FrameCost;
+  readonly video: FrameCost;
+}
+
+/**
+ * What frames of one kind cost: from the transform's call until it hands the frame on. Waiting for
+ * news, and frames that were dropped, are not in it.
+ */
+export interface FrameCost {
+  readonly frames: number;
+  /** Milliseconds, by a clock that browsers make coarse. */
+  readonly ms: number;
+  /** What was in them. */
+  readonly clearBytes: number;
+  /** By how much the sealed ones are longer. */
   readonly addedBytes: number;
+  /** How many frames took so many whole steps of `stepMs` milliseconds; the last: or more. */
+  readonly steps: readonly number[];
+  readonly stepMs: number;
 }
 
 export interface Member {

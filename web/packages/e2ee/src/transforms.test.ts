@@ -83,7 +83,7 @@ function assign(device: TestDevice, leaf: number, source: TrackSource): void {
 }
 
 test("what one seals the other opens, and the server sees the clear prefix alone", async () => {
-  const { meeting, guest, sealed } = await call();
+  const { meeting, host, guest, sealed } = await call();
   const receiver = Ends.receiving(guest);
   assign(guest, 0, "camera");
   await meeting.clock.pass(0);
@@ -99,6 +99,11 @@ test("what one seals the other opens, and the server sees the clear prefix alone
   expect(receiver.contents).toEqual([[...KEY], [...DELTA]]);
   const counts = await guest.member.frameCounts();
   expect(counts).toMatchObject({ opened: 2, dropped: {} });
+  const clearBytes = KEY.length + DELTA.length;
+  const addedBytes = key.length + delta.length - clearBytes;
+  const cost = { frames: 2, clearBytes, addedBytes };
+  expect(counts.opening).toMatchObject({ audio: { frames: 0 }, video: cost });
+  expect((await host.member.frameCounts()).sealing).toMatchObject({ video: cost });
 });
 
 test("a browser that names no codec sends what is negotiated", async () => {

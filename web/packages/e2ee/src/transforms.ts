@@ -5,6 +5,7 @@
  */
 
 import type { TrackSource } from "@conclave/wire";
+import type { FrameKind } from "./FrameBook";
 import type { Crypted, KeyKeeper } from "./KeyKeeper";
 import type { SlotRef } from "./member";
 import type { TransformOptions } from "./messages";
@@ -66,15 +67,22 @@ type Transform = (
 ) => void | Promise<void>;
 
 function sealing(keeper: KeyKeeper, source: TrackSource): Transform {
-  const isAudio = source === "microphone" || source === "screenAudio";
+  const kind = source === "microphone" || source === "screenAudio" ? "audio" : "video";
   return (frame, out) => {
-    const sealed = keeper.seal(source, mediaType(frame, isAudio), frame.data).frame;
-    if (sealed) pass(frame, sealed, out);
+    const began = keeper.now();
+    const clearLength = frame.data.byteLength;
+    const sealed = keeper.seal(source, mediaType(frame, kind), frame.data);
+    if (!sealed.frame) {
+      keeper.frames.notSealed(sealed.why);
+      return;
+    }
+    const sealedLength = sealed.frame.byteLength;
+    pass(frame, sealed.frame, out);
+    keeper.frames.sealed(kind, keeper.now() - began, clearLength, sealedLength);
   };
 }
 
 function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Transform {
-  const isAudio = slot.kind === "audio";
   let mayHold = true;
   let lacksFrames = false;
   let askedAt = Number.NEGATIVE_INFINITY;
@@ -87,7 +95,8 @@ function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Tr
   };
 
   return async (frame, out) => {
-    const type = mediaType(frame, isAudio);
+    let began = keeper.now();
+    const type = mediaType(frame, slot.kind);
     const sealed = frame.data;
     const attempt = (): Crypted => tryToOpen(keeper, slot, type, sealed);
     let opened = attempt();
@@ -95,6 +104,7 @@ function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Tr
       const until = keeper.now() + HOLD_MS;
       while (!opened.frame && MAY_PASS.has(opened.why) && keeper.now() < until) {
         await keeper.change(until - keeper.now());
+        began = keeper.now();
         opened = attempt();
       }
       // One wait in vain is enough: what follows is as hopeless until something opens.
@@ -106,10 +116,11 @@ function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Tr
       return;
     }
     mayHold = true;
-    keeper.frames.opened();
     if (frame.type === "key") lacksFrames = false;
+    const [clearLength, sealedLength] = [opened.frame.byteLength, sealed.byteLength];
     pass(frame, opened.frame, out);
-    if (lacksFrames && !isAudio) askForKeyFrame();
+    keeper.frames.opened(slot.kind, keeper.now() - began, clearLength, sealedLength);
+    if (lacksFrames && slot.kind === "video") askForKeyFrame();
   };
 }
 
@@ -133,8 +144,8 @@ function tryToOpen(
 }
 
 /** What the browser says; where it says nothing, what is negotiated: Opus and VP8. */
-function mediaType(frame: EncodedFrame, isAudio: boolean): string {
-  return frame.getMetadata().mimeType ?? (isAudio ? "audio/opus" : "video/VP8");
+function mediaType(frame: EncodedFrame, kind: FrameKind): string {
+  return frame.getMetadata().mimeType ?? (kind === "audio" ? "audio/opus" : "video/VP8");
 }
 
 function pass(
