@@ -41,9 +41,9 @@ export interface ShieldButtonProps {
 export function ShieldButton({ call, onOpen }: ShieldButtonProps): JSX.Element {
   const { t } = useLingui();
   const narrow = useNarrow();
-  const shield = useSnapshot(call, ({ group }) => group.shield);
-  const { level } = shield;
-  const words = levelWords(shield);
+  const group = useSnapshot(call, ({ group }) => group);
+  const { level } = group.shield;
+  const words = levelWords(group);
   const Icon = LEVEL_ICONS[level];
   const name = t(words.name);
   const shown = narrow ? t(words.short) : name;

@@ -36,6 +36,15 @@ test("a host alone is not said to be among names that are not verified", async (
   expect(byRole("button", "End-to-end encrypted")).toBeDefined();
 });
 
+test.each([
+  ["inGroup", "no sign of life has come from those who must give one"],
+  ["catchingUp", "the change that made them has not reached your device"],
+] as const)("a doubt is said with its cause: %s", async (state, cause) => {
+  await drawDialog({ shield: "doubtful", state });
+  expect(text()).toContain("Protection in doubt");
+  expect(text()).toContain(cause);
+});
+
 test("each ground and each gap has words of its own", () => {
   const grounds: ShieldBasis[] = [
     { type: "groupKeys", members: 3 },

@@ -29,8 +29,9 @@ export interface ShieldDialogProps {
 /** How the call is protected: the word for it, its grounds, its limits, and the safety code. */
 export function ShieldDialog({ call, isOpen, onClose }: ShieldDialogProps): JSX.Element {
   const { t } = useLingui();
-  const shield = useSnapshot(call, ({ group }) => group.shield);
-  const { name, meaning } = levelWords(shield);
+  const group = useSnapshot(call, ({ group }) => group);
+  const { shield } = group;
+  const { name, meaning } = levelWords(group);
   const Icon = LEVEL_ICONS[shield.level];
   return (
     <Dialog

@@ -3,7 +3,8 @@
  * @module
  */
 
-import type { ShieldBasis, ShieldGap, ShieldLevel, ShieldView } from "@conclave/wire";
+import type { GroupSnapshot } from "@conclave/client";
+import type { ShieldBasis, ShieldGap, ShieldLevel } from "@conclave/wire";
 import type { MessageDescriptor } from "@lingui/core";
 import { msg, plural } from "@lingui/core/macro";
 
@@ -35,7 +36,7 @@ const LEVEL_WORDS: Readonly<Record<ShieldLevel, LevelWords>> = {
   doubtful: {
     name: msg`Protection in doubt`,
     short: msg`In doubt`,
-    meaning: msg`The call is still encrypted from end to end, but something speaks against its being whole: signs of life are missing, or the server did what it may not. Say nothing confidential until this is cleared up.`,
+    meaning: msg`The call is still encrypted from end to end, but for half a minute and more no sign of life has come from those who must give one. The connection may be bad, or the server holds them back, and with them a change of the meeting. Say nothing confidential until they are heard again.`,
   },
   stopped: {
     name: msg`Stopped: nothing is sent`,
@@ -51,10 +52,18 @@ const ALL_PROVED: LevelWords = {
   meaning: msg`Sound, picture, chat and names are encrypted on your device and opened only on those of the people in this meeting. The server cannot hear or see them. Everyone here has proved to be host.`,
 };
 
+/** `doubtful` where the cause is not silence, but a change that the others have and this device not. */
+const BEHIND: LevelWords = {
+  ...LEVEL_WORDS.doubtful,
+  meaning: msg`The call is still encrypted from end to end, but others already go by newer keys, and the change that made them has not reached your device. It is being fetched; it may be late, or the server holds it back. Somebody may have come or gone without your seeing it. Say nothing confidential until it is here.`,
+};
+
 /** What a shield's level says of this call. */
-export function levelWords({ level, notCovered }: ShieldView): LevelWords {
+export function levelWords({ shield, state }: Pick<GroupSnapshot, "shield" | "state">): LevelWords {
+  const { level, notCovered } = shield;
   const allProved = level === "unverified" && !notCovered.some(({ type }) => type === "unverified");
-  return allProved ? ALL_PROVED : LEVEL_WORDS[level];
+  if (allProved) return ALL_PROVED;
+  return level === "doubtful" && state === "catchingUp" ? BEHIND : LEVEL_WORDS[level];
 }
 
 /** What the level is based on. */
