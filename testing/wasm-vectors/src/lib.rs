@@ -1,14 +1,17 @@
-//! What tests of the key worker call in WebAssembly: published vectors, and a group from outside.
+//! What tests of the key worker call in WebAssembly: published vectors, a group from outside, and a
+//! member of it without the session around.
 //!
 //! Compiled as the worker's module is, from the same crates: a cipher or a parser that goes wrong on
 //! this target alone fails here. It is part of no bundle.
 
+mod member;
 mod mls;
 mod sframe;
 
 use conclave_commit_rules::Constitution;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+pub use member::{MlsDevice, MlsMember};
 pub use mls::PublicTree;
 
 /// The one text of a constitution; nothing if `text` is none.

@@ -78,7 +78,7 @@ test("a wish that means nobody is not done, and said so", async () => {
 
 test("another policy than the link's is refused before anything is said", async () => {
   const meeting = await TestMeeting.start();
-  const constitution = meeting.constitution.replace('"lobby"', '"open-link"');
+  const constitution = meeting.founding.constitution.replace('"lobby"', '"open-link"');
   const guest = meeting.join("Gil", "guest", { constitution });
   await meeting.clock.until(() => guest.view().state === "failedPolicy");
 });
@@ -97,7 +97,7 @@ test("a node's statement is held against the constitution's key and the answer",
     "v=0\r\na=fingerprint:sha-256 AB:CD\r\na=candidate:1 1 udp 1 192.0.2.1 10000 typ host\r\n";
   const text = JSON.stringify({
     version: 1,
-    meeting: JSON.parse(meeting.constitution).meeting,
+    meeting: JSON.parse(meeting.founding.constitution).meeting,
     fingerprint: "sha-256 AB:CD",
     addresses: ["udp 192.0.2.1 10000"],
     jurisdiction: null,

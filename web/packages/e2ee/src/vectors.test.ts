@@ -31,7 +31,7 @@ test("a Welcome leads to the epoch of RFC 9420", () => {
 });
 
 test("a constitution has one text", async () => {
-  const { constitution: text } = await TestMeeting.start();
+  const { constitution: text } = (await TestMeeting.start()).founding;
   expect(constitution(text)).toBe(text);
   expect(constitution(text.replace(":", ": "))).toBeUndefined();
   expect(constitution(text.replace('"version":2,', ""))).toBeUndefined();

@@ -1,10 +1,10 @@
-import type { GroupEvent, GroupView } from "@conclave/wire";
+import type { GroupEvent, GroupNews, GroupRequest, GroupView } from "@conclave/wire";
 import { MemberSession } from "../../wasm/e2ee";
 import { KeyKeeper } from "../KeyKeeper";
 import type { Member, MemberOptions } from "../member";
 import type { FromWorker, ToWorker } from "../messages";
 import { type KeyWorker, WorkerMember } from "../WorkerMember";
-import { base64url } from "./bytes";
+import { type Founding, founding, keyPair, publicText } from "./constitution";
 import { FakeServer } from "./FakeServer";
 import { VirtualClock } from "./VirtualClock";
 
@@ -21,25 +21,23 @@ export interface TestDevice {
 export class TestMeeting {
   readonly clock = new VirtualClock();
   readonly nodeKey: CryptoKey;
-  readonly constitution: string;
-  readonly #options: Pick<MemberOptions, "meeting" | "secret" | "constitution" | "digest">;
+  readonly founding: Founding;
   readonly #hostKey: CryptoKey;
   readonly #server: FakeServer;
   #devices = 0;
 
-  private constructor(server: FakeServer, host: CryptoKey, node: CryptoKey, options: Constitution) {
+  private constructor(server: FakeServer, host: CryptoKey, node: CryptoKey, founding: Founding) {
     this.#server = server;
     this.#hostKey = host;
     this.nodeKey = node;
-    this.constitution = options.constitution;
-    this.#options = options;
+    this.founding = founding;
   }
 
   static async start(): Promise<TestMeeting> {
     const [host, node] = await Promise.all([keyPair(), keyPair()]);
     const server = await FakeServer.start();
-    const options = await constitution(await text(host), await text(node));
-    return new TestMeeting(server, host.privateKey, node.privateKey, options);
+    const meeting = await founding(await publicText(host), await publicText(node));
+    return new TestMeeting(server, host.privateKey, node.privateKey, meeting);
   }
 
   /** A device with the meeting's link, connected; with the host key if it is the host's. */
@@ -51,7 +49,7 @@ export class TestMeeting {
     let crashes = 0;
     const { worker, keeper } = this.worker();
     const member = new WorkerMember(worker, {
-      ...this.#options,
+      ...this.founding,
       hostKey: role === "host" ? this.#hostKey : undefined,
       previous: undefined,
       events: {
@@ -78,6 +76,14 @@ export class TestMeeting {
       },
       crashes: () => crashes,
     };
+  }
+
+  /** Connects a device of another make: it gets the server's news, and makes requests. */
+  outsider(tell: (news: GroupNews) => void): (request: GroupRequest) => void {
+    this.#devices += 1;
+    const number = this.#devices;
+    this.#server.connect(number, tell);
+    return (request) => this.#server.request(number, request);
   }
 
   /** A host, in the group, and a guest whom the host let in. */
@@ -121,37 +127,4 @@ export class TestMeeting {
     };
     return { worker, keeper };
   }
-}
-
-type Constitution = Pick<MemberOptions, "meeting" | "secret" | "constitution" | "digest">;
-
-async function constitution(hostKey: string, nodeKey: string): Promise<Constitution> {
-  const meeting = base64url(crypto.getRandomValues(new Uint8Array(16)));
-  const secret = base64url(crypto.getRandomValues(new Uint8Array(32)));
-  const constitution = JSON.stringify({
-    version: 2,
-    meeting,
-    suite: 0x004e,
-    mode: "lobby",
-    joinBeforeHost: false,
-    hostKey,
-    issuers: [],
-    guests: true,
-    nodeKey,
-    jurisdictions: [],
-    gateways: false,
-    voiceLevel: true,
-    classification: "open",
-    maxMembers: 1000,
-  });
-  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(constitution));
-  return { meeting, secret, constitution, digest: base64url(hash.slice(0, 16)) };
-}
-
-async function keyPair(): Promise<CryptoKeyPair> {
-  return (await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"])) as CryptoKeyPair;
-}
-
-async function text({ publicKey }: CryptoKeyPair): Promise<string> {
-  return base64url(await crypto.subtle.exportKey("raw", publicKey));
 }
