@@ -1,4 +1,5 @@
-//! What stands before TLS: how many connections there may be, and how long one may be idle.
+//! What stands before TLS: how many connections there may be, how long one may be idle, and that
+//! what is said goes out at once.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
@@ -74,6 +75,8 @@ impl Door {
     fn admit(&self, stream: TcpStream) -> io::Result<Guarded<TcpStream>> {
         let source = stream.peer_addr()?.ip();
         let place = self.enter(source).ok_or(io::ErrorKind::ConnectionRefused)?;
+        // News must not wait until the news before it is acknowledged: media overtakes it.
+        stream.set_nodelay(true)?;
         Ok(Guarded::new(stream, place, IDLE))
     }
 }
@@ -185,6 +188,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::net::TcpListener;
 
     use super::*;
 
@@ -224,6 +228,17 @@ mod tests {
 
         let inside = door.inside.lock().unwrap();
         assert_eq!((inside.total, inside.by_network.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_said_goes_out_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (_theirs, accepted) = tokio::join!(client, listener.accept());
+
+        let ours = door(1, 1).admit(accepted.unwrap().0).unwrap();
+
+        assert!(ours.stream.nodelay().unwrap());
     }
 
     #[tokio::test]
