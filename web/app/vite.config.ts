@@ -3,6 +3,7 @@ import { lingui } from "@lingui/vite-plugin";
 import babel from "@rolldown/plugin-babel";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { compress } from "./compress";
 
 const SERVER = "https://localhost:8443";
 
@@ -32,7 +33,13 @@ function budget(): Plugin {
  * the shipped bundle.
  */
 export default defineConfig(({ mode }) => ({
-  plugins: [react(), babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }), lingui(), budget()],
+  plugins: [
+    react(),
+    babel({ plugins: ["@lingui/babel-plugin-lingui-macro"] }),
+    lingui(),
+    budget(),
+    compress(),
+  ],
   css: { modules: { localsConvention: "camelCaseOnly" as const } },
   server: {
     proxy: { "/api": { target: SERVER, secure: false, ws: true, changeOrigin: true } },

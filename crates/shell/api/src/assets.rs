@@ -1,15 +1,23 @@
+mod encoding;
+
 use axum::body::Body;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH,
+    VARY,
 };
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
+use crate::assets::encoding::Encoding;
 use crate::problem::Problem;
 
 /// The built web client. A release build carries it; a development build reads it from the
 /// source tree, so that it can be rebuilt beside a running server.
+///
+/// Beside a file lie its compressed forms, which the build made. Only these files are ever sent
+/// compressed: they hold no secret whose length could be guessed at (BREACH), as an answer of the
+/// API might.
 #[derive(RustEmbed)]
 #[folder = "../../../web/app/dist"]
 struct WebClient;
@@ -21,6 +29,8 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000,
 
 /// Keep it, but ask each time.
 const ASK: HeaderValue = HeaderValue::from_static("no-cache");
+
+const BY_ENCODING: HeaderValue = HeaderValue::from_static("accept-encoding");
 
 /// The page that every view starts from.
 pub(crate) async fn index(headers: HeaderMap) -> Result<Response, Problem> {
@@ -40,18 +50,41 @@ pub(crate) async fn file(
 }
 
 fn serve(path: &str, headers: &HeaderMap) -> Result<Response, Problem> {
-    let file = WebClient::get(path).ok_or(Problem::NotFound)?;
+    if encoding::is_encoded(path) {
+        return Err(Problem::NotFound);
+    }
+    let plain = WebClient::get(path).ok_or(Problem::NotFound)?;
+    let kind = HeaderValue::from_str(&content_type(&plain)).map_err(|_| Problem::Internal)?;
+    let (file, encoding) = smallest(path, plain, headers);
+    // Of the form that is sent: another form has other bytes.
     let tag = etag(&file)?;
     let cache = if path.starts_with(HASHED) { FOREVER } else { ASK };
     let mut response = if is_known(headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let kind = HeaderValue::from_str(&content_type(&file)).map_err(|_| Problem::Internal)?;
-        ([(CONTENT_TYPE, kind)], Body::from(file.data)).into_response()
+        let mut response = ([(CONTENT_TYPE, kind)], Body::from(file.data)).into_response();
+        if let Some(encoding) = encoding {
+            response.headers_mut().insert(CONTENT_ENCODING, encoding.name());
+        }
+        response
     };
     response.headers_mut().insert(CACHE_CONTROL, cache);
     response.headers_mut().insert(ETAG, tag);
+    response.headers_mut().insert(VARY, BY_ENCODING);
     Ok(response)
+}
+
+/// The smallest form of a file that the client takes.
+fn smallest(
+    path: &str,
+    plain: EmbeddedFile,
+    headers: &HeaderMap,
+) -> (EmbeddedFile, Option<Encoding>) {
+    let encoded = encoding::accepted(headers).into_iter().find_map(|encoding| {
+        let file = WebClient::get(&format!("{path}{}", encoding.suffix()))?;
+        Some((file, Some(encoding)))
+    });
+    encoded.unwrap_or((plain, None))
 }
 
 fn etag(file: &EmbeddedFile) -> Result<HeaderValue, Problem> {

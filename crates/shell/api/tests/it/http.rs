@@ -297,6 +297,67 @@ async fn the_page_is_served_for_each_view_and_asked_for_again_each_time() {
     assert_eq!(server.ask(request).await.0, StatusCode::OK);
 }
 
+impl Server {
+    /// Asks for a file, or for a page, as a client that takes these encodings.
+    async fn fetch(&self, path: &str, takes: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let request = Request::get(path).header("accept-encoding", takes);
+        self.ask(request.body(Body::empty()).unwrap()).await
+    }
+}
+
+#[tokio::test]
+async fn files_are_sent_in_the_smallest_form_that_the_client_takes() {
+    let server = Server::new().await;
+    let (_, plain_headers, plain) = server.get("/").await;
+    assert!(!plain_headers.contains_key("content-encoding"));
+    assert_eq!(plain_headers["vary"], "accept-encoding");
+
+    let mut tags = vec![plain_headers["etag"].clone()];
+    for (takes, encoding) in [("gzip, deflate, br", "br"), ("gzip", "gzip")] {
+        let (status, headers, body) = server.fetch("/m/abc", takes).await;
+        assert_eq!(status, StatusCode::OK);
+        assert_eq!(headers["content-encoding"], encoding);
+        assert_eq!(headers["content-type"], "text/html; charset=utf-8");
+        assert_eq!(headers["vary"], "accept-encoding");
+        assert_eq!(headers["cache-control"], "no-cache");
+        assert!(body.len() < plain.len(), "{encoding}");
+
+        let mut request = Request::get("/").header("accept-encoding", takes);
+        request = request.header("if-none-match", headers["etag"].clone());
+        let (status, again, body) = server.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!((status, body.len()), (StatusCode::NOT_MODIFIED, 0));
+        assert_eq!(again["vary"], "accept-encoding");
+        tags.push(headers["etag"].clone());
+    }
+    tags.sort_by(|a, b| a.as_bytes().cmp(b.as_bytes()));
+    tags.dedup();
+    assert_eq!(tags.len(), 3, "each form has a tag of its own");
+
+    for takes in ["identity", "br;q=0", "deflate"] {
+        let (_, headers, body) = server.fetch("/", takes).await;
+        assert!(!headers.contains_key("content-encoding"), "{takes}");
+        assert_eq!(body, plain, "{takes}");
+    }
+    assert_problem(&server.get("/index.html.br").await, 404, "notFound");
+}
+
+#[tokio::test]
+async fn answers_of_the_api_are_never_compressed() {
+    let server = Server::new().await;
+    server.create(new_meeting(&server).to_string()).await;
+
+    for path in
+        ["/api/v1/server", "/api/v1/openapi.json", "/api/v1/meetings/AAECAwQFBgcICQoLDA0ODw"]
+    {
+        let request = Request::get(path)
+            .header("accept-encoding", "br, gzip")
+            .header("authorization", format!("Bearer {}", token(1)));
+        let (status, headers, _) = server.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(status, StatusCode::OK, "{path}");
+        assert!(!headers.contains_key("content-encoding"), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn no_path_leads_out_of_the_web_client() {
     let server = Server::new().await;
