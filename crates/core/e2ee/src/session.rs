@@ -261,7 +261,7 @@ impl Session {
     /// Opens a frame that came in the slot of `expected`.
     ///
     /// After a removal senders change keys at once, so a frame may be quicker than the commit that
-    /// it needs: one of a later epoch may be held for 250 ms and tried once more.
+    /// it needs: one of a later epoch may be held for a moment and tried again.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ export class FrameBook {
   readonly #dropped = new Map<string, number>();
   readonly #sealing = { audio: new CostBook(), video: new CostBook() };
   readonly #opening = { audio: new CostBook(), video: new CostBook() };
+  readonly #droppedOf = new Map<number, Map<string, number>>();
 
   /** A frame was sealed and handed on in so many milliseconds. */
   sealed(kind: FrameKind, ms: number, clearBytes: number, sealedBytes: number): void {
@@ -24,8 +25,13 @@ export class FrameBook {
     this.#opening[kind].add(ms, clearBytes, sealedBytes);
   }
 
-  dropped(why: string): void {
+  /** `leaf` is whose frames the slot carries, if it carries anybody's. */
+  dropped(why: string, leaf: number | undefined): void {
     count(this.#dropped, why);
+    if (leaf === undefined) return;
+    const ofLeaf = this.#droppedOf.get(leaf) ?? new Map<string, number>();
+    this.#droppedOf.set(leaf, ofLeaf);
+    count(ofLeaf, why);
   }
 
   counts(): FrameCounts {
@@ -36,6 +42,9 @@ export class FrameBook {
       opened: opening.audio.frames + opening.video.frames,
       notSealed: Object.fromEntries(this.#notSealed),
       dropped: Object.fromEntries(this.#dropped),
+      droppedOf: Object.fromEntries(
+        [...this.#droppedOf].map(([leaf, dropped]) => [leaf, Object.fromEntries(dropped)]),
+      ),
       sealing,
       opening,
     };

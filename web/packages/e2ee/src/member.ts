@@ -67,6 +67,8 @@ export interface FrameCounts {
   readonly notSealed: Readonly<Record<string, number>>;
   /** Not opened, so not played. */
   readonly dropped: Readonly<Record<string, number>>;
+  /** Those of `dropped` that came in a slot that carries somebody, by that one's leaf. */
+  readonly droppedOf: Readonly<Record<number, Readonly<Record<string, number>>>>;
   readonly sealing: FrameCosts;
   readonly opening: FrameCosts;
 }

@@ -27,10 +27,11 @@ export interface Transformer {
 }
 
 /**
- * How long a frame waits for the news that explains it: news travels by another way than media, and
- * may be the slower of the two.
+ * How long a frame waits for the news that explains it. News travels by another way than media: a
+ * packet of it that is lost on the way comes nearly half a second late, one that is lost twice less
+ * than a second.
  */
-const HOLD_MS = 250;
+const HOLD_MS = 1000;
 
 /** How often a publisher is asked for a key frame at most. */
 const KEY_FRAME_EVERY_MS = 1000;
@@ -44,8 +45,11 @@ const MAY_PASS: ReadonlySet<string> = new Set([
   "wrongTrack",
 ]);
 
-/** Dropped without a gap: what the slot carried before, and what came twice, as probes do. */
-const IN_NOBODYS_WAY: ReadonlySet<string> = new Set(["earlier", "replayed"]);
+/**
+ * Dropped without a gap: what the slot carried before, what came twice, as probes do, and the last
+ * that somebody sent who was removed.
+ */
+const IN_NOBODYS_WAY: ReadonlySet<string> = new Set(["earlier", "replayed", "revoked"]);
 
 /** Connects a transformer to the keys. */
 export function attach(keeper: KeyKeeper, transformer: Transformer): void {
@@ -111,7 +115,7 @@ function opening(keeper: KeyKeeper, slot: SlotRef, transformer: Transformer): Tr
       mayHold = opened.frame !== undefined;
     }
     if (!opened.frame) {
-      keeper.frames.dropped(opened.why);
+      keeper.frames.dropped(opened.why, keeper.slots.carried(slot)?.leaf);
       if (!IN_NOBODYS_WAY.has(opened.why)) lacksFrames = true;
       return;
     }
@@ -137,10 +141,10 @@ function tryToOpen(
   if (opened.frame || !["noSlot", "wrongLeaf", "wrongTrack"].includes(opened.why)) return opened;
   // The last frames of whom the slot carried before are in nobody's way.
   const before = keeper.slots.carriedBefore(slot);
-  if (before && keeper.open(before.leaf, before.source, mediaType, sealed).frame) {
-    return { frame: undefined, why: "earlier" };
-  }
-  return opened;
+  if (!before) return opened;
+  const late = keeper.open(before.leaf, before.source, mediaType, sealed);
+  if (late.frame) return { frame: undefined, why: "earlier" };
+  return MAY_PASS.has(late.why) ? opened : late;
 }
 
 /** What the browser says; where it says nothing, what is negotiated: Opus and VP8. */

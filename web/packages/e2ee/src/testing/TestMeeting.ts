@@ -90,12 +90,18 @@ export class TestMeeting {
   async pair(): Promise<[TestDevice, TestDevice]> {
     const host = this.join("Hana", "host");
     await this.clock.until(() => host.view().state === "inGroup");
-    const guest = this.join("Gil", "guest");
+    return [host, await this.letIn(host, "Gil")];
+  }
+
+  /** One more guest, whom the host lets in. */
+  async letIn(host: TestDevice, name: string): Promise<TestDevice> {
+    const guest = this.join(name, "guest");
     const knock = await this.clock.until(() => host.view().knocks[0]);
+    const before = host.view().people.length;
     host.member.command({ type: "admit", knocker: knock.knocker });
     await this.clock.until(() => guest.view().state === "inGroup");
-    await this.clock.until(() => host.view().people.length === 2);
-    return [host, guest];
+    await this.clock.until(() => host.view().people.length === before + 1);
+    return guest;
   }
 
   /** What the worker's script sets up, in this thread; messages are copied as browsers do. */
