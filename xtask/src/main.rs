@@ -48,6 +48,8 @@ enum Command {
     Run(run::Args),
     /// Takes the pictures of every view that the documents show.
     Screenshots,
+    /// Lets people talk over a bad network while others come and go; figures on standard output.
+    Soak(web::Soak),
     /// Runs the tests: all of them, or the suites named.
     Test(test::Args),
     /// Checks the rules of the architecture alone.
@@ -79,6 +81,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fix => fix::run(&root).map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Screenshots => web::screenshots(&root).map(|()| ExitCode::SUCCESS),
+        Command::Soak(args) => web::soak(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Test(args) => test::run(&root, &args),
         Command::Tidy => tidy::run(&root).map(|()| ExitCode::SUCCESS),
         Command::Tools => tools::run(&root).map(|()| ExitCode::SUCCESS),

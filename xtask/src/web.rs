@@ -19,6 +19,14 @@ pub(crate) enum Bench {
     Join,
 }
 
+/// Arguments of `cargo xtask soak`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Soak {
+    /// For how long, not counting how long it takes to begin.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
+    minutes: u16,
+}
+
 /// Takes the pictures that the documents show.
 pub(crate) fn screenshots(root: &Path) -> anyhow::Result<()> {
     process::run(&mut browser_script(root, "screenshots")?)
@@ -29,6 +37,12 @@ pub(crate) fn bench(root: &Path, bench: Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Join => process::run(&mut browser_script(root, "bench:join")?),
     }
+}
+
+/// Runs the tests of a bad network for longer, in real browsers.
+pub(crate) fn soak(root: &Path, args: &Soak) -> anyhow::Result<()> {
+    let mut script = browser_script(root, "soak")?;
+    process::run(script.args(["--", "--minutes"]).arg(args.minutes.to_string()))
 }
 
 /// A script of the browser tests' package, with all it needs built and installed.

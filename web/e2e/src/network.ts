@@ -1,10 +1,13 @@
 /**
- * A network of its own for a server, so that a test can cut it or make it narrow. It needs root.
+ * A network of its own for a server, so that a test can cut it, make it narrow or make it bad. It
+ * needs root.
  * @module
  */
 
 import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
+
+import { type Carried, RoughLink, type Roughness } from "./roughLink.ts";
 
 let made = 0;
 
@@ -20,6 +23,8 @@ export class Network {
   }
 
   readonly #cable: string;
+  readonly #nearAddress: string;
+  #roughLink: RoughLink | undefined;
 
   private constructor() {
     made += 1;
@@ -28,25 +33,41 @@ export class Network {
     // Others on this machine may test at the same time: one of many networks, by chance.
     const subnet = `10.213.${randomInt(256)}`;
     const first = 4 * randomInt(64);
+    this.#nearAddress = `${subnet}.${first + 1}`;
     this.address = `${subnet}.${first + 2}`;
-    const far = `${this.#cable}b`;
-    ip("netns", "add", this.name);
-    try {
-      ip("link", "add", this.#cable, "type", "veth", "peer", "name", far, "netns", this.name);
-      ip("addr", "add", `${subnet}.${first + 1}/30`, "dev", this.#cable);
-      ip("link", "set", this.#cable, "up");
-      ip("-n", this.name, "addr", "add", `${this.address}/30`, "dev", far);
-      ip("-n", this.name, "link", "set", far, "up");
-      ip("-n", this.name, "link", "set", "lo", "up");
-    } catch (error) {
-      this.remove();
-      throw error;
-    }
   }
 
-  /** Lays a network. */
-  static lay(): Network {
-    return new Network();
+  /** Lays a network: with a good cable, unless told how bad it is to be. */
+  static async lay(roughness?: Roughness): Promise<Network> {
+    const network = new Network();
+    ip("netns", "add", network.name);
+    try {
+      await network.#join(roughness);
+    } catch (error) {
+      await network.remove();
+      throw error;
+    }
+    return network;
+  }
+
+  async #join(roughness: Roughness | undefined): Promise<void> {
+    const [near, far] = [this.#cable, this.#farEnd];
+    if (roughness === undefined) {
+      ip("link", "add", near, "type", "veth", "peer", "name", far, "netns", this.name);
+    } else {
+      this.#roughLink = await RoughLink.lay(near, far, roughness);
+      ip("link", "set", far, "netns", this.name);
+    }
+    ip("addr", "add", `${this.#nearAddress}/30`, "dev", near);
+    ip("link", "set", near, "up");
+    ip("-n", this.name, "addr", "add", `${this.address}/30`, "dev", far);
+    ip("-n", this.name, "link", "set", far, "up");
+    ip("-n", this.name, "link", "set", "lo", "up");
+  }
+
+  /** What a bad cable has carried and lost so far; a good one does not count. */
+  get carried(): Carried | undefined {
+    return this.#roughLink?.carried;
   }
 
   /** Nothing passes, and neither end is told. */
@@ -71,7 +92,8 @@ export class Network {
   }
 
   /** Takes it away; what runs in it loses its network. */
-  remove(): void {
+  async remove(): Promise<void> {
+    await this.#roughLink?.remove();
     ip("netns", "del", this.name);
   }
 
@@ -83,10 +105,14 @@ export class Network {
     }
   }
 
+  get #farEnd(): string {
+    return `${this.#cable}b`;
+  }
+
   /** The server's end first. */
   #ends(): readonly (readonly [readonly string[], string])[] {
     return [
-      [["-n", this.name], `${this.#cable}b`],
+      [["-n", this.name], this.#farEnd],
       [[], this.#cable],
     ];
   }

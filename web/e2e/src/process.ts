@@ -38,7 +38,11 @@ export class Child {
     if (stdout !== null) createInterface(stdout).on("line", (line) => this.lines.push(line));
     if (stderr !== null) createInterface(stderr).on("line", (line) => this.errors.push(line));
     this.ended = new Promise((resolve, reject) => {
-      this.#process.once("error", reject);
+      this.#process.once("error", (error) => {
+        this.#isOver = true;
+        this.errors.push(error.message);
+        reject(error);
+      });
       this.#process.once("exit", (code, signal) => {
         this.#isOver = true;
         resolve(code ?? signal ?? 0);

@@ -7,6 +7,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, type Failure, type Outcome, sayEnd, sayOutcome } from "./report.ts";
+import type { Roughness } from "./roughLink.ts";
 import { Stage } from "./stage.ts";
 import { World } from "./world.ts";
 
@@ -17,6 +18,8 @@ export const OUT = join(import.meta.dirname, "../out");
 export interface TestOptions {
   /** The longest it may take; three minutes unless told otherwise. */
   readonly timeoutMs?: number;
+  /** How often it is tried at most: twice unless told otherwise. */
+  readonly attempts?: number;
   /** Why it cannot run on this machine, if so. It then counts as skipped. */
   readonly skip?: (world: World) => Promise<string | undefined> | string | undefined;
 }
@@ -43,15 +46,19 @@ export function test(
   TESTS.push({ name, run, ...options });
 }
 
-/** Runs the registered tests whose names contain one of `filters`; returns the exit code. */
-export async function run(filters: readonly string[]): Promise<number> {
+/**
+ * Runs the registered tests whose names contain one of `filters`; returns the exit code.
+ *
+ * @param roughness - how bad the network is that tests may use, if it is not to be a good one.
+ */
+export async function run(filters: readonly string[], roughness?: Roughness): Promise<number> {
   mkdirSync(OUT, { recursive: true });
   const wanted = filters.map((filter) => filter.toLowerCase());
   const chosen = TESTS.filter(
     ({ name }) =>
       wanted.length === 0 || wanted.some((filter) => name.toLowerCase().includes(filter)),
   );
-  const world = new World();
+  const world = await World.create(roughness);
   endWhenAsked(world);
   const outcomes: Outcome[] = [];
   try {
@@ -85,7 +92,7 @@ function endWhenAsked(world: World): void {
 }
 
 /**
- * Runs a test; once more with browsers and a server of its own if it failed. That is said: it
+ * Runs a test; once more, as a rule, with browsers and a server of its own if it failed. That is said: it
  * must not stop a landing, and must not go unseen.
  */
 async function perform(test: Test, world: World): Promise<Outcome> {
@@ -109,7 +116,7 @@ async function perform(test: Test, world: World): Promise<Outcome> {
       return { name, outcome: "passed", seconds: seconds(), failures, notes };
     }
     failures.push(attempt.failure);
-    if (failures.length === 2 || attempt.isFinal) {
+    if (failures.length === (test.attempts ?? 2) || attempt.isFinal) {
       return { name, outcome: "failed", seconds: seconds(), failures, notes };
     }
     await world.renew();

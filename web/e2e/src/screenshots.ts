@@ -40,7 +40,7 @@ const CAST = [
 ] as const;
 
 const wanted = process.argv.slice(2);
-const world = new World();
+const world = await World.create();
 mkdirSync(FOLDER, { recursive: true });
 try {
   for (const [width, height] of SIZES) await takeAll(width, height);

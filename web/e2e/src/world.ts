@@ -6,6 +6,7 @@
 import { Chromium, type ChromiumOptions } from "./chromium.ts";
 import { Firefox } from "./firefox.ts";
 import { Network } from "./network.ts";
+import type { Roughness } from "./roughLink.ts";
 import { Server } from "./server.ts";
 import type { Tab, TabOptions } from "./tab.ts";
 
@@ -32,12 +33,16 @@ export class World {
    */
   readonly network: Network | string;
 
-  constructor() {
-    try {
-      this.network = Network.lay();
-    } catch (error) {
-      this.network = `no network namespace here: ${String(error).split("\n")[0]}`;
-    }
+  private constructor(network: Network | string) {
+    this.network = network;
+  }
+
+  /** Makes a world whose network is good, unless told how bad it is to be. */
+  static async create(roughness?: Roughness): Promise<World> {
+    const network = await Network.lay(roughness).catch(
+      (error: unknown) => `no network namespace here: ${String(error).split("\n")[0]}`,
+    );
+    return new World(network);
   }
 
   /**
@@ -95,7 +100,7 @@ export class World {
 
   async close(): Promise<void> {
     await this.renew();
-    if (this.network instanceof Network) this.network.remove();
+    if (this.network instanceof Network) await this.network.remove();
   }
 }
 

@@ -1,0 +1,86 @@
+/**
+ * Finds where pictures stood still, as the person in front of them sees it.
+ * @module
+ */
+
+import type { Tab } from "./tab.ts";
+
+/** A time without a new frame of somebody's camera. */
+export interface Gap {
+  /** Whose picture stood still: the accessible name of the tile. */
+  readonly name: string;
+  /** When the last frame before it was shown: milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly ms: number;
+}
+
+/** What {@link watchPictures} leaves in the page. */
+interface GapBook {
+  /** The gaps so far, those that go on included. */
+  gaps(): Gap[];
+}
+
+declare global {
+  var conclaveGaps: GapBook;
+}
+
+/** The gaps that a page has seen since it was opened with {@link watchPictures}. */
+export function gaps(tab: Tab): Promise<Gap[]> {
+  return tab.evaluate(() => conclaveGaps.gaps());
+}
+
+/** Runs in the page, before its scripts. It must not refer to anything outside itself. */
+export function watchPictures(): void {
+  /** Shorter ones are of no interest. */
+  const leastMs = 200;
+  /** From frame to frame of the cameras that tests paint. */
+  const frameMs = 1000 / 15;
+  const shownAt = new Map<string, number>();
+  const found: Gap[] = [];
+
+  const gap = (name: string, from: number, ms: number): Gap => ({
+    name,
+    sinceMs: performance.timeOrigin + from,
+    ms: Math.round(ms),
+  });
+
+  /** `missed` frames were shown while the page was too busy to be told of each. */
+  const noteFrame = (name: string, missed: number) => {
+    const now = performance.now();
+    const before = shownAt.get(name);
+    shownAt.set(name, now);
+    if (before === undefined) return;
+    const ms = now - before - missed * frameMs;
+    if (ms >= leastMs) found.push(gap(name, before, ms));
+  };
+
+  const watch = (video: HTMLVideoElement) => {
+    let presented = 0;
+    const note = (_: number, { presentedFrames }: VideoFrameCallbackMetadata) => {
+      const name = video.closest('[data-testid="tile"]')?.getAttribute("aria-label");
+      const missed = presented === 0 ? 0 : Math.max(0, presentedFrames - presented - 1);
+      presented = presentedFrames;
+      if (name) noteFrame(name, missed);
+      video.requestVideoFrameCallback(note);
+    };
+    video.requestVideoFrameCallback(note);
+  };
+
+  const watched = new WeakSet<HTMLVideoElement>();
+  setInterval(() => {
+    const tiles = '[data-testid="tile"][data-kind="camera"] video';
+    for (const video of document.querySelectorAll<HTMLVideoElement>(tiles)) {
+      if (watched.has(video)) continue;
+      watched.add(video);
+      watch(video);
+    }
+  }, 100);
+
+  globalThis.conclaveGaps = {
+    gaps: () => {
+      const now = performance.now();
+      const open = [...shownAt].filter(([, at]) => now - at >= leastMs);
+      return [...found, ...open.map(([name, at]) => gap(name, at, now - at))];
+    },
+  };
+}

@@ -1,0 +1,89 @@
+"""Joins two network interfaces by a bad line: it loses some packets and delays the others.
+
+    roughLink.py NEAR FAR LOSS DELAY_MS JITTER_MS
+
+makes both interfaces, which last as long as it runs. It treats all packets alike, whatever they
+carry, in each direction on its own: each is lost with the probability LOSS, or arrives DELAY_MS to
+DELAY_MS + JITTER_MS later, evenly distributed. None overtakes another, as in a queue.
+
+It prints "ready", and then each second how many packets it took and lost: {"taken": 9, "lost": 1}.
+"""
+
+import collections
+import fcntl
+import json
+import os
+import random
+import select
+import struct
+import sys
+import time
+
+# From linux/if_tun.h: packets of IP alone, with no header before them.
+TUNSETIFF = 0x400454CA
+IFF_TUN = 0x0001
+IFF_NO_PI = 0x1000
+
+# The most packets taken from an interface in a row, so that the other gets its turn.
+BURST = 64
+
+
+def make_interface(name):
+    interface = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    fcntl.ioctl(interface, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TUN | IFF_NO_PI))
+    return interface
+
+
+class Direction:
+    def __init__(self, source, target, loss, delay, jitter):
+        self.source, self.target = source, target
+        self.loss, self.delay, self.jitter = loss, delay, jitter
+        self.waiting = collections.deque()
+        self.newest_due = 0.0
+        self.taken = self.lost = 0
+
+    def take(self, now):
+        for _ in range(BURST):
+            try:
+                packet = os.read(self.source, 65535)
+            except BlockingIOError:
+                return
+            self.taken += 1
+            if random.random() < self.loss:
+                self.lost += 1
+                continue
+            due = now + self.delay + self.jitter * random.random()
+            self.newest_due = max(self.newest_due, due)
+            self.waiting.append((self.newest_due, packet))
+
+    def deliver(self, now):
+        while self.waiting and self.waiting[0][0] <= now:
+            try:
+                os.write(self.target, self.waiting.popleft()[1])
+            except OSError:
+                # The interface is down: what comes then is nobody's.
+                pass
+
+
+def main():
+    near, far = (make_interface(name) for name in sys.argv[1:3])
+    loss, delay, jitter = float(sys.argv[3]), float(sys.argv[4]) / 1e3, float(sys.argv[5]) / 1e3
+    ways = [Direction(*ends, loss, delay, jitter) for ends in ((near, far), (far, near))]
+    print("ready", flush=True)
+    report_at = time.monotonic() + 1
+    while True:
+        dues = [way.waiting[0][0] for way in ways if way.waiting]
+        patience = min([*dues, report_at]) - time.monotonic()
+        ready, _, _ = select.select([near, far], [], [], max(0, patience))
+        now = time.monotonic()
+        for way in ways:
+            if way.source in ready:
+                way.take(now)
+            way.deliver(now)
+        if now >= report_at:
+            counts = {what: sum(getattr(way, what) for way in ways) for what in ("taken", "lost")}
+            print(json.dumps(counts), flush=True)
+            report_at = now + 1
+
+
+main()

@@ -1,0 +1,67 @@
+/**
+ * A line that loses and delays packets: two network interfaces and a process that carries packets
+ * between them. It needs root, and Python for the system call that Node does not have.
+ * @module
+ */
+
+import { join } from "node:path";
+
+import { Child } from "./process.ts";
+import { until } from "./until.ts";
+
+/** How a line treats the packets of each direction, whatever they carry. */
+export interface Roughness {
+  /** The share of packets that is lost, from 0 to 1. */
+  readonly loss: number;
+  /** How long each packet takes at least. */
+  readonly delayMs: number;
+  /** How much longer it takes at most: by chance, evenly distributed. */
+  readonly jitterMs: number;
+}
+
+/** Packets that a line took, and lost, since it was laid. */
+export interface Carried {
+  readonly taken: number;
+  readonly lost: number;
+}
+
+/** A bad line. */
+export class RoughLink {
+  readonly #child: Child;
+
+  private constructor(child: Child) {
+    this.#child = child;
+  }
+
+  /** Makes two interfaces of these names, without addresses, and a line between them. */
+  static async lay(near: string, far: string, roughness: Roughness): Promise<RoughLink> {
+    const { loss, delayMs, jitterMs } = roughness;
+    const script = join(import.meta.dirname, "roughLink.py");
+    const child = new Child("python3", [
+      script,
+      ...[near, far],
+      ...[loss, delayMs, jitterMs].map(String),
+    ]);
+    const link = new RoughLink(child);
+    try {
+      await until("a bad line", () => {
+        if (child.isOver) throw new Error(child.errors.at(-1));
+        return child.lines.includes("ready");
+      });
+    } catch (error) {
+      await link.remove();
+      throw error;
+    }
+    return link;
+  }
+
+  /** As of the last second. */
+  get carried(): Carried {
+    const newest = this.#child.lines.at(-1);
+    return newest?.startsWith("{") ? JSON.parse(newest) : { taken: 0, lost: 0 };
+  }
+
+  async remove(): Promise<void> {
+    await this.#child.stop();
+  }
+}

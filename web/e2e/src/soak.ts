@@ -1,0 +1,44 @@
+/**
+ * The same as the tests of a bad network, for longer: `node src/soak.ts [--minutes 10]`. It leaves
+ * its figures in `out/soak.json`, too.
+ * @module
+ */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { COUPLES, check, endure, type Findings, inWords, ROUGH } from "./endurance.ts";
+import { OUT, run, test } from "./runner.ts";
+
+/** Beside the turns: people come, and visitors take their leave. */
+const SLACK_MS = 180_000;
+
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
+const minutes = Number(values.minutes);
+if (!(minutes >= 2)) throw new Error("it takes two minutes at least");
+
+const seconds = (minutes * 60) / COUPLES.length;
+// Turns of about half a minute.
+const turns = 4 * Math.max(1, Math.round(seconds / 120));
+const found: Findings[] = [];
+
+for (const couples of COUPLES) {
+  const names = couples.map((browsers) => browsers.join(" with ")).join(", ");
+  test(
+    `for ${seconds} s, joins and leaves do not disturb those who stay: ${names}`,
+    async (stage) => {
+      const findings = await endure(stage, couples, { turns, turnS: seconds / turns });
+      found.push(findings);
+      for (const line of inWords(findings)) stage.note(line);
+      check(findings);
+    },
+    { timeoutMs: seconds * 1000 + SLACK_MS, attempts: 1 },
+  );
+}
+
+const code = await run([], ROUGH);
+const json = JSON.stringify(found, null, 2);
+writeFileSync(join(OUT, "soak.json"), `${json}\n`);
+process.stdout.write(`${json}\n`);
+process.exit(code);
