@@ -1,18 +1,14 @@
 import { COUPLES, check, endure, inWords } from "../src/endurance.ts";
 import { test } from "../src/runner.ts";
 
-for (const couples of COUPLES) {
-  const [first, second] = couples.map((browsers) => browsers.join(" with "));
+for (const browsers of COUPLES) {
   test(
-    `joins and leaves do not disturb those who stay, at 2 % loss with jitter: ${first}, ${second}`,
+    `joins and leaves do not disturb ${browsers.join(" and ")} who stay, at 2 % loss with jitter`,
     async (stage) => {
-      const findings = await endure(stage, couples, { turns: 4, turnS: 30 });
+      const findings = await endure(stage, browsers, 80);
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },
-    {
-      timeoutMs: 300_000,
-      skip: ({ network }) => (typeof network === "string" ? network : undefined),
-    },
+    { skip: ({ network }) => (typeof network === "string" ? network : undefined) },
   );
 }

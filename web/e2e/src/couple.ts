@@ -17,6 +17,9 @@ import { pause, until } from "./until.ts";
 /** How long a visitor stays after it came in. */
 const STAY_MS = 1500;
 
+/** The longest that the place of someone who vanished may be kept. */
+const PLACE_GONE_MS = 60_000;
+
 /** Frames that each opens before anything is measured. */
 const WARM_UP_FRAMES = 300;
 
@@ -64,20 +67,14 @@ export class Couple {
   }
 
   /** Lets two people come to a new meeting. */
-  static async meet(
-    stage: Stage,
-    server: Server,
-    browsers: Browsers,
-    names: readonly [string, string],
-  ): Promise<Couple> {
+  static async meet(stage: Stage, server: Server, browsers: Browsers): Promise<Couple> {
     const link = await createMeeting(server);
     // Large enough for two layers, small enough for a machine of two cores.
     const camera = { cameraSize: [640, 360], size: [700, 500] } as const;
     const options = { ...camera, initScripts: [watchPictures] };
-    const [first, second] = names;
     const people = [
-      await Person.enter(stage, browsers[0], link, { name: first, colour: "red", ...options }),
-      await Person.enter(stage, browsers[1], link, { name: second, colour: "blue", ...options }),
+      await Person.enter(stage, browsers[0], link, { name: "Ada", colour: "red", ...options }),
+      await Person.enter(stage, browsers[1], link, { name: "Ben", colour: "blue", ...options }),
     ] as const;
     return new Couple(browsers, people, link);
   }
@@ -95,28 +92,32 @@ export class Couple {
   }
 
   /**
-   * Until that time of `performance.now()`, people come and leave again, one at a time. The first
-   * one vanishes instead of taking leave: the server keeps its place for some seconds.
+   * For so long, people come and leave again, one at a time. The first one vanishes instead of
+   * taking leave: the server keeps its place for some seconds. Returns how long it took until all
+   * were gone.
    */
-  async isVisited(stage: Stage, untilMs: number): Promise<void> {
+  async isVisited(stage: Stage, ms: number): Promise<number> {
+    const began = performance.now();
     await this.#turn(true, async () => {
       let visits = 0;
-      while (performance.now() < untilMs) {
+      while (performance.now() < began + ms) {
         const visitor = stage.bot(this.#link, { args: ["--tiles", "2"] });
         await visitor.isIn({ everyMs: 100 });
         await pause(STAY_MS);
         visits += 1;
         await (visits === 1 ? visitor.kill() : visitor.leave());
       }
-      await Promise.all(this.#people.map((person) => person.countsPeople(2)));
+      const alone = { timeoutMs: PLACE_GONE_MS };
+      await Promise.all(this.#people.map((person) => person.countsPeople(2, alone)));
       return visits;
     });
+    return performance.now() - began;
   }
 
   /** As long as that takes, nobody comes. */
-  async isLeftInPeace(meanwhile: Promise<void>): Promise<void> {
+  async isLeftInPeace(meanwhile: () => Promise<void>): Promise<void> {
     await this.#turn(false, async () => {
-      await meanwhile;
+      await meanwhile();
       return 0;
     });
   }
