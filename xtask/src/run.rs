@@ -32,6 +32,9 @@ pub(crate) struct Args {
 pub(crate) enum Profile {
     /// Quick to build.
     Debug,
+    /// As the Rust tests have it, with the features of dependencies that only tests ask for. After
+    /// those tests nothing is left to build; without them it takes long.
+    Tests,
     /// What is shipped.
     Release,
 }
@@ -44,7 +47,7 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<()> {
     node.install_packages(root)?;
     web::build(root, &node)?;
     let profile = if args.release { Profile::Release } else { Profile::Debug };
-    let binary = build_server(root, profile)?;
+    let binary = build_binary(root, SERVER, profile)?;
 
     let mut server = Server::start(&binary, &process::target_dir(root).join("run"), args)?;
     let url = format!("https://localhost:{}", args.port);
@@ -60,26 +63,43 @@ pub(crate) fn build(root: &Path) -> anyhow::Result<()> {
     let node = Node::install(root)?;
     node.install_packages(root)?;
     web::build(root, &node)?;
-    let binary = build_server(root, Profile::Release)?;
+    let binary = build_binary(root, SERVER, Profile::Release)?;
     println!("{}", binary.display());
     Ok(())
 }
 
-/// Builds the server and returns where its binary lies.
-pub(crate) fn build_server(root: &Path, profile: Profile) -> anyhow::Result<PathBuf> {
-    println!("building the server (the first time takes some minutes)");
+/// The package of the server, and the name of its binary.
+pub(crate) const SERVER: &str = "conclave";
+
+/// Builds a package's binary of the same name and returns where it lies.
+pub(crate) fn build_binary(
+    root: &Path,
+    package: &str,
+    profile: Profile,
+) -> anyhow::Result<PathBuf> {
+    println!("building {package} (the first time takes some minutes)");
     let mut command = process::cargo(root);
-    command.args(["build", "--locked", "--package", "conclave"]);
+    command.args(["build", "--locked"]);
     let folder = match profile {
-        Profile::Debug => "debug",
+        Profile::Debug => {
+            command.args(["--package", package]);
+            "debug"
+        }
+        Profile::Tests => {
+            command.args(TESTED_PACKAGES).args(["--tests", "--bins"]);
+            "debug"
+        }
         Profile::Release => {
-            command.arg("--release");
+            command.args(["--package", package, "--release"]);
             "release"
         }
     };
     process::run(&mut command)?;
-    Ok(process::target_dir(root).join(folder).join("conclave"))
+    Ok(process::target_dir(root).join(folder).join(package))
 }
+
+/// What the Rust tests are of. The tool of the WebAssembly build has no tests, and is built apart.
+pub(crate) const TESTED_PACKAGES: [&str; 3] = ["--workspace", "--exclude", "xtask-bindgen"];
 
 fn invitation(url: &str, host: &str, guest: &str) -> String {
     format!(

@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
+use crate::run::{self, Profile};
 use crate::step::Steps;
 use crate::tools::Node;
 use crate::{process, wasm, web};
@@ -64,10 +65,16 @@ impl Suite {
         self.script().map_or(Ok(true), |script| web::has_browser_script(root, script))
     }
 
-    fn run(self, root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
+    /// `profile` is of the binaries that browsers and scenarios are run against.
+    fn run(
+        self,
+        root: &Path,
+        profile: Profile,
+        filters: &[String],
+    ) -> anyhow::Result<(Counts, bool)> {
         match self.script() {
-            Some(script) if self == Self::Hostile => hostile(root, script, filters),
-            Some(script) => browser(root, script, filters),
+            Some(script) if self == Self::Hostile => hostile(root, script, profile, filters),
+            Some(script) => browser(root, script, profile, filters),
             None if self == Self::Rust => rust(root, filters),
             None => vitest(root, filters),
         }
@@ -90,12 +97,14 @@ pub(crate) fn run(root: &Path, args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
 
+    let profile = if suites.contains(&Suite::Rust) { Profile::Tests } else { Profile::Debug };
+
     let mut steps = Steps::default();
     let mut total = Counts::default();
     for suite in suites {
         steps.run(suite.name(), || {
             let mut counts = Counts::default();
-            let outcome = suite.run(root, &args.filters);
+            let outcome = suite.run(root, profile, &args.filters);
             if let Ok((counted, _)) = &outcome {
                 counts = *counted;
             }
@@ -172,9 +181,8 @@ impl Counts {
 fn rust(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     web::make_place(root)?;
     let mut command = process::cargo(root);
-    // The tool of the WebAssembly build has no tests, and is built apart.
-    command.args(["test", "--workspace", "--exclude", "xtask-bindgen", "--locked"]);
-    command.args(["--no-fail-fast", "--"]).args(filters);
+    command.arg("test").args(run::TESTED_PACKAGES);
+    command.args(["--locked", "--no-fail-fast", "--"]).args(filters);
     if std::env::var_os("CONCLAVE_FUZZ_SECONDS").is_none() {
         command.env("CONCLAVE_FUZZ_SECONDS", "10");
     }
@@ -215,8 +223,13 @@ fn vitest_counts(report: &serde_json::Value) -> Counts {
     }
 }
 
-fn browser(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
-    let mut command = web::browser_script(root, script)?;
+fn browser(
+    root: &Path,
+    script: &str,
+    profile: Profile,
+    filters: &[String],
+) -> anyhow::Result<(Counts, bool)> {
+    let mut command = web::browser_script(root, script, profile)?;
     command.arg("--").args(filters);
     let mut counts = Counts::default();
     let succeeded = follow(&mut command, |line| {
@@ -232,17 +245,20 @@ fn browser(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Cou
 
 /// The scenarios against member sessions in virtual time, then those against real browsers. A filter
 /// names scenarios of either kind.
-fn hostile(root: &Path, script: &str, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
-    let mut command = process::cargo(root);
-    command.args(["run", "--quiet", "--locked", "--package", "conclave-hostile", "--"]);
-    command.args(filters);
+fn hostile(
+    root: &Path,
+    script: &str,
+    profile: Profile,
+    filters: &[String],
+) -> anyhow::Result<(Counts, bool)> {
+    let binary = run::build_binary(root, "conclave-hostile", profile)?;
     let mut counts = Counts::default();
-    let held = follow(&mut command, |line| {
+    let held = follow(Command::new(binary).args(filters).current_dir(root), |line| {
         if is_plain_count(line) {
             counts = Counts::in_line(line);
         }
     })?;
-    let (in_browsers, also) = browser(root, script, filters)?;
+    let (in_browsers, also) = browser(root, script, profile, filters)?;
     counts += in_browsers;
     Ok((counts, held && also))
 }

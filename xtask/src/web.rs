@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
+use crate::run::Profile;
 use crate::tools::{self, Node};
 use crate::{process, run, wasm};
 
@@ -29,29 +30,33 @@ pub(crate) struct Soak {
 
 /// Takes the pictures that the documents show.
 pub(crate) fn screenshots(root: &Path) -> anyhow::Result<()> {
-    process::run(&mut browser_script(root, "screenshots")?)
+    process::run(&mut browser_script(root, "screenshots", Profile::Debug)?)
 }
 
 /// Runs a measurement in real browsers.
 pub(crate) fn bench(root: &Path, bench: Bench) -> anyhow::Result<()> {
     match bench {
-        Bench::Join => process::run(&mut browser_script(root, "bench:join")?),
+        Bench::Join => process::run(&mut browser_script(root, "bench:join", Profile::Debug)?),
     }
 }
 
 /// Runs the tests of a bad network for longer, in real browsers.
 pub(crate) fn soak(root: &Path, args: &Soak) -> anyhow::Result<()> {
-    let mut script = browser_script(root, "soak")?;
+    let mut script = browser_script(root, "soak", Profile::Debug)?;
     process::run(script.args(["--", "--minutes"]).arg(args.minutes.to_string()))
 }
 
 /// A script of the browser tests' package, with all it needs built and installed.
-pub(crate) fn browser_script(root: &Path, script: &str) -> anyhow::Result<Command> {
+pub(crate) fn browser_script(
+    root: &Path,
+    script: &str,
+    profile: Profile,
+) -> anyhow::Result<Command> {
     let node = Node::install(root)?;
     node.install_packages(root)?;
     let browsers = tools::browsers()?;
     build(root, &node)?;
-    let binary = run::build_server(root, run::Profile::Debug)?;
+    let binary = run::build_binary(root, run::SERVER, profile)?;
     let mut command = node.npm(&root.join("web"));
     command.args(["run", "--silent", script, "--workspace", "@conclave/e2e"]);
     command.env("CONCLAVE_BINARY", binary);
