@@ -7,7 +7,7 @@ use anyhow::anyhow;
 
 use crate::step::Steps;
 use crate::tools::Node;
-use crate::{claims, process, tidy, tools, translations, wasm, web, wire};
+use crate::{claims, licences, process, tidy, tools, translations, wasm, web, wire};
 
 /// Runs every check, also after one has failed, and prints how long each took.
 pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
@@ -24,6 +24,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<ExitCode> {
     steps.run("tidy", || tidy::check(root));
     steps.run("claims", || claims::check(root));
     steps.run("deny", || deny(root));
+    steps.run("licences", || licences::check(root));
     steps.run("wasm", || wasm::build(root).map(|()| String::new()));
     let with_node = |check: &dyn Fn(&Node) -> anyhow::Result<String>| {
         check(node.as_ref().ok_or_else(|| anyhow!("Node is missing"))?)

@@ -8,6 +8,7 @@
 mod check;
 mod claims;
 mod fix;
+mod licences;
 mod process;
 mod run;
 mod step;

@@ -16,6 +16,8 @@ use crate::{process, run, wasm};
 /// What can be measured.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
+    /// What end-to-end encryption costs in the browser: time, processor and bytes of each frame.
+    Frames,
     /// From the click on Join to the first decoded frame, beside two pages connected directly.
     Join,
 }
@@ -35,9 +37,11 @@ pub(crate) fn screenshots(root: &Path) -> anyhow::Result<()> {
 
 /// Runs a measurement in real browsers.
 pub(crate) fn bench(root: &Path, bench: Bench) -> anyhow::Result<()> {
-    match bench {
-        Bench::Join => process::run(&mut browser_script(root, "bench:join", Profile::Debug)?),
-    }
+    let script = match bench {
+        Bench::Frames => "bench:frames",
+        Bench::Join => "bench:join",
+    };
+    process::run(&mut browser_script(root, script, Profile::Debug)?)
 }
 
 /// Runs the tests of a bad network for longer, in real browsers.

@@ -42,13 +42,14 @@ export class Firefox {
     this.#browser = browser;
   }
 
-  static async launch(): Promise<Firefox> {
+  /** Starts it, with these preferences beside those of every test. */
+  static async launch(preferences: Readonly<Record<string, unknown>> = {}): Promise<Firefox> {
     const browser = await puppeteer.launch({
       browser: "firefox",
       executablePath: EXECUTABLE,
       headless: true,
       acceptInsecureCerts: true,
-      extraPrefsFirefox: PREFERENCES,
+      extraPrefsFirefox: { ...PREFERENCES, ...preferences },
       timeout: 120_000,
       protocolTimeout: 120_000,
     });
