@@ -14,7 +14,7 @@ export const LIMIT_AUDIO_BYTES = 20;
 
 /**
  * What the suite forces on a frame of sound, where that is more: the tag of AES-256-GCM whole, and
- * of the header (RFC 9605 section 4.3) a byte of lengths, two of the key id (leaf and epoch) and two
+ * of the header (RFC 9605 section 4.3) a byte of lengths, two of the key id (of leaves 1 to 255) and two
  * of the counter, which the 256th frame of an epoch needs: after five seconds.
  */
 export const FORCED_AUDIO_BYTES = 16 + 1 + 2 + 2;
