@@ -1,18 +1,28 @@
 mod allowance;
+mod bounded;
 mod connection;
 
 use std::net::IpAddr;
 
-use axum::extract::State;
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use conclave_wire::LIMITS;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::problem::Problem;
 use crate::router::{ApiState, Source};
+use crate::signal::bounded::{Bounded, READ_AT_ONCE};
+
+/// A signalling socket. Before each message, it is told how long that may be.
+type Socket<S = TokioIo<Upgraded>> = WebSocketStream<Bounded<S>>;
 
 /// Signalling of one client, and the messages of the meeting's group: JSON text frames over a WebSocket, the message types of the
 /// protocol's `ClientMessage` and `ServerMessage`.
@@ -30,16 +40,31 @@ use crate::router::{ApiState, Source};
 pub(crate) async fn signal(
     State(api): State<ApiState>,
     Source(source): Source,
-    headers: HeaderMap,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    mut request: Request,
 ) -> Result<Response, Problem> {
-    let upgrade =
-        upgrade.map_err(|rejection| Problem::BadRequest { detail: rejection.body_text() })?;
-    check(&api, source, &headers)?;
-    Ok(upgrade
-        .max_message_size(LIMITS.frame_bytes)
-        .max_frame_size(LIMITS.frame_bytes)
-        .on_upgrade(move |socket| connection::run(socket, api, source)))
+    let response = create_response_with_body(&request, Body::empty)
+        .map_err(|error| Problem::BadRequest { detail: error.to_string() })?;
+    check(&api, source, request.headers())?;
+    let upgrade = request.extensions_mut().remove::<OnUpgrade>().ok_or(Problem::Internal)?;
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                let socket = socket(TokioIo::new(upgraded)).await;
+                connection::run(socket, api, source).await;
+            }
+            Err(error) => tracing::debug!(%error, "a client is gone before it could signal"),
+        }
+    });
+    Ok(response)
+}
+
+/// Speaks WebSocket on a transport, as the server.
+async fn socket<S: AsyncRead + AsyncWrite + Unpin>(transport: S) -> Socket<S> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_AT_ONCE)
+        .max_message_size(Some(LIMITS.frame_bytes))
+        .max_frame_size(Some(LIMITS.frame_bytes));
+    WebSocketStream::from_raw_socket(Bounded::new(transport), Role::Server, Some(config)).await
 }
 
 fn check(api: &ApiState, source: IpAddr, headers: &HeaderMap) -> Result<(), Problem> {

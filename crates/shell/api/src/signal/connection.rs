@@ -3,22 +3,28 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use conclave_call_proto::{ConnectionId, ResumeProof};
 use conclave_model::{MeetingId, TokenHash};
 use conclave_wire::{
     ClientMessage, ErrorCode, LIMITS, PROTOCOL_VERSION, ServerMessage, decode_client_message,
 };
+use futures_util::{SinkExt as _, StreamExt as _};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use tokio::io::AsyncReadExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use crate::call_task::{CallCommand, Enter, How, sleep_until};
 use crate::outgoing::{Frame, Incoming, Load, Outgoing, encode};
 use crate::router::ApiState;
+use crate::signal::Socket;
 use crate::signal::allowance::{
     FRAME_FRESH, FRAME_GREETED, largest_at_door, may_be_so_large, weight,
 };
+use crate::signal::bounded::READ_AT_ONCE;
 use crate::token;
 
 /// How often the server asks whether the client is there.
@@ -50,7 +56,7 @@ const BURST: NonZeroU32 = NonZeroU32::new(240).unwrap();
 const STRIKES: u32 = 20;
 
 /// Talks with one client until either side is done.
-pub(crate) async fn run(mut socket: WebSocket, api: ApiState, source: IpAddr) {
+pub(crate) async fn run(mut socket: Socket, api: ApiState, source: IpAddr) {
     let (outgoing, incoming) = Outgoing::new();
     let mut connection = Connection {
         id: api.calls.new_connection(),
@@ -126,13 +132,14 @@ enum Step {
 }
 
 impl Connection {
-    async fn talk(&mut self, socket: &mut WebSocket, mut queue: mpsc::Receiver<Frame>) {
+    async fn talk(&mut self, socket: &mut Socket, mut queue: mpsc::Receiver<Frame>) {
         let mut draining = self.api.calls.subscribe_draining();
         let mut pings = tokio::time::interval(PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut heard = Instant::now();
 
         loop {
+            socket.get_mut().allow(self.largest_frame());
             let step = tokio::select! {
                 biased;
                 () = drained(&mut draining) => {
@@ -155,8 +162,11 @@ impl Connection {
                     }
                     step
                 }
-                frame = socket.recv() => {
+                frame = socket.next() => {
                     heard = Instant::now();
+                    if matches!(frame, Some(Ok(Message::Text(_) | Message::Binary(_)))) {
+                        socket.get_mut().begin_message();
+                    }
                     self.take(frame).await
                 }
                 // The call broke: the client finds its place again in the next one.
@@ -203,7 +213,7 @@ impl Connection {
     }
 
     /// Handles what came from the socket.
-    async fn take(&mut self, frame: Option<Result<Message, axum::Error>>) -> Step {
+    async fn take(&mut self, frame: Option<Result<Message, tungstenite::Error>>) -> Step {
         match frame {
             None => Step::Gone,
             // A frame above the limit ends here too: what follows it cannot be told apart.
@@ -211,7 +221,7 @@ impl Connection {
                 tracing::debug!(%error, "a signalling connection broke");
                 Step::End(self::error(ErrorCode::BadMessage, "the frame cannot be read", true))
             }
-            Some(Ok(Message::Close(_))) => Step::Gone,
+            Some(Ok(Message::Close(_) | Message::Frame(_))) => Step::Gone,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => match self.limiter.check() {
                 Ok(()) => Step::Quiet,
                 Err(_) => self.strike(ErrorCode::RateLimited, "too many frames"),
@@ -392,15 +402,19 @@ impl Connection {
     }
 }
 
-async fn send(socket: &mut WebSocket, text: Utf8Bytes) -> Step {
+async fn send(socket: &mut Socket, text: Utf8Bytes) -> Step {
     send_frame(socket, Message::Text(text)).await
 }
 
 /// Sends a frame. A client that takes nothing is gone: nothing else is done for it meanwhile.
-async fn send_frame(socket: &mut WebSocket, frame: Message) -> Step {
+async fn send_frame(socket: &mut Socket, frame: Message) -> Step {
     let len = match &frame {
         Message::Text(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
-        Message::Binary(_) | Message::Close(_) | Message::Ping(_) | Message::Pong(_) => 0,
+        Message::Binary(_)
+        | Message::Close(_)
+        | Message::Frame(_)
+        | Message::Ping(_)
+        | Message::Pong(_) => 0,
     };
     let within = SEND_WITHIN + Duration::from_secs((len / SLOWEST).into());
     match tokio::time::timeout(within, socket.send(frame)).await {
@@ -416,15 +430,21 @@ async fn drained(draining: &mut watch::Receiver<bool>) {
 }
 
 /// Says a last word and closes. Waits for the client's side, so that the word arrives.
-async fn close(socket: &mut WebSocket, last: Option<Utf8Bytes>) {
+async fn close(socket: &mut Socket, last: Option<Utf8Bytes>) {
     let farewell = async {
         if let Some(text) = last {
             socket.send(Message::Text(text)).await?;
         }
-        let frame = CloseFrame { code: close_code::NORMAL, reason: Utf8Bytes::default() };
+        let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
         socket.send(Message::Close(Some(frame))).await?;
-        while let Some(Ok(_)) = socket.recv().await {}
-        Ok::<(), axum::Error>(())
+        while let Some(Ok(_)) = socket.next().await {}
+        if socket.get_ref().is_exceeded() {
+            // Who is still speaking would be cut off by the system before it hears the word.
+            let transport = socket.get_mut().inner_mut();
+            let mut unread = [0; READ_AT_ONCE];
+            while transport.read(&mut unread).await? > 0 {}
+        }
+        Ok::<(), tungstenite::Error>(())
     };
     // It is over either way.
     let _ = tokio::time::timeout(CLOSE_WITHIN, farewell).await;
