@@ -14,7 +14,7 @@ use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use conclave_api::{ApiConfig, Calls, CallsConfig, Identity, Patience};
 use conclave_sfu::{Running, ShardHandle};
 use conclave_store::{SqliteStore, Store};
-use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log};
+use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log, watch_panics};
 use hyper_util::rt::TokioTimer;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -97,6 +97,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     }
     init_log(&log_config(&settings))?;
     let metrics = Metrics::install(env!("CARGO_PKG_VERSION"))?;
+    watch_panics();
     let mut signals = Signals::new()?;
 
     let server = Server::start(&settings, metrics).await?;

@@ -6,6 +6,7 @@ use conclave_commit_rules::{GroupView, Role};
 use conclave_mls_view::ViewError;
 use sha2::{Digest as _, Sha256};
 
+use crate::guard;
 use crate::log::Log;
 use crate::message::CommitHash;
 use crate::public_group::PublicState;
@@ -69,8 +70,9 @@ impl Group {
     /// The state has changed.
     pub(crate) fn refresh(&mut self) {
         // A state whose members cannot be read does not come about: the rules refuse them.
-        if let Ok(view) = self.state.view(0, BTreeMap::new()) {
-            self.view = view;
+        match guard::call(|| self.state.view(0, BTreeMap::new())) {
+            Ok(Ok(view)) => self.view = view,
+            Ok(Err(_)) | Err(_) => self.state.give_up(),
         }
         self.tree = None;
         self.all_ready = false;

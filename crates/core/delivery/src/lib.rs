@@ -7,10 +7,12 @@
 //! and `clippy.toml` beside this crate keeps the types out that could.
 //!
 //! Sans-IO: time is an argument, messages come and go as values. The library alone looks at the
-//! system's clock, for lifetimes.
+//! system's clock, for lifetimes. Should it panic on what a device sent, that message is refused and
+//! the group is as it was.
 
 mod gate;
 mod group;
+mod guard;
 mod key;
 mod limits;
 mod lobby;
@@ -19,10 +21,12 @@ mod message;
 mod order;
 mod pace;
 mod public_group;
+mod refusal;
 mod removal;
 mod service;
 mod signal;
 mod snapshot;
+mod split_welcome;
 mod storage;
 mod verdict;
 
@@ -34,7 +38,7 @@ pub use limits::{
     MAX_WELCOME_LEN, NACK_WINDOW, RETURN_WITHIN, VANISH_AFTER,
 };
 pub use message::{CommitHash, Gate, Input, Output, RequestRefusal, ToDevice};
-pub use public_group::{CommitRefusal, FoundRefusal};
+pub use refusal::{CommitRefusal, FoundRefusal};
 pub use service::DeliveryService;
 pub use signal::{NotRequest, news, request};
 pub use snapshot::{RestoreError, Snapshot};

@@ -3,7 +3,7 @@ use std::time::Instant;
 
 use conclave_model::ParticipantId;
 
-use crate::public_group::{CommitRefusal, FoundRefusal};
+use crate::refusal::{CommitRefusal, FoundRefusal};
 
 /// The SHA-256 of a commit's bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

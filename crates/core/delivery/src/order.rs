@@ -11,10 +11,10 @@ use crate::limits::{
 };
 use crate::log;
 use crate::message::{CommitHash, RequestRefusal, ToDevice};
-use crate::public_group::{
-    CommitRefusal, FoundRefusal, Judged, PackageRef, PublicState, SplitWelcome, leaf_of,
-};
+use crate::public_group::{Judged, PackageRef, PublicState, leaf_of};
+use crate::refusal::{CommitRefusal, FoundRefusal};
 use crate::service::{DeliveryService, EntryState};
+use crate::split_welcome::SplitWelcome;
 use crate::verdict::{Before, Slot};
 
 /// A commit that may take effect, with all that belongs to it.

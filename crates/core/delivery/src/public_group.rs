@@ -2,14 +2,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use conclave_commit_rules::{
-    Accepted, Constitution, CredentialId, GroupView, IdentityCheck, LeafView, Refusal, UpdateClock,
-    check,
+    Accepted, Constitution, CredentialId, GroupView, IdentityCheck, LeafView, UpdateClock, check,
 };
 use conclave_mls_view::{
     ViewError, commit_view, group_view, is_server_removal, key_package_view, read_context, suite_of,
 };
 use openmls::group::{GroupId, QueuedProposal, StagedCommit};
-use openmls::messages::EncryptedGroupSecrets;
 use openmls::prelude::tls_codec::{DeserializeBytes as _, Serialize as _};
 use openmls::prelude::{
     BasicCredential, ContentType, ExternalProposal, ExternalSender, KeyPackageIn, LeafNodeIndex,
@@ -19,15 +17,22 @@ use openmls::prelude::{
 };
 use openmls_rust_crypto::RustCrypto;
 
+use crate::guard;
 use crate::key::ProposalKey;
 use crate::limits::MAX_PAST_EPOCHS;
+use crate::refusal::{CommitRefusal, FoundRefusal};
 use crate::storage::{PublicStorage, Stored};
 
 /// One group as it looks from outside: tree, context and what is proposed.
+///
+/// Here foreign bytes meet the library, so here its panics end: who reads is told that the bytes
+/// are malformed, and who changes the group that nothing was changed.
 pub(crate) struct PublicState {
     group: PublicGroup,
     storage: PublicStorage,
     crypto: RustCrypto,
+    /// A change failed half-way, and no state can be read that the group could go on from.
+    lost: bool,
 }
 
 /// A commit that keeps to the rules, not yet in effect.
@@ -46,6 +51,12 @@ pub(crate) struct Judged {
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct PackageRef(Vec<u8>);
 
+impl PackageRef {
+    pub(crate) fn new(reference: &[u8]) -> Self {
+        Self(reference.to_vec())
+    }
+}
+
 /// What a key package says, its signatures verified.
 #[derive(Clone, Debug)]
 pub(crate) struct Package {
@@ -56,6 +67,16 @@ pub(crate) struct Package {
 impl PublicState {
     /// Begins to follow a group that was just founded.
     pub(crate) fn found(
+        constitution: &Constitution,
+        server: &ProposalKey,
+        group_info: &[u8],
+        tree: &[u8],
+    ) -> Result<Self, FoundRefusal> {
+        guard::call(|| Self::read_founded(constitution, server, group_info, tree))
+            .unwrap_or(Err(FoundRefusal::Malformed))
+    }
+
+    fn read_founded(
         constitution: &Constitution,
         server: &ProposalKey,
         group_info: &[u8],
@@ -72,7 +93,7 @@ impl PublicState {
         let (group, _) =
             PublicGroup::from_external(&crypto, &storage, tree, info, ProposalStore::new())
                 .map_err(|_| FoundRefusal::Invalid)?;
-        let state = Self { group, storage, crypto };
+        let state = Self { group, storage, crypto, lost: false };
 
         let context = state.group.group_context();
         let (founded_on, _) = read_context(context.extensions())
@@ -95,9 +116,10 @@ impl PublicState {
     /// Goes on from what was stored.
     pub(crate) fn load(group_id: &[u8], stored: Stored) -> Option<Self> {
         let storage = PublicStorage::new(stored);
-        let group = PublicGroup::load(&storage, &GroupId::from_slice(group_id)).ok()??;
+        let id = GroupId::from_slice(group_id);
+        let group = guard::call(|| PublicGroup::load(&storage, &id)).ok()?.ok()??;
         let is_same = group.group_id().as_slice() == group_id;
-        is_same.then(|| Self { group, storage, crypto: RustCrypto::default() })
+        is_same.then(|| Self { group, storage, crypto: RustCrypto::default(), lost: false })
     }
 
     pub(crate) fn stored(&self) -> Stored {
@@ -120,8 +142,18 @@ impl PublicState {
         servers.and_then(|senders| senders.first()) == Some(&ours)
     }
 
+    /// Notes that the group cannot go on.
+    pub(crate) const fn give_up(&mut self) {
+        self.lost = true;
+    }
+
+    /// Whether the group cannot go on. What it says then is not to be used.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     pub(crate) fn tree(&self) -> Option<Vec<u8>> {
-        self.group.export_ratchet_tree().tls_serialize_detached().ok()
+        guard::call(|| self.group.export_ratchet_tree().tls_serialize_detached().ok()).ok()?
     }
 
     fn proposals(&self) -> Vec<QueuedProposal> {
@@ -145,6 +177,10 @@ impl PublicState {
 
     /// Checks a commit by the library and by the rules, as far as one can who is no member.
     pub(crate) fn judge(&self, bytes: &[u8], view: &GroupView) -> Result<Judged, CommitRefusal> {
+        guard::call(|| self.read_commit(bytes, view)).unwrap_or(Err(CommitRefusal::Malformed))
+    }
+
+    fn read_commit(&self, bytes: &[u8], view: &GroupView) -> Result<Judged, CommitRefusal> {
         let message = parse_protocol_message(bytes).ok_or(CommitRefusal::Malformed)?;
         let ProtocolMessage::PublicMessage(public) = &message else {
             return Err(CommitRefusal::Malformed);
@@ -188,6 +224,10 @@ impl PublicState {
 
     /// Whether a description is of the group as it will be after a commit, signed by its committer.
     pub(crate) fn describes(&self, group_info: &[u8], judged: &Judged) -> bool {
+        guard::call(|| self.is_described(group_info, judged)).unwrap_or(false)
+    }
+
+    fn is_described(&self, group_info: &[u8], judged: &Judged) -> bool {
         let Some(info) = parse_group_info(group_info) else { return false };
         let leaf = match judged.committer {
             Some(index) => judged
@@ -207,12 +247,19 @@ impl PublicState {
 
     /// Puts a commit into effect.
     pub(crate) fn merge(&mut self, judged: Judged) -> Option<Accepted> {
-        self.group.merge_commit(&self.storage, judged.staged).ok()?;
-        Some(judged.accepted)
+        let Judged { staged, accepted, .. } = judged;
+        self.change(|group, storage| group.merge_commit(storage, staged).ok())?;
+        Some(accepted)
     }
 
     /// Proposes to remove a leaf, as the group's external sender.
     pub(crate) fn propose_removal(&mut self, leaf: u32, key: &ProposalKey) -> Option<Vec<u8>> {
+        let (bytes, queued) = guard::call(|| self.make_removal(leaf, key)).ok()??;
+        self.change(|group, storage| group.add_proposal(storage, queued).ok())?;
+        Some(bytes)
+    }
+
+    fn make_removal(&self, leaf: u32, key: &ProposalKey) -> Option<(Vec<u8>, QueuedProposal)> {
         #[expect(clippy::disallowed_types, reason = "it names the type of an error only")]
         type Provider = openmls_rust_crypto::OpenMlsRustCrypto;
         let message = ExternalProposal::new_remove::<Provider>(
@@ -229,15 +276,31 @@ impl PublicState {
         let ProcessedMessageContent::ProposalMessage(queued) = processed.into_content() else {
             return None;
         };
-        self.group.add_proposal(&self.storage, *queued).ok()?;
-        Some(bytes)
+        Some((bytes, *queued))
+    }
+
+    /// Changes the group. A change that fails or panics half-way has changed nothing: the group is
+    /// read anew from what was stored before. If that fails too, the group [is
+    /// lost](Self::is_lost).
+    fn change<T>(
+        &mut self,
+        change: impl FnOnce(&mut PublicGroup, &PublicStorage) -> Option<T>,
+    ) -> Option<T> {
+        let before = self.stored();
+        let changed = guard::call(|| change(&mut self.group, &self.storage)).ok().flatten();
+        if changed.is_none() {
+            match Self::load(self.group_id(), before) {
+                Some(state) => *self = state,
+                None => self.give_up(),
+            }
+        }
+        changed
     }
 
     /// The epoch of a member's encrypted message that members can still read.
     pub(crate) fn message_epoch(&self, bytes: &[u8]) -> Option<u64> {
-        let ProtocolMessage::PrivateMessage(private) = parse_protocol_message(bytes)? else {
-            return None;
-        };
+        let message = guard::call(|| parse_protocol_message(bytes)).ok()??;
+        let ProtocolMessage::PrivateMessage(private) = message else { return None };
         let (sent_in, now) = (private.epoch().as_u64(), self.epoch());
         let is_current = private.content_type() == ContentType::Application
             && private.group_id() == self.group.group_id()
@@ -246,15 +309,16 @@ impl PublicState {
     }
 
     fn reference(&self, package: &openmls::prelude::KeyPackage) -> Option<PackageRef> {
-        package.hash_ref(&self.crypto).ok().map(|found| PackageRef(found.as_slice().to_vec()))
+        package.hash_ref(&self.crypto).ok().map(|found| PackageRef::new(found.as_slice()))
     }
 
     /// Verifies a signature of a leaf.
     pub(crate) fn verify_leaf(&self, leaf: u32, statement: &[u8], signature: &[u8]) -> bool {
+        let scheme = SignatureScheme::ED25519;
         self.group.leaf(LeafNodeIndex::new(leaf)).is_some_and(|leaf| {
             let key = leaf.signature_key().as_slice();
-            let scheme = SignatureScheme::ED25519;
-            self.crypto.verify_signature(scheme, statement, key, signature).is_ok()
+            let verify = || self.crypto.verify_signature(scheme, statement, key, signature);
+            guard::call(verify).is_ok_and(|verified| verified.is_ok())
         })
     }
 }
@@ -275,7 +339,8 @@ fn hidden(_: &LeafView) -> IdentityCheck {
 
 /// The epoch that a commit says it was made in.
 pub(crate) fn commit_epoch(bytes: &[u8]) -> Option<u64> {
-    parse_protocol_message(bytes).map(|message| message.epoch().as_u64())
+    let message = guard::call(|| parse_protocol_message(bytes)).ok()??;
+    Some(message.epoch().as_u64())
 }
 
 fn parse_protocol_message(bytes: &[u8]) -> Option<ProtocolMessage> {
@@ -289,6 +354,10 @@ fn parse_group_info(bytes: &[u8]) -> Option<VerifiableGroupInfo> {
 
 /// Reads what someone knocks with, without a group: signatures, lifetime, suite, host proof.
 pub(crate) fn read_package(constitution: &Constitution, bytes: &[u8]) -> Option<Package> {
+    guard::call(|| verify_package(constitution, bytes)).ok()?
+}
+
+fn verify_package(constitution: &Constitution, bytes: &[u8]) -> Option<Package> {
     let crypto = RustCrypto::default();
     let package = KeyPackageIn::tls_deserialize_exact_bytes(bytes)
         .ok()?
@@ -298,61 +367,8 @@ pub(crate) fn read_package(constitution: &Constitution, bytes: &[u8]) -> Option<
     if view.suite != constitution.suite || !view.capable {
         return None;
     }
-    let reference = PackageRef(package.hash_ref(&crypto).ok()?.as_slice().to_vec());
+    let reference = PackageRef::new(package.hash_ref(&crypto).ok()?.as_slice());
     Some(Package { reference, leaf: view.leaf })
-}
-
-/// A Welcome taken apart (RFC 9420 section 12.4.3.1), so that each newcomer gets its own part only.
-pub(crate) struct SplitWelcome {
-    /// Version, wire format and cipher suite.
-    head: Vec<u8>,
-    secrets: Vec<EncryptedGroupSecrets>,
-    /// The encrypted description of the group.
-    rest: Vec<u8>,
-}
-
-impl SplitWelcome {
-    /// Reads it; nothing if it is malformed.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
-        let MlsMessageBodyIn::Welcome(_) =
-            MlsMessageIn::tls_deserialize_exact_bytes(bytes).ok()?.extract()
-        else {
-            return None;
-        };
-        let (head, body) = bytes.split_at_checked(HEAD_LEN)?;
-        let (secrets, rest) = Vec::<EncryptedGroupSecrets>::tls_deserialize_bytes(body).ok()?;
-        let split = Self { head: head.to_vec(), secrets, rest: rest.to_vec() };
-        split.tls_serialize().is_some_and(|same| same == bytes).then_some(split)
-    }
-
-    /// For whom it is. Nothing if somebody is in it twice.
-    pub(crate) fn newcomers(&self) -> Option<BTreeSet<PackageRef>> {
-        let found: BTreeSet<_> = self.secrets.iter().map(reference_of).collect();
-        (found.len() == self.secrets.len()).then_some(found)
-    }
-
-    /// The part of one newcomer.
-    pub(crate) fn for_one(&self, newcomer: &PackageRef) -> Option<Vec<u8>> {
-        let own = self.secrets.iter().filter(|one| reference_of(one) == *newcomer);
-        let own = Self {
-            head: self.head.clone(),
-            secrets: own.cloned().collect(),
-            rest: self.rest.clone(),
-        };
-        own.tls_serialize()
-    }
-
-    fn tls_serialize(&self) -> Option<Vec<u8>> {
-        let secrets = self.secrets.tls_serialize_detached().ok()?;
-        Some([self.head.as_slice(), &secrets, &self.rest].concat())
-    }
-}
-
-/// Protocol version, wire format, cipher suite: two bytes each.
-const HEAD_LEN: usize = 6;
-
-fn reference_of(secrets: &EncryptedGroupSecrets) -> PackageRef {
-    PackageRef(secrets.new_member().as_slice().to_vec())
 }
 
 /// Whose leaf has a credential.
@@ -360,69 +376,5 @@ pub(crate) fn leaf_of(view: &GroupView, credential: &CredentialId) -> Option<u32
     view.leaves.iter().find(|(_, leaf)| leaf.credential == *credential).map(|(index, _)| *index)
 }
 
-/// Why a commit does not take effect.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum CommitRefusal {
-    /// Another commit was first: take that in and make this one anew.
-    #[error("another commit was first")]
-    Epoch,
-    /// The description of the group after it is missing, of another state, or not the committer's.
-    #[error("the commit comes without a description of what it leads to")]
-    GroupInfo,
-    /// The library cannot authenticate or apply it.
-    #[error("the commit is not valid")]
-    Invalid,
-    /// It is no commit, or too long.
-    #[error("the commit is malformed")]
-    Malformed,
-    /// There is no group yet.
-    #[error("there is no group yet")]
-    NoGroup,
-    /// It adds someone who does not knock (any more).
-    #[error("someone was added who is not in the lobby")]
-    NotKnocking,
-    /// It is of another group.
-    #[error("the commit is of another group")]
-    OtherGroup,
-    /// It breaks a rule of the meeting.
-    #[error("the commit breaks the meeting's rules: {0}")]
-    Rule(Refusal),
-    /// Its sender is another than the one who brings it.
-    #[error("the commit is another's")]
-    Sender,
-    /// Adds follow each other too quickly, or its sender commits too often: try again soon.
-    #[error("commits follow each other too quickly")]
-    TooSoon,
-    /// Nobody has confirmed the committer's previous commit yet: try again soon.
-    #[error("the previous commit is not confirmed yet")]
-    Unconfirmed,
-    /// Someone in it is not like a meeting's member.
-    #[error(transparent)]
-    View(ViewError),
-    /// The Welcome is missing, superfluous or for others than those added.
-    #[error("the Welcome is not for those whom the commit adds")]
-    Welcome,
-}
-
-/// Why a group is not founded.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum FoundRefusal {
-    /// There is one already, or this device tries too often: discard this, and knock.
-    #[error("the meeting has a group already")]
-    Exists,
-    /// Signatures or tree are wrong, or somebody else is in it.
-    #[error("the group is not valid")]
-    Invalid,
-    /// It cannot be read, or is too long.
-    #[error("the group is malformed")]
-    Malformed,
-    /// The meeting waits for its host.
-    #[error("the meeting waits for its host")]
-    NotHost,
-    /// It is of another meeting, policy, cipher suite or server.
-    #[error("the group is another meeting's")]
-    OtherMeeting,
-    /// Its context or founder is not like a meeting's.
-    #[error(transparent)]
-    View(ViewError),
-}
+#[cfg(test)]
+mod tests;

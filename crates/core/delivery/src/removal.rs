@@ -37,4 +37,23 @@ impl DeliveryService {
             }
         }
     }
+
+    /// Where the group cannot go on, everybody comes in anew, into another.
+    pub(crate) fn drop_lost_group(&mut self) {
+        if !self.group.as_ref().is_some_and(|group| group.state.is_lost()) {
+            return;
+        }
+        self.group = None;
+        self.dirty = true;
+        self.devices.retain(|_, device| device.connected);
+        for device in self.devices.values_mut() {
+            device.leaf = None;
+            device.ready = None;
+            device.entry = None;
+        }
+        let all: Vec<_> = self.devices.keys().copied().collect();
+        for who in all {
+            self.knock_again(who);
+        }
+    }
 }

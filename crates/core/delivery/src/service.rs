@@ -144,6 +144,7 @@ impl DeliveryService {
         self.judge_slot();
         self.notice_vanished();
         self.pursue_removals();
+        self.drop_lost_group();
         self.relay_knocks();
         self.move_gates();
         self.announce_ready();

@@ -161,7 +161,9 @@ impl DeliveryService {
         let Some(group) = &mut self.group else { return };
         let Some(slot) = group.slot.take() else { return };
         let before = slot.before;
-        let Some(state) = PublicState::load(group.state.group_id(), before.stored) else { return };
+        let Some(state) = PublicState::load(group.state.group_id(), before.stored) else {
+            return group.state.give_up();
+        };
         group.state = state;
         group.group_info = before.group_info;
         group.updates = before.updates;

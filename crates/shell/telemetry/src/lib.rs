@@ -6,6 +6,8 @@
 
 mod log;
 mod metric;
+mod panics;
 
 pub use log::{LogConfig, LogError, LogFormat, init_log};
 pub use metric::{Metrics, MetricsError};
+pub use panics::watch_panics;
