@@ -25,7 +25,10 @@ pub enum Output {
         participant: ParticipantId,
     },
     /// The group is not what it was: keep a new [snapshot](crate::Call::group_snapshot) over a
-    /// restart soon. Only the newest counts.
+    /// restart, and only then say what follows: [`Close`](Self::Close), [`Release`](Self::Release)
+    /// and [`Send`](Self::Send) wait, in order, also those of later inputs. Who is told that a
+    /// commit is in effect must find it so when the server comes back. The newest snapshot is good
+    /// for all changes before it.
     GroupChanged,
     /// Ask this of the media shard.
     Media(MediaRequest),

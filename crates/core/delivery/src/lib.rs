@@ -41,4 +41,4 @@ pub use message::{CommitHash, Gate, Input, Output, RequestRefusal, ToDevice};
 pub use refusal::{CommitRefusal, FoundRefusal};
 pub use service::DeliveryService;
 pub use signal::{NotRequest, news, request};
-pub use snapshot::{RestoreError, Snapshot};
+pub use snapshot::{LogEntry, RestoreError, Snapshot};

@@ -114,7 +114,8 @@ pub enum Output {
     Gate(Gate),
     /// What hosts decided has changed: see [`DeliveryService::order`](crate::DeliveryService::order).
     Order,
-    /// The public state has changed: take a snapshot and store it.
+    /// The public state has changed: take a snapshot and store it before what follows is sent.
+    /// Gates do not wait for it.
     Persist,
     /// Send something to a device.
     Send {

@@ -154,7 +154,8 @@ impl DeliveryService {
             self.outputs.push_back(Output::Order);
         }
         if std::mem::take(&mut self.dirty) {
-            self.outputs.push_back(Output::Persist);
+            // Nobody is told of what may still be lost.
+            self.outputs.push_front(Output::Persist);
         }
     }
 

@@ -26,11 +26,11 @@ use crate::storage::Stored;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Snapshot {
     version: u16,
-    group_id: Text,
+    group_id: Bytes,
     group: Stored,
-    group_info: Text,
-    log: Vec<SavedEntry>,
-    proposals: BTreeMap<u32, Text>,
+    group_info: Bytes,
+    log: Vec<LogEntry>,
+    proposals: BTreeMap<u32, Bytes>,
     unwanted: BTreeSet<u32>,
     updates: BTreeMap<u32, u64>,
     members: Vec<SavedMember>,
@@ -38,31 +38,62 @@ pub struct Snapshot {
 
 const VERSION: u16 = 2;
 
-/// Bytes as unpadded base64url.
-#[derive(Clone, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-struct Text(String);
+/// Bytes; in JSON, unpadded base64url. Taking a snapshot copies none.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(into = "String", try_from = "String")]
+struct Bytes(Arc<[u8]>);
 
-impl Text {
-    fn new(bytes: &[u8]) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(bytes))
-    }
-
-    fn bytes(&self) -> Result<Vec<u8>, RestoreError> {
-        URL_SAFE_NO_PAD.decode(&self.0).map_err(|_| RestoreError)
-    }
-
-    fn shared(&self) -> Result<Arc<[u8]>, RestoreError> {
-        Ok(self.bytes()?.into())
+impl From<Bytes> for String {
+    fn from(bytes: Bytes) -> Self {
+        URL_SAFE_NO_PAD.encode(bytes.0)
     }
 }
 
+impl TryFrom<String> for Bytes {
+    type Error = RestoreError;
+
+    fn try_from(text: String) -> Result<Self, RestoreError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| RestoreError)?;
+        Ok(Self(bytes.into()))
+    }
+}
+
+/// One commit of a snapshot's log, to be kept by itself: it never changes, and all of them together
+/// are much larger than the rest.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct SavedEntry {
+pub struct LogEntry {
     epoch: u64,
-    proposals: Vec<Text>,
-    commit: Text,
+    proposals: Vec<Bytes>,
+    commit: Bytes,
+}
+
+impl LogEntry {
+    /// The epoch that the commit was made in. Commits follow each other epoch by epoch; after a
+    /// void one, there is another of the same epoch.
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
+    }
+}
+
+impl fmt::Debug for LogEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogEntry").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Takes the log out, oldest first.
+    pub fn take_log(&mut self) -> Vec<LogEntry> {
+        std::mem::take(&mut self.log)
+    }
+
+    /// Puts a log in that was kept by itself, oldest first.
+    #[must_use]
+    pub fn with_log(mut self, log: impl IntoIterator<Item = LogEntry>) -> Self {
+        self.log.extend(log);
+        self
+    }
 }
 
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
@@ -76,11 +107,11 @@ impl DeliveryService {
     /// What to store of the call; nothing as long as it has no group.
     pub fn snapshot(&self) -> Option<Snapshot> {
         let group = self.group.as_ref()?;
-        let texts = |all: &[Arc<[u8]>]| all.iter().map(|bytes| Text::new(bytes)).collect();
-        let log = group.log.entries().map(|entry| SavedEntry {
+        let shared = |bytes: &Arc<[u8]>| Bytes(Arc::clone(bytes));
+        let log = group.log.entries().map(|entry| LogEntry {
             epoch: entry.epoch,
-            proposals: texts(&entry.proposals),
-            commit: Text::new(&entry.commit),
+            proposals: entry.proposals.iter().map(shared).collect(),
+            commit: shared(&entry.commit),
         });
         let members = self
             .devices
@@ -88,11 +119,11 @@ impl DeliveryService {
             .filter_map(|(who, device)| Some(SavedMember { who: *who, leaf: device.leaf? }));
         Some(Snapshot {
             version: VERSION,
-            group_id: Text::new(group.state.group_id()),
+            group_id: Bytes(group.state.group_id().into()),
             group: group.state.stored(),
-            group_info: Text::new(&group.group_info),
+            group_info: shared(&group.group_info),
             log: log.collect(),
-            proposals: group.proposals.iter().map(|(leaf, p)| (*leaf, Text::new(p))).collect(),
+            proposals: group.proposals.iter().map(|(leaf, p)| (*leaf, shared(p))).collect(),
             unwanted: group.unwanted.clone(),
             updates: group.updates.clone(),
             members: members.collect(),
@@ -112,25 +143,25 @@ impl DeliveryService {
         now: Instant,
         now_unix_s: u64,
     ) -> Result<Self, RestoreError> {
-        let group_id = snapshot.group_id.bytes()?;
+        let group_id = &*snapshot.group_id.0;
         let for_meeting = group_id.starts_with(&constitution.meeting);
         if snapshot.version != VERSION || !for_meeting {
             return Err(RestoreError);
         }
-        let state = PublicState::load(&group_id, snapshot.group.clone()).ok_or(RestoreError)?;
+        let state = PublicState::load(group_id, snapshot.group.clone()).ok_or(RestoreError)?;
         let mut group =
-            Group::new(state, snapshot.group_info.shared()?).map_err(|_| RestoreError)?;
+            Group::new(state, Arc::clone(&snapshot.group_info.0)).map_err(|_| RestoreError)?;
         if group.view.constitution != constitution || !group.state.is_proposer(&key) {
             return Err(RestoreError);
         }
         for saved in &snapshot.log {
-            let commit = saved.commit.shared()?;
-            let proposals = saved.proposals.iter().map(Text::shared).collect::<Result<_, _>>()?;
+            let commit = Arc::clone(&saved.commit.0);
+            let proposals = saved.proposals.iter().map(|bytes| Arc::clone(&bytes.0)).collect();
             let hash = CommitHash::of(&commit);
             group.log.push(Entry { epoch: saved.epoch, hash, proposals, commit });
         }
         for (leaf, proposal) in &snapshot.proposals {
-            group.proposals.insert(*leaf, proposal.shared()?);
+            group.proposals.insert(*leaf, Arc::clone(&proposal.0));
         }
         group.unwanted.clone_from(&snapshot.unwanted);
         group.updates.clone_from(&snapshot.updates);

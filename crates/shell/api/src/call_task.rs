@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -80,14 +80,18 @@ pub(crate) async fn run(task: CallTask) {
     let (persisted_sender, mut persisted) = mpsc::unbounded_channel();
     tokio::spawn(keep(meeting, store, keep_queue, persisted_sender));
     let mut draining = calls.subscribe_draining();
-    let mut shell = Shell { connections: HashMap::new(), keeper: keep_sender, media };
+    let mut shell =
+        Shell { connections: HashMap::new(), waiting: VecDeque::new(), keeper: keep_sender, media };
     tracing::info!(call = %id, "call started");
 
     loop {
         let deadline = match shell.drain(&mut call, &mut group).await {
             Next::Wait(deadline) => deadline,
             Next::End => {
-                group.finish().await;
+                while group.keep(&call) {
+                    group.written().await;
+                }
+                shell.say_what_is_kept(group.kept());
                 shell.keep_all(Keep::End).await;
                 if calls.end(meeting, id, &commands) {
                     break;
@@ -98,15 +102,20 @@ pub(crate) async fn run(task: CallTask) {
         let stopping = *draining.borrow_and_update();
         if stopping && shell.connections.is_empty() {
             // Those who were in come back to the next process: their sessions stay.
-            group.finish().await;
-            group.keep(&call);
-            group.finish().await;
+            while group.keep(&call) {
+                group.written().await;
+            }
             shell.keep_all(Keep::Flush).await;
             if calls.end(meeting, id, &commands) {
                 break;
             }
         }
         participants.store(count(call.participants()), Ordering::Relaxed);
+        while group.keep(&call) && shell.waiting.len() >= WAITING {
+            // The store is slow: whoever says something waits, too.
+            group.written().await;
+        }
+        shell.say_what_is_kept(group.kept());
 
         let input = tokio::select! {
             Some(command) = commands.recv() => shell.input(command),
@@ -114,10 +123,7 @@ pub(crate) async fn run(task: CallTask) {
             Some(SessionRecord { participant, token, .. }) = persisted.recv() => {
                 Input::Persisted { participant, token }
             }
-            () = group.due() => {
-                group.keep(&call);
-                continue;
-            }
+            () = group.written() => Input::Timeout,
             Ok(()) = draining.changed() => Input::Timeout,
             () = sleep_until(deadline) => Input::Timeout,
         };
@@ -132,9 +138,14 @@ enum Next {
     End,
 }
 
+/// Things to say that may wait for the store. Reached only if it hangs.
+const WAITING: usize = 1024;
+
 /// A call's hands: connections, keeper and media plane.
 struct Shell {
     connections: HashMap<ConnectionId, Outgoing>,
+    /// What is said once so many changes of the group are kept, in the order in which it is said.
+    waiting: VecDeque<(u64, Output)>,
     keeper: mpsc::UnboundedSender<Keep>,
     media: mpsc::Sender<MediaRequest>,
 }
@@ -144,10 +155,11 @@ impl Shell {
     async fn drain(&mut self, call: &mut Call, group: &mut GroupKeeper) -> Next {
         loop {
             match call.poll_output() {
-                Output::Close { connection, message } => {
-                    if let Some(outgoing) = self.connections.remove(&connection) {
-                        let frame = message.as_ref().and_then(encode);
-                        outgoing.push(Frame::Close(frame));
+                output @ (Output::Close { .. } | Output::Release { .. } | Output::Send { .. }) => {
+                    if group.kept() < group.changes() || !self.waiting.is_empty() {
+                        self.waiting.push_back((group.changes(), output));
+                    } else {
+                        self.say(output);
                     }
                 }
                 Output::Empty => return Next::End,
@@ -159,15 +171,41 @@ impl Shell {
                     }
                 }
                 Output::Persist(record) => self.keep(Keep::Save(record)),
-                Output::Release { connection, message } => {
-                    let outgoing = self.connections.remove(&connection);
-                    if let (Some(outgoing), Some(frame)) = (outgoing, encode(&message)) {
-                        outgoing.push(Frame::Release(frame));
-                    }
-                }
-                Output::Send { to, message } => self.send(&to, &message),
                 Output::Timeout(at) => return Next::Wait(at),
             }
+        }
+    }
+
+    /// Says what has waited for the first `kept` changes of the group.
+    fn say_what_is_kept(&mut self, kept: u64) {
+        while self.waiting.front().is_some_and(|(change, _)| *change <= kept)
+            && let Some((_, output)) = self.waiting.pop_front()
+        {
+            self.say(output);
+        }
+    }
+
+    fn say(&mut self, output: Output) {
+        match output {
+            Output::Close { connection, message } => {
+                if let Some(outgoing) = self.connections.remove(&connection) {
+                    let frame = message.as_ref().and_then(encode);
+                    outgoing.push(Frame::Close(frame));
+                }
+            }
+            Output::Release { connection, message } => {
+                let outgoing = self.connections.remove(&connection);
+                if let (Some(outgoing), Some(frame)) = (outgoing, encode(&message)) {
+                    outgoing.push(Frame::Release(frame));
+                }
+            }
+            Output::Send { to, message } => self.send(&to, &message),
+            Output::Empty
+            | Output::Forget { .. }
+            | Output::GroupChanged
+            | Output::Media(_)
+            | Output::Persist(_)
+            | Output::Timeout(_) => {}
         }
     }
 
@@ -256,7 +294,7 @@ async fn set_up(
         u64::try_from(unix_now().0 / 1000).unwrap_or_default(),
     );
     Ok(CallConfig {
-        group: group.as_deref().and_then(group_keeper::read),
+        group: group.as_ref().and_then(group_keeper::read),
         sessions: sessions.sessions.into_iter().map(record_of).collect(),
         next_participant: sessions.next_participant,
         ..config

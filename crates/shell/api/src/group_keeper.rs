@@ -1,92 +1,144 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conclave_call_proto::Call;
-use conclave_delivery::Snapshot;
+use conclave_delivery::{LogEntry, Snapshot};
 use conclave_model::MeetingId;
-use conclave_store::Store;
+use conclave_store::{GroupChange, KeptGroup, Store};
 use tokio::task::JoinHandle;
 
-use crate::call_task::sleep_until;
-
-/// Writes one call's group to the store, apart from the call, which goes on meanwhile.
+/// Writes one call's group to the store, apart from the call, which goes on meanwhile; what it has
+/// to say of the change waits.
 ///
-/// Only the newest state counts: however often the group changes, one write is under way, and for
-/// most of the time none, be the group large and the disk slow.
+/// Only the newest state counts: one write is under way, and the next one is for all changes that
+/// came in between. A store that fails keeps nobody waiting: the call goes on, it only will not
+/// outlive the process.
 pub(crate) struct GroupKeeper {
     meeting: MeetingId,
     store: Arc<dyn Store>,
-    /// The group has changed since its state was last taken.
-    changed: bool,
-    /// Answers how long it took.
-    writing: Option<JoinHandle<Duration>>,
-    rest_until: Instant,
+    /// How often the group has changed.
+    changes: u64,
+    /// How many of these changes are written, or will be by what is under way.
+    begun: u64,
+    /// How many are written.
+    kept: u64,
+    writing: Option<JoinHandle<Vec<LogEntry>>>,
+    /// The commits that are written.
+    log: Vec<LogEntry>,
 }
 
-/// How many times longer than it wrote it rests.
-const REST: u32 = 4;
-
 impl GroupKeeper {
-    pub(crate) fn new(meeting: MeetingId, store: Arc<dyn Store>) -> Self {
-        Self { meeting, store, changed: false, writing: None, rest_until: Instant::now() }
+    pub(crate) const fn new(meeting: MeetingId, store: Arc<dyn Store>) -> Self {
+        Self { meeting, store, changes: 0, begun: 0, kept: 0, writing: None, log: Vec::new() }
     }
 
     /// Notes that the group has changed.
     pub(crate) const fn note_change(&mut self) {
-        self.changed = true;
+        self.changes += 1;
     }
 
-    /// Waits until it is time to [`keep`](Self::keep) the group. May be dropped while it waits.
-    pub(crate) async fn due(&mut self) {
-        self.finish().await;
-        if self.changed {
-            sleep_until(Some(self.rest_until)).await;
-        } else {
-            std::future::pending().await
+    /// How often the group has changed.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// How many of these changes are kept.
+    pub(crate) const fn kept(&self) -> u64 {
+        self.kept
+    }
+
+    /// Begins to write what the group is like now, if it has changed and no write is under way.
+    /// Answers whether one is: [wait](Self::written), and ask again, until everything is kept.
+    pub(crate) fn keep(&mut self, call: &Call) -> bool {
+        if self.writing.is_none() && self.begun < self.changes {
+            self.begun = self.changes;
+            match call.group_snapshot() {
+                Some(snapshot) => {
+                    let known = std::mem::take(&mut self.log);
+                    let write = write(self.meeting, Arc::clone(&self.store), snapshot, known);
+                    self.writing = Some(tokio::spawn(write));
+                }
+                // There is no group any more: who comes back to the old one comes in anew.
+                None => self.kept = self.begun,
+            }
         }
+        self.writing.is_some()
     }
 
-    /// Begins to write what the group is like now, if it has changed.
-    pub(crate) fn keep(&mut self, call: &Call) {
-        let changed = std::mem::take(&mut self.changed);
-        if let Some(snapshot) = call.group_snapshot().filter(|_| changed) {
-            let write = write(self.meeting, Arc::clone(&self.store), snapshot);
-            self.writing = Some(tokio::spawn(write));
-        }
-    }
-
-    /// Waits until what was begun is written.
-    pub(crate) async fn finish(&mut self) {
-        if let Some(writing) = &mut self.writing {
-            let took = writing.await.unwrap_or_default();
-            self.writing = None;
-            self.rest_until = Instant::now() + took * REST;
+    /// Waits until a write is done; for ever if none is under way. May be dropped while it waits.
+    pub(crate) async fn written(&mut self) {
+        match &mut self.writing {
+            Some(writing) => {
+                // An error means that the process ends.
+                self.log = writing.await.unwrap_or_default();
+                self.writing = None;
+                self.kept = self.begun;
+            }
+            None => std::future::pending().await,
         }
     }
 }
 
-async fn write(meeting: MeetingId, store: Arc<dyn Store>, snapshot: Snapshot) -> Duration {
+/// Writes the group's state, and those commits that are not `known` to be written. Answers which
+/// are then; if the store fails, none, so that all are written the next time.
+async fn write(
+    meeting: MeetingId,
+    store: Arc<dyn Store>,
+    snapshot: Snapshot,
+    known: Vec<LogEntry>,
+) -> Vec<LogEntry> {
     let started = Instant::now();
-    let encoded = tokio::task::spawn_blocking(move || serde_json::to_vec(&snapshot)).await;
-    match encoded {
-        Ok(Ok(state)) => {
-            if let Err(error) = store.save_group(meeting, state).await {
+    let encoded = tokio::task::spawn_blocking(move || encode(snapshot, &known)).await;
+    let log = match encoded {
+        Ok(Ok((change, log))) => match store.save_group(meeting, change).await {
+            Ok(()) => log,
+            Err(error) => {
                 metrics::counter!("conclave_store_failures_total").increment(1);
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "the store cannot keep a group");
+                Vec::new()
             }
+        },
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a group's state cannot be written");
+            Vec::new()
         }
-        Ok(Err(error)) => tracing::error!(%error, "a group's state cannot be written"),
         // The process ends.
-        Err(_) => {}
-    }
-    started.elapsed()
+        Err(_) => Vec::new(),
+    };
+    metrics::histogram!("conclave_group_keep_seconds").record(started.elapsed().as_secs_f64());
+    log
+}
+
+fn encode(
+    mut snapshot: Snapshot,
+    known: &[LogEntry],
+) -> Result<(GroupChange, Vec<LogEntry>), serde_json::Error> {
+    let log = snapshot.take_log();
+    let known: BTreeMap<_, _> = known.iter().map(|entry| (entry.epoch(), entry)).collect();
+    let new = log.iter().filter(|entry| known.get(&entry.epoch()) != Some(entry));
+    let new = new.map(|entry| Ok((entry.epoch(), serde_json::to_vec(entry)?)));
+    let epochs = match (log.first(), log.last()) {
+        (Some(first), Some(last)) => first.epoch()..last.epoch() + 1,
+        _ => 0..0,
+    };
+    let change = GroupChange {
+        state: serde_json::to_vec(&snapshot)?,
+        log: new.collect::<Result<_, serde_json::Error>>()?,
+        epochs,
+    };
+    Ok((change, log))
 }
 
 /// Reads what was kept of a call's group. What cannot be read is as good as lost: its members come
 /// in anew.
-pub(crate) fn read(state: &[u8]) -> Option<Snapshot> {
-    serde_json::from_slice(state)
+pub(crate) fn read(kept: &KeptGroup) -> Option<Snapshot> {
+    let log = kept.log.iter().map(|entry| serde_json::from_slice(entry));
+    let log: Result<Vec<LogEntry>, _> = log.collect();
+    let snapshot = serde_json::from_slice::<Snapshot>(&kept.state);
+    snapshot
+        .and_then(|snapshot| Ok(snapshot.with_log(log?)))
         .inspect_err(|error| tracing::error!(%error, "a kept group cannot be read"))
         .ok()
 }

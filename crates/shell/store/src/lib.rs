@@ -9,5 +9,6 @@ mod store;
 
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    CreateMeetingError, Meeting, ServerKey, Session, Sessions, Store, StoreError, UnixMillis,
+    CreateMeetingError, GroupChange, KeptGroup, Meeting, ServerKey, Session, Sessions, Store,
+    StoreError, UnixMillis,
 };

@@ -13,7 +13,8 @@ use sqlx::{Row as _, Sqlite, Transaction};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::store::{
-    CreateMeetingError, Meeting, ServerKey, Session, Sessions, Store, StoreError, UnixMillis,
+    CreateMeetingError, GroupChange, KeptGroup, Meeting, ServerKey, Session, Sessions, Store,
+    StoreError, UnixMillis,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -199,23 +200,54 @@ impl SqliteStore {
         Ok(transaction.commit().await?)
     }
 
-    async fn select_group(&self, meeting: MeetingId) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn select_group(&self, meeting: MeetingId) -> Result<Option<KeptGroup>, StoreError> {
+        let mut transaction = self.pool.begin().await?;
         let state = sqlx::query_scalar("SELECT state FROM group_states WHERE meeting = $1")
             .bind(id_bytes(&meeting))
-            .fetch_optional(&self.pool);
-        Ok(state.await?)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        let Some(state) = state else { return Ok(None) };
+        let log =
+            sqlx::query_scalar("SELECT entry FROM group_log WHERE meeting = $1 ORDER BY epoch")
+                .bind(id_bytes(&meeting))
+                .fetch_all(&mut *transaction)
+                .await?;
+        Ok(Some(KeptGroup { state, log }))
     }
 
-    async fn upsert_group(&self, meeting: MeetingId, state: Vec<u8>) -> Result<(), StoreError> {
+    async fn upsert_group(
+        &self,
+        meeting: MeetingId,
+        change: GroupChange,
+    ) -> Result<(), StoreError> {
+        let GroupChange { state, log, epochs } = change;
+        let mut transaction = self.pool.begin().await?;
         sqlx::query(
             "INSERT INTO group_states (meeting, state) VALUES ($1, $2) \
              ON CONFLICT (meeting) DO UPDATE SET state = excluded.state",
         )
         .bind(id_bytes(&meeting))
         .bind(state)
-        .execute(&self.pool)
+        .execute(&mut *transaction)
         .await?;
-        Ok(())
+        sqlx::query("DELETE FROM group_log WHERE meeting = $1 AND (epoch < $2 OR epoch >= $3)")
+            .bind(id_bytes(&meeting))
+            .bind(number_of(epochs.start)?)
+            .bind(number_of(epochs.end)?)
+            .execute(&mut *transaction)
+            .await?;
+        for (epoch, entry) in log {
+            sqlx::query(
+                "INSERT INTO group_log (meeting, epoch, entry) VALUES ($1, $2, $3) \
+                 ON CONFLICT (meeting, epoch) DO UPDATE SET entry = excluded.entry",
+            )
+            .bind(id_bytes(&meeting))
+            .bind(number_of(epoch)?)
+            .bind(entry)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     async fn find_or_keep_key(
@@ -307,16 +339,16 @@ impl Store for SqliteStore {
         self.update_seen(meetings, seen).boxed()
     }
 
-    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<KeptGroup>, StoreError>> {
         self.select_group(meeting).boxed()
     }
 
     fn save_group(
         &self,
         meeting: MeetingId,
-        state: Vec<u8>,
+        change: GroupChange,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.upsert_group(meeting, state).boxed()
+        self.upsert_group(meeting, change).boxed()
     }
 
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -395,6 +427,11 @@ fn session_of(row: &SqliteRow) -> Result<Session, StoreError> {
         token: hash_of(row.try_get("token_hash")?, "token_hash")?,
         proven: proven.map(|bytes| hash_of(bytes, "proven_hash")).transpose()?,
     })
+}
+
+/// A number as a column holds it. Epochs count commits: none comes near the limit.
+fn number_of(epoch: u64) -> Result<i64, StoreError> {
+    i64::try_from(epoch).map_err(|_| StoreError::Malformed { column: "epoch" })
 }
 
 fn participant_of(value: i64, column: &'static str) -> Result<ParticipantId, StoreError> {

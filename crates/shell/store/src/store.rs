@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
 use futures_util::future::BoxFuture;
 use zeroize::Zeroizing;
@@ -39,13 +41,13 @@ pub trait Store: Send + Sync {
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Finds what was kept last of a call's group.
-    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>>;
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<KeptGroup>, StoreError>>;
 
-    /// Keeps the public state of a call's group, replacing the former one.
+    /// Keeps what has changed of a call's group: all of it, or nothing.
     fn save_group(
         &self,
         meeting: MeetingId,
-        state: Vec<u8>,
+        change: GroupChange,
     ) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Forgets the group and all sessions of a meeting's call, and how many they were.
@@ -113,6 +115,26 @@ pub struct Sessions {
     pub sessions: Vec<Session>,
     /// The first participant id that was never given out in this call.
     pub next_participant: ParticipantId,
+}
+
+/// What has changed of a call's group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupChange {
+    /// Its public state, replacing the former one.
+    pub state: Vec<u8>,
+    /// Commits by epoch, replacing former ones of the same epochs.
+    pub log: Vec<(u64, Vec<u8>)>,
+    /// The epochs whose commits are still of use; others' are forgotten.
+    pub epochs: Range<u64>,
+}
+
+/// What is kept of a call's group.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeptGroup {
+    /// Its public state.
+    pub state: Vec<u8>,
+    /// Its latest commits, oldest first.
+    pub log: Vec<Vec<u8>>,
 }
 
 /// Milliseconds since 1970.

@@ -12,6 +12,7 @@ use conclave_wire::{
 };
 
 use crate::client::{Client, join, offer, resume};
+use crate::hindered::Hindered;
 use crate::member::Member;
 use crate::server::{Server, answer_to, soon};
 
@@ -272,6 +273,89 @@ async fn a_meeting_of_an_older_version_cannot_be_entered() {
     client.say(&ClientMessage::Join { meeting, token, presence }).await;
 
     assert_eq!(client.hear_error().await, (ErrorCode::Internal, true));
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_change_of_the_group_before_it_is_kept() {
+    let (server, store) = Server::with_hindered_store().await;
+    let meeting = server.lobby(1).await;
+    let address = server.listen().await;
+    let constitution = server.constitution(1, Mode::Lobby);
+
+    store.hold(true);
+    let mut founding = std::pin::pin!(Member::host(address, &constitution));
+    not_before(&store, &mut founding).await;
+    assert_eq!(server.store.group(meeting).await.unwrap(), None);
+    store.hold(false);
+    let mut host = soon(founding).await;
+    assert!(server.store.group(meeting).await.unwrap().is_some(), "told, so it is kept");
+
+    let mut guest = Member::knock(address, &constitution, false).await;
+    guest
+        .hear_until(|message| match message {
+            ServerMessage::Group { news } => {
+                matches!(news, GroupNews::Meeting { .. }).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    let knock = host
+        .hear_until(|message| match message {
+            ServerMessage::Group { news: GroupNews::Knock { from, .. } } => Some(*from),
+            _ => None,
+        })
+        .await;
+    store.hold(true);
+    host.command(Command::Admit(conclave_e2ee::KnockId(knock.0.into()))).await;
+    let accepted = |message: &ServerMessage| {
+        matches!(message, ServerMessage::Group { news: GroupNews::Accepted { epoch: 0 } })
+            .then_some(())
+    };
+    {
+        let mut admission = std::pin::pin!(async {
+            tokio::select! {
+                _ = host.hear_until(accepted) => {}
+                _ = guest.hear_admitted() => {}
+            }
+        });
+        not_before(&store, &mut admission).await;
+    }
+    store.hold(false);
+    host.hear_until(accepted).await;
+    guest.hear_admitted().await;
+    assert_eq!(server.store.group(meeting).await.unwrap().unwrap().log.len(), 1);
+}
+
+#[tokio::test]
+async fn a_member_that_was_told_of_an_epoch_finds_it_after_a_crash() {
+    let server = Server::new().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let constitution = server.constitution(1, Mode::OpenLink);
+    let mut first = Member::join(address, &constitution).await;
+    let mut second = Member::knock(address, &constitution, false).await;
+    second.hear_admitted().await;
+    let folder = server.folder.clone();
+
+    // No word to the process before: what it has not kept is lost.
+    let server = Server::open(folder, 3).await;
+    let address = server.listen().await;
+    for member in [&mut first, &mut second] {
+        let joined = member.resume(address, None).await;
+        assert!(joined.admitted.is_some(), "its leaf is in the tree that was kept");
+    }
+}
+
+/// Takes part while the store keeps nothing, for as long as the news would need many times over.
+async fn not_before<F: Future + Unpin>(store: &Hindered, news: &mut F) {
+    let a_while = async {
+        store.asked().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    tokio::select! {
+        _ = news => panic!("told before it was kept"),
+        () = soon(a_while) => {}
+    }
 }
 
 /// Waits until a call's group is in the store.

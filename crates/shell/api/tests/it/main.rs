@@ -7,9 +7,9 @@
     reason = "a test may fail loudly"
 )]
 
-mod broken;
 mod client;
 mod group;
+mod hindered;
 mod http;
 mod member;
 mod server;

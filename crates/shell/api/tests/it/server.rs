@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::Router;
@@ -24,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tower::ServiceExt as _;
 
-use crate::broken::BrokenOnce;
+use crate::hindered::Hindered;
 
 pub(crate) struct Server {
     pub(crate) folder: Arc<TempDir>,
@@ -61,8 +60,17 @@ impl Server {
     pub(crate) async fn broken_once() -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
-        let broken = BrokenOnce { store: store.clone(), broken: AtomicBool::new(false) };
+        let broken = Hindered::new(store.clone(), true);
         Self::on(folder, store, Arc::new(broken), 3, None).await
+    }
+
+    /// Opens a server whose store can be held up.
+    pub(crate) async fn with_hindered_store() -> (Self, Arc<Hindered>) {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let store = SqliteStore::open(&folder.path().join("conclave.db")).await.unwrap();
+        let hindered = Arc::new(Hindered::new(store.clone(), false));
+        let shared: Arc<dyn Store> = Arc::clone(&hindered) as _;
+        (Self::on(folder, store, shared, 3, None).await, hindered)
     }
 
     async fn on(

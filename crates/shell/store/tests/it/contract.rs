@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use conclave_model::{MeetingId, ParticipantId, SealedBlob, TokenHash};
 use conclave_store::{
-    CreateMeetingError, Meeting, ServerKey, Session, Sessions, SqliteStore, Store, UnixMillis,
+    CreateMeetingError, GroupChange, Meeting, ServerKey, Session, Sessions, SqliteStore, Store,
+    UnixMillis,
 };
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -145,19 +146,65 @@ async fn a_group_is_found_again_as_it_was_kept_last_and_goes_with_its_call() {
         fixture.store.create_meeting(meeting(n)).await.unwrap();
         let sessions = vec![session(1, n, None)];
         fixture.store.save_sessions(id(n), sessions, UnixMillis(100)).await.unwrap();
-        fixture.store.save_group(id(n), vec![n; 10]).await.unwrap();
+        fixture.store.save_group(id(n), group(vec![n; 10])).await.unwrap();
     }
-    fixture.store.save_group(id(1), vec![9; 2_000_000]).await.unwrap();
+    fixture.store.save_group(id(1), group(vec![9; 2_000_000])).await.unwrap();
     fixture.reopen().await;
 
-    assert_eq!(fixture.store.group(id(1)).await.unwrap(), Some(vec![9; 2_000_000]));
+    assert_eq!(fixture.state(1).await, Some(vec![9; 2_000_000]));
     assert_eq!(fixture.store.group(id(3)).await.unwrap(), None);
     fixture.store.end_call(id(1)).await.unwrap();
     assert_eq!(fixture.store.group(id(1)).await.unwrap(), None);
-    assert_eq!(fixture.store.group(id(2)).await.unwrap(), Some(vec![2; 10]));
+    assert_eq!(fixture.state(2).await, Some(vec![2; 10]));
     // Nobody came back to the other.
     fixture.store.expire_sessions(UnixMillis(200)).await.unwrap();
     assert_eq!(fixture.store.group(id(2)).await.unwrap(), None);
+}
+
+/// A group whose commits are forgotten.
+fn group(state: Vec<u8>) -> GroupChange {
+    GroupChange { state, log: Vec::new(), epochs: 0..0 }
+}
+
+impl Fixture {
+    async fn state(&self, n: u8) -> Option<Vec<u8>> {
+        self.store.group(id(n)).await.unwrap().map(|kept| kept.state)
+    }
+}
+
+#[tokio::test]
+async fn commits_are_kept_one_by_one_as_long_as_they_are_of_use() {
+    let mut fixture = Fixture::new().await;
+    for n in [1, 2] {
+        fixture.store.create_meeting(meeting(n)).await.unwrap();
+    }
+    let change = |log: &[(u64, u8)], epochs| GroupChange {
+        state: vec![1],
+        log: log.iter().map(|(epoch, byte)| (*epoch, vec![*byte; 3])).collect(),
+        epochs,
+    };
+    let other = change(&[(0, 90), (1, 91)], 0..2);
+    fixture.store.save_group(id(2), other.clone()).await.unwrap();
+    for (change, expected) in [
+        (change(&[(0, 10), (1, 11), (2, 12)], 0..3), vec![10, 11, 12]),
+        (change(&[(3, 13)], 2..4), vec![12, 13]),
+        // The last one was void.
+        (change(&[(3, 23)], 2..4), vec![12, 23]),
+        (change(&[], 2..3), vec![12]),
+        (change(&[], 0..0), vec![]),
+    ] {
+        fixture.store.save_group(id(1), change).await.unwrap();
+        fixture.reopen().await;
+
+        let kept = fixture.store.group(id(1)).await.unwrap().unwrap();
+        assert_eq!(kept.log, expected.iter().map(|byte| vec![*byte; 3]).collect::<Vec<_>>());
+    }
+    let kept = fixture.store.group(id(2)).await.unwrap().unwrap();
+    assert_eq!(kept.log.len(), 2, "another meeting's");
+    fixture.store.end_call(id(2)).await.unwrap();
+    fixture.store.save_group(id(2), GroupChange { log: Vec::new(), ..other }).await.unwrap();
+    let kept = fixture.store.group(id(2)).await.unwrap().unwrap();
+    assert!(kept.log.is_empty(), "they went with the call");
 }
 
 #[tokio::test]
@@ -165,7 +212,8 @@ async fn what_was_deleted_is_not_in_the_file_any_more() {
     let mut fixture = Fixture::new().await;
     fixture.store.create_meeting(meeting(1)).await.unwrap();
     let mark = b"a mark that is nowhere else in the file".repeat(3_000);
-    fixture.store.save_group(id(1), mark.clone()).await.unwrap();
+    let change = GroupChange { state: mark.clone(), log: vec![(0, mark.clone())], epochs: 0..1 };
+    fixture.store.save_group(id(1), change).await.unwrap();
     fixture.reopen().await;
     let holds = |path: &std::path::Path| {
         let bytes = std::fs::read(path).unwrap();

@@ -1,22 +1,48 @@
-//! A store in which a call breaks.
+//! A store in which a call breaks, or that is slow.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use conclave_model::{MeetingId, ParticipantId};
 use conclave_store::{
-    CreateMeetingError, Meeting, ServerKey, Session, Sessions, SqliteStore, Store, StoreError,
-    UnixMillis,
+    CreateMeetingError, GroupChange, KeptGroup, Meeting, ServerKey, Session, Sessions, SqliteStore,
+    Store, StoreError, UnixMillis,
 };
+use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-/// Panics when it is first asked for sessions.
-pub(crate) struct BrokenOnce {
-    pub(crate) store: SqliteStore,
-    pub(crate) broken: AtomicBool,
+/// A store with faults that a test asks for.
+pub(crate) struct Hindered {
+    store: SqliteStore,
+    /// It panics when it is next asked for sessions.
+    breaks: AtomicBool,
+    /// It keeps no group as long as this is true.
+    holds: watch::Sender<bool>,
+    /// How many groups it was asked to keep.
+    asked: watch::Sender<u32>,
 }
 
-impl Store for BrokenOnce {
+impl Hindered {
+    pub(crate) fn new(store: SqliteStore, breaks: bool) -> Self {
+        let (holds, _) = watch::channel(false);
+        let (asked, _) = watch::channel(0);
+        Self { store, breaks: AtomicBool::new(breaks), holds, asked }
+    }
+
+    /// Keeps no group from here on, or those that wait and all others.
+    pub(crate) fn hold(&self, holds: bool) {
+        self.holds.send_replace(holds);
+        self.asked.send_replace(0);
+    }
+
+    /// Waits until it is asked to keep a group.
+    pub(crate) async fn asked(&self) {
+        self.asked.subscribe().wait_for(|asked| *asked > 0).await.unwrap();
+    }
+}
+
+impl Store for Hindered {
     fn create_meeting(&self, meeting: Meeting) -> BoxFuture<'_, Result<(), CreateMeetingError>> {
         self.store.create_meeting(meeting)
     }
@@ -26,7 +52,7 @@ impl Store for BrokenOnce {
     }
 
     fn sessions(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Sessions, StoreError>> {
-        assert!(self.broken.swap(true, Ordering::Relaxed), "a call breaks");
+        assert!(!self.breaks.swap(false, Ordering::Relaxed), "a call breaks");
         self.store.sessions(meeting)
     }
 
@@ -55,16 +81,21 @@ impl Store for BrokenOnce {
         self.store.touch_sessions(meetings, seen)
     }
 
-    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<Vec<u8>>, StoreError>> {
+    fn group(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Option<KeptGroup>, StoreError>> {
         self.store.group(meeting)
     }
 
     fn save_group(
         &self,
         meeting: MeetingId,
-        state: Vec<u8>,
+        change: GroupChange,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.save_group(meeting, state)
+        async move {
+            self.asked.send_modify(|asked| *asked += 1);
+            self.holds.subscribe().wait_for(|holds| !*holds).await.unwrap();
+            self.store.save_group(meeting, change).await
+        }
+        .boxed()
     }
 
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>> {
