@@ -62,9 +62,58 @@ pub fn resume_statement(challenge: &[u8; 32]) -> Vec<u8> {
     [b"conclave/1 resume".as_slice(), challenge].concat()
 }
 
+/// Says of a knock that the same device was let in before: extension 0xF0A4 of its key package.
+///
+/// One byte of version, the credential of the stay before, and the signature of that stay's leaf.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Succession {
+    /// The credential of the stay before.
+    pub former: CredentialId,
+    /// Its leaf's Ed25519 signature over [`succession_statement`].
+    pub signature: [u8; 64],
+}
+
+impl Succession {
+    const VERSION: u8 = 1;
+
+    /// The extension's bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        [[Self::VERSION].as_slice(), &self.former.0, &self.signature].concat()
+    }
+
+    /// Reads the extension from foreign bytes; nothing if it is malformed.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let [Self::VERSION, rest @ ..] = bytes else { return None };
+        let (former, signature) = rest.split_first_chunk()?;
+        Some(Self { former: CredentialId(*former), signature: signature.try_into().ok()? })
+    }
+}
+
+/// What the leaf of a stay signs for the next stay of the same device: meeting, both credentials and
+/// the next signature key. That key signs the key package which carries it, so it serves nobody
+/// else.
+pub fn succession_statement(
+    meeting: &[u8; 16],
+    former: &CredentialId,
+    next: &CredentialId,
+    signature_key: &[u8],
+) -> Vec<u8> {
+    [b"conclave/1 same device".as_slice(), meeting, &former.0, &next.0, signature_key].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_succession_is_read_as_it_was_written_and_nothing_else_is() {
+        let succession = Succession { former: CredentialId([3; 16]), signature: [7; 64] };
+        let bytes = succession.encode();
+        assert_eq!(Succession::parse(&bytes), Some(succession));
+        for malformed in [&[][..], &bytes[..80], &[bytes.as_slice(), &[0]].concat(), &[2; 81]] {
+            assert_eq!(Succession::parse(malformed), None);
+        }
+    }
 
     #[test]
     fn an_identity_is_read_as_it_was_written() {

@@ -17,7 +17,9 @@ pub use check::{
 pub use constitution::{
     Classification, Constitution, Issuer, Jurisdiction, Mode, PolicyError, SUITE_DEFAULT,
 };
-pub use identity::{LeafIdentity, host_statement, resume_statement};
+pub use identity::{
+    LeafIdentity, Succession, host_statement, resume_statement, succession_statement,
+};
 pub use order::{Mute, Order, Role, RoleEntry};
 pub use view::{
     CommitSender, CommitView, ContextView, CredentialId, GroupView, IdentityCheck, KeyPackageView,

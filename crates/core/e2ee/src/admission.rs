@@ -5,6 +5,7 @@ use conclave_commit_rules::{CredentialId, IdentityCheck, Mode, add_spacing};
 use conclave_mls::VerifiedKeyPackage;
 
 use crate::input::KnockId;
+use crate::session::again::SAME_DEVICE_PAUSE;
 
 /// How many people one commit lets in at most.
 pub(crate) const BATCH: usize = 32;
@@ -55,14 +56,15 @@ struct Knock {
 
 impl Admission {
     /// Keeps a verified knock. In a meeting that lets it in by itself, this device does so when its
-    /// turn comes, `rank` steps on, unless another was quicker.
+    /// turn comes, `rank` steps on, unless another was quicker; likewise if it was let in before and
+    /// comes `again`.
     pub(crate) fn knock(
         &mut self,
         now: Duration,
         id: KnockId,
         package: VerifiedKeyPackage,
         name: String,
-        mode: Mode,
+        (mode, again): (Mode, bool),
         rank: u32,
     ) -> bool {
         let credential = package.view().leaf.credential;
@@ -77,7 +79,11 @@ impl Admission {
             Mode::VerifiedAuto => package.view().identity == IdentityCheck::Verified,
             Mode::Lobby => false,
         };
-        let wanted = by_itself.then(|| now + RANK_STEP * rank);
+        let wanted = match (by_itself, again) {
+            (true, _) => Some(now + RANK_STEP * rank),
+            (false, true) => Some(now + SAME_DEVICE_PAUSE + RANK_STEP * rank),
+            (false, false) => None,
+        };
         let wanted = if self.before.remove(&credential) { Some(now) } else { wanted };
         self.knocks.insert(id, Knock { package, name, wanted });
         true

@@ -1,4 +1,5 @@
 mod act;
+pub(crate) mod again;
 mod enter;
 mod follow;
 mod hear;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use conclave_commit_rules::{Constitution, CredentialId, Order};
 use conclave_frame::{Codec, Expected, Opened, Track};
 use conclave_link::{LinkKeys, PolicyDigest, Profile};
-use conclave_mls::{Device, Group, Rejoining, SafetyCode, ServerKey};
+use conclave_mls::{Device, Former, Group, Rejoining, SafetyCode, ServerKey};
 use conclave_model::MeetingId;
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -61,6 +62,9 @@ pub struct Session {
     draws: u32,
     /// How often it came in vain in a row.
     tries: u32,
+    /// The stay before, if the server lost step with it: whoever let this device in need not be
+    /// asked again.
+    former: Option<Former>,
     /// Before this, it does not come in alone.
     not_before: Duration,
     /// When it last asked the server for what it waits for.
@@ -126,6 +130,7 @@ impl Session {
             meeting: None,
             draws: 0,
             tries: 0,
+            former: None,
             not_before: Duration::ZERO,
             asked_at: now.at,
             phase,
@@ -298,6 +303,8 @@ impl Session {
             }
             Command::Rejoin => {
                 if self.may_rejoin() {
+                    // A person wants it: people decide on it.
+                    self.former = None;
                     self.begin();
                 } else {
                     self.out.push_back(Output::Event(Event::NotDone(NotDone::NotNow)));

@@ -13,6 +13,9 @@ pub const IDENTITY: u16 = 0xf0a2;
 /// The extension of the group's context that holds the order.
 pub const ORDER: u16 = 0xf0a3;
 
+/// The extension of a key package that says which stay before was the same device's.
+pub const SUCCESSION: u16 = 0xf0a4;
+
 /// The id of the link's pre-shared key (RFC 9420 section 8.4).
 pub fn link_psk_id(constitution: &Constitution) -> Vec<u8> {
     [b"link:v1:".as_slice(), &constitution.meeting].concat()

@@ -9,7 +9,7 @@ mod leaf;
 
 pub use commit::{ViewError, commit_view, group_view, is_server_removal};
 pub use context::{
-    CONSTITUTION, ContextError, IDENTITY, ORDER, context_extensions, link_psk_id, read_context,
-    suite_of,
+    CONSTITUTION, ContextError, IDENTITY, ORDER, SUCCESSION, context_extensions, link_psk_id,
+    read_context, suite_of,
 };
 pub use leaf::{LeafError, key_package_view, leaf_view};

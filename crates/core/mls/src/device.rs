@@ -1,11 +1,13 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use conclave_commit_rules::{
-    Constitution, CredentialId, LeafIdentity, MAX_LIFETIME, host_statement, resume_statement,
+    Constitution, CredentialId, LeafIdentity, MAX_LIFETIME, Succession, host_statement,
+    resume_statement, succession_statement,
 };
 use conclave_link::LinkPsk;
-use conclave_mls_view::{CONSTITUTION, IDENTITY, ORDER, link_psk_id, suite_of};
+use conclave_mls_view::{CONSTITUTION, IDENTITY, ORDER, SUCCESSION, link_psk_id, suite_of};
 use openmls::group::{MlsGroupJoinConfig, PURE_PLAINTEXT_WIRE_FORMAT_POLICY};
 use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::{
@@ -16,7 +18,7 @@ use openmls::prelude::{
 use openmls::schedule::psk::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_basic_credential::SignatureKeyPair;
 use openmls_rust_crypto::OpenMlsRustCrypto;
-use openmls_traits::signatures::Signer as _;
+use openmls_traits::signatures::{Signer, SignerError};
 
 /// How far back a key package is valid, for clocks that differ.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(3600);
@@ -32,11 +34,54 @@ const PAST_EPOCHS: usize = 3;
 /// Its signature key is made anew for each stay and never leaves it.
 pub struct Device {
     pub(crate) provider: OpenMlsRustCrypto,
-    pub(crate) signer: SignatureKeyPair,
+    pub(crate) signer: StayKey,
     pub(crate) credential: CredentialId,
     pub(crate) constitution: Constitution,
     pub(crate) suite: Ciphersuite,
     identity: LeafIdentity,
+    succession: Option<Succession>,
+}
+
+/// The signature key of one stay.
+#[derive(Clone)]
+pub(crate) struct StayKey(Arc<SignatureKeyPair>);
+
+impl StayKey {
+    pub(crate) fn public(&self) -> &[u8] {
+        self.0.public()
+    }
+}
+
+impl Signer for StayKey {
+    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
+        self.0.sign(payload)
+    }
+
+    fn signature_scheme(&self) -> SignatureScheme {
+        self.0.signature_scheme()
+    }
+}
+
+/// What is left of a stay that is over without its device's doing: enough to say of the next one
+/// that it is the same device's, and for nothing else.
+#[derive(Clone)]
+pub struct Former {
+    credential: CredentialId,
+    signer: StayKey,
+}
+
+#[cfg(test)]
+impl Former {
+    /// A lie: one device's credential and another's key.
+    pub(crate) fn of(credential: CredentialId, signer: &Device) -> Self {
+        Self { credential, signer: signer.signer.clone() }
+    }
+}
+
+impl fmt::Debug for Former {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Former(..)")
+    }
 }
 
 impl Device {
@@ -60,6 +105,7 @@ impl Device {
         provider.crypto().supports(suite).map_err(|_| DeviceError::Suite)?;
         let signer =
             SignatureKeyPair::new(SignatureScheme::ED25519).map_err(|_| DeviceError::Keys)?;
+        let signer = StayKey(Arc::new(signer));
         PreSharedKeyId::external(link_psk_id(&constitution), Vec::new())
             .store(&provider, link.as_bytes())
             .map_err(|_| DeviceError::Keys)?;
@@ -67,7 +113,7 @@ impl Device {
             return Err(DeviceError::IdentityTooLong);
         }
         let identity = LeafIdentity { host_proof: None, sealed: sealed_identity };
-        Ok(Self { provider, signer, credential, constitution, suite, identity })
+        Ok(Self { provider, signer, credential, constitution, suite, identity, succession: None })
     }
 
     /// What the host key must sign to make this device a host's. The key itself stays where it is.
@@ -111,6 +157,28 @@ impl Device {
         self.signer.sign(&resume_statement(challenge)).ok()
     }
 
+    /// What to keep of this stay, to say of the next one that it is this device's.
+    pub fn former(&self) -> Former {
+        Former { credential: self.credential, signer: self.signer.clone() }
+    }
+
+    /// Says in the key package that the device was here before: who let it in once need not be asked
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// The library failed.
+    pub fn succeed(&mut self, former: &Former) -> Result<(), DeviceError> {
+        let Former { credential, signer } = former;
+        let meeting = &self.constitution.meeting;
+        let statement =
+            succession_statement(meeting, credential, &self.credential, self.signer.public());
+        let signature = signer.sign(&statement).map_err(|_| DeviceError::Keys)?;
+        let signature = signature.try_into().map_err(|_| DeviceError::Keys)?;
+        self.succession = Some(Succession { former: *credential, signature });
+        Ok(())
+    }
+
     /// The key package of a knock, valid for less than [`MAX_LIFETIME`] (RFC 9420 section 10).
     ///
     /// # Errors
@@ -125,7 +193,13 @@ impl Device {
         suite: Ciphersuite,
         lifetime: Lifetime,
     ) -> Result<Vec<u8>, DeviceError> {
-        let bundle = KeyPackage::builder()
+        let mut builder = KeyPackage::builder();
+        if let Some(succession) = &self.succession {
+            let succession = UnknownExtension(succession.encode());
+            let extensions = Extensions::single(Extension::Unknown(SUCCESSION, succession));
+            builder = builder.key_package_extensions(extensions.map_err(|_| DeviceError::Keys)?);
+        }
+        let bundle = builder
             .key_package_lifetime(lifetime)
             .leaf_node_capabilities(self.capabilities())
             .leaf_node_extensions(self.leaf_extensions().ok_or(DeviceError::Keys)?)
@@ -150,7 +224,13 @@ impl Device {
     }
 
     pub(crate) fn capabilities(&self) -> Capabilities {
-        let ours = [CONSTITUTION, IDENTITY, ORDER].map(ExtensionType::Unknown);
+        // What a key package has, its owner must be able to read (RFC 9420 section 7.2).
+        let succession = self.succession.as_ref().map(|_| SUCCESSION);
+        let ours: Vec<_> = [CONSTITUTION, IDENTITY, ORDER]
+            .into_iter()
+            .chain(succession)
+            .map(ExtensionType::Unknown)
+            .collect();
         Capabilities::new(
             Some(&[ProtocolVersion::Mls10]),
             Some(&[self.suite]),

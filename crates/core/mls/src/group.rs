@@ -10,7 +10,7 @@ use openmls::prelude::tls_codec::Serialize as _;
 use openmls::prelude::{LeafNodeIndex, OpenMlsProvider as _};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use crate::device::Device;
+use crate::device::{Device, Former};
 use crate::key_package::{KeyPackageError, VerifiedKeyPackage};
 use crate::receive::Stop;
 use crate::safety::SafetyCode;
@@ -61,6 +61,17 @@ impl Group {
     /// Signs what [`Device::sign_resume`] does.
     pub fn sign_resume(&self, challenge: &[u8; 32]) -> Option<Vec<u8>> {
         self.device.sign_resume(challenge)
+    }
+
+    /// What [`Device::former`] is.
+    pub fn former(&self) -> Former {
+        self.device.former()
+    }
+
+    /// Whether whoever knocks is the device of the stay that it [names](VerifiedKeyPackage::former),
+    /// whose leaf had this signature key.
+    pub fn is_same_device(&self, package: &VerifiedKeyPackage, former_key: &[u8]) -> bool {
+        package.succeeds(&self.device.constitution, self.device.provider.crypto(), former_key)
     }
 
     /// Whether this device is still a member.

@@ -1,7 +1,10 @@
-use conclave_commit_rules::{Constitution, IdentityCheck, KeyPackageView, LeafView};
-use conclave_mls_view::{LeafError, key_package_view};
+use conclave_commit_rules::{
+    Constitution, CredentialId, IdentityCheck, KeyPackageView, LeafView, Succession,
+    succession_statement,
+};
+use conclave_mls_view::{LeafError, SUCCESSION, key_package_view};
 use openmls::prelude::tls_codec::DeserializeBytes as _;
-use openmls::prelude::{KeyPackage, KeyPackageIn, OpenMlsCrypto, ProtocolVersion};
+use openmls::prelude::{KeyPackage, KeyPackageIn, OpenMlsCrypto, ProtocolVersion, SignatureScheme};
 
 /// A key package that was verified: signatures, protocol, lifetime by the system's clock, host
 /// proof, and the identity by whoever can open it. Only such a one can be added.
@@ -35,6 +38,30 @@ impl VerifiedKeyPackage {
             return Err(KeyPackageError::Identity);
         }
         Ok(Self { package, view })
+    }
+
+    /// The stay before that it says was the same device's: not proved by this.
+    pub fn former(&self) -> Option<CredentialId> {
+        self.succession().map(|succession| succession.former)
+    }
+
+    fn succession(&self) -> Option<Succession> {
+        Succession::parse(&self.package.extensions().unknown(SUCCESSION)?.0)
+    }
+
+    /// Whether the owner of a leaf's signature key says that this is the same device's.
+    pub(crate) fn succeeds(
+        &self,
+        constitution: &Constitution,
+        crypto: &impl OpenMlsCrypto,
+        former_key: &[u8],
+    ) -> bool {
+        let Some(Succession { former, signature }) = self.succession() else { return false };
+        let LeafView { credential, signature_key, .. } = &self.view.leaf;
+        let statement =
+            succession_statement(&constitution.meeting, &former, credential, signature_key);
+        let scheme = SignatureScheme::ED25519;
+        crypto.verify_signature(scheme, &statement, former_key, &signature).is_ok()
     }
 
     /// What it says.

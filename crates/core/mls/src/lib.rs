@@ -20,7 +20,7 @@ mod tests;
 mod vectors;
 
 pub use commit::{CommitError, Outgoing};
-pub use device::{Device, DeviceError, HostProofError};
+pub use device::{Device, DeviceError, Former, HostProofError};
 pub use enter::{BrokenIdentity, FoundError, JoinError, Rejoining, ServerKey};
 pub use group::{FRAME_KEY_LABEL, FRAME_KEY_LEN, ForkMark, Group, SendError};
 pub use key_package::{KeyPackageError, VerifiedKeyPackage};

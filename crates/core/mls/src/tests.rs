@@ -156,6 +156,31 @@ fn assert_agree(members: &mut [Group]) {
 }
 
 #[test]
+fn a_device_that_comes_again_is_known_by_its_former_leafs_key_alone() {
+    let mut world = World::new(Mode::Lobby);
+    let group = world.found();
+    let (first, mut next, stranger) = (world.device(), world.device(), world.device());
+    let verify =
+        |device: &Device| group.verify(&device.key_package(now()).unwrap(), guest).unwrap();
+    let first_key = first.signer.public().to_vec();
+
+    assert_eq!(verify(&next).former(), None);
+    assert!(!group.is_same_device(&verify(&next), &first_key), "it says nothing");
+    next.succeed(&first.former()).unwrap();
+    let package = verify(&next);
+    assert_eq!(package.former(), Some(first.credential()));
+    assert!(group.is_same_device(&package, &first_key));
+    assert!(!group.is_same_device(&package, stranger.signer.public()), "another's leaf");
+
+    // Somebody else's former stay, and somebody else's word for it.
+    let mut liar = world.device();
+    let forged = Former::of(first.credential(), &stranger);
+    liar.succeed(&forged).unwrap();
+    assert_eq!(verify(&liar).former(), Some(first.credential()));
+    assert!(!group.is_same_device(&verify(&liar), &first_key));
+}
+
+#[test]
 fn two_members_agree_on_everything() {
     let mut members = World::new(Mode::Lobby).meeting(1);
     assert_agree(&mut members);

@@ -270,8 +270,11 @@ impl Member {
             return;
         }
         let Some(own) = self.own.take() else { return };
+        let proposed = self.group.pending_removes();
         match self.group.confirm() {
-            Ok(accepted) => self.advance(now, &accepted, (epoch, hash(&own.outgoing.commit))),
+            Ok(accepted) => {
+                self.advance(now, &accepted, (epoch, hash(&own.outgoing.commit)), &proposed);
+            }
             Err(_) => self.group.discard(),
         }
     }

@@ -73,14 +73,22 @@ impl Session {
     /// that nobody is moved from a group that broke the rules into another unasked.
     pub(super) fn knock_again(&mut self) {
         match &self.phase {
-            Phase::In(member) if member.trouble.is_none() => self.begin(),
+            Phase::In(member) if member.trouble.is_none() => {
+                self.former = Some(member.group.former());
+                self.begin();
+            }
             Phase::Failed(Failure::Join(JoinError::Malformed | JoinError::Welcome))
                 if self.tries < MAX_TRIES =>
             {
                 self.tries += 1;
                 self.begin();
             }
-            Phase::Coming(_) | Phase::Founding(_) | Phase::Knocking(_) => self.begin(),
+            Phase::Knocking(knocking) => {
+                // Perhaps it was let in, and never heard of it.
+                self.former = Some(knocking.device.former());
+                self.begin();
+            }
+            Phase::Coming(_) | Phase::Founding(_) => self.begin(),
             Phase::Ended(_)
             | Phase::Failed(_)
             | Phase::In(_)
@@ -110,7 +118,12 @@ impl Session {
         let Setup { keys, profile, .. } = &self.setup;
         let sealed = keys.meta.seal_profile(*nonce, profile).map_err(|_| Failure::Identity)?;
         let sealed = sealed.as_bytes().to_vec();
-        Device::new(constitution, &keys.psk, credential, sealed).map_err(Failure::Device)
+        let mut device =
+            Device::new(constitution, &keys.psk, credential, sealed).map_err(Failure::Device)?;
+        if let Some(former) = &self.former {
+            device.succeed(former).map_err(Failure::Device)?;
+        }
+        Ok(device)
     }
 
     pub(super) fn proved(&mut self, signature: [u8; 64]) {
@@ -341,6 +354,8 @@ impl Session {
             | Phase::Start => None,
         };
         let Some(device) = device else { return };
+        // Whoever sends a Welcome has let it in, also if it cannot be opened.
+        self.former = Some(device.former());
         match Group::join(device, welcome, tree) {
             Ok(group) => self.enter(group),
             Err(error) => {
@@ -362,6 +377,7 @@ impl Session {
         match Member::enter(group, meta, self.setup.previous, at) {
             Some(member) => {
                 self.tries = 0;
+                self.former = None;
                 self.phase = Phase::In(Box::new(member));
             }
             None => self.fail(Failure::Join(JoinError::Library)),

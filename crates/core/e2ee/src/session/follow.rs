@@ -70,14 +70,16 @@ impl Member {
         if self.roster.find(&leaf.credential).is_some() {
             return;
         }
-        if self.admission.is_shut_out(&leaf.credential) {
+        let mut stays = [Some(leaf.credential), package.former()].into_iter().flatten();
+        if stays.any(|stay| self.admission.is_shut_out(&stay)) {
             return self.send(ToServer::Deny(id));
         }
         let name = verify::name(&meta, leaf).unwrap_or_default();
         let mode = self.group.constitution().mode;
         let admitters: Vec<_> = self.roster.admitters().collect();
         let rank = self.rank(now.at, |leaf| admitters.contains(leaf)).unwrap_or_default();
-        if self.admission.knock(now.at, id, package, name, mode, rank) {
+        let again = self.is_missed(now.at, &package, &name);
+        if self.admission.knock(now.at, id, package, name, (mode, again), rank) {
             self.show_knocks();
         }
     }
@@ -120,13 +122,14 @@ impl Member {
             return self.accepted(now, epoch);
         }
         let meta = self.meta.clone();
+        let proposed = self.group.pending_removes();
         let received = self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
         match received {
             Ok(Received::Committed(accepted)) => {
                 if self.own.take().is_some() {
                     self.group.discard();
                 }
-                self.advance(now, &accepted, (epoch, commit));
+                self.advance(now, &accepted, (epoch, commit), &proposed);
             }
             Ok(Received::Removed) => self.is_removed = true,
             Ok(Received::Message(_) | Received::RemovalProposed(_)) => {}
@@ -153,6 +156,7 @@ impl Member {
             Ok(Received::RemovalProposed(leaf)) => {
                 self.removal_since.get_or_insert(now.at);
                 self.roster.mark_leaving(leaf);
+                self.miss(now.at, leaf);
             }
             Err(ReceiveError::Proposal | ReceiveError::Forged) => {
                 self.warn(Warning::ServerOverreach);

@@ -13,6 +13,7 @@ use crate::liveness::{Liveness, Silence};
 use crate::output::{Event, Fork, Output, State, Suspension, ToServer, Warning};
 use crate::roster::Roster;
 use crate::session::act::OrderWish;
+use crate::session::again::Missed;
 use crate::talk::Talk;
 use crate::verify;
 
@@ -33,6 +34,7 @@ pub(super) struct Member {
     /// The commit of its own that awaits the server's word.
     pub(super) own: Option<Own>,
     pub(super) kicks: BTreeSet<CredentialId>,
+    pub(super) missed: Missed,
     pub(super) orders: VecDeque<OrderWish>,
     /// Since when the server wants someone out.
     pub(super) removal_since: Option<Duration>,
@@ -94,6 +96,7 @@ impl Member {
             out: VecDeque::new(),
             own: None,
             kicks: BTreeSet::new(),
+            missed: Missed::default(),
             orders: VecDeque::new(),
             removal_since: None,
             last_path: now,
@@ -187,8 +190,16 @@ impl Member {
         }
     }
 
-    /// A commit took effect.
-    pub(super) fn advance(&mut self, now: Now, accepted: &Accepted, commit: (u64, [u8; 32])) {
+    /// A commit took effect. `proposed` is whose removal the server had proposed before it.
+    pub(super) fn advance(
+        &mut self,
+        now: Now,
+        accepted: &Accepted,
+        commit: (u64, [u8; 32]),
+        proposed: &[u32],
+    ) {
+        let put_out = accepted.removed.iter().filter(|leaf| !proposed.contains(leaf));
+        self.put_out(&put_out.copied().collect::<Vec<_>>());
         let came: Vec<_> =
             accepted.added.iter().chain(&accepted.joined).map(|entry| entry.credential).collect();
         let pathless =

@@ -446,6 +446,66 @@ fn a_newcomer_who_never_says_that_it_is_in_comes_in_anew() {
     call.assert_agree(3);
 }
 
+/// A lobby with another admitter, in which a guest was let in by a person and never entered.
+fn let_in_and_never_there() -> (Call, usize) {
+    let mut call = Call::lobby(1);
+    call.auto_admit = false;
+    let guest = call.join(false);
+    call.deaf.insert(guest);
+    call.run(1);
+    let knock = call.session(0).knocks()[0].id;
+    call.command(0, Command::Admit(knock));
+    let who = call.devices[guest].who;
+    call.run_until(3, |call| call.gates.contains_key(&who));
+    call.deaf.clear();
+    (call, guest)
+}
+
+#[test]
+fn whom_a_person_let_in_comes_in_anew_without_a_second_decision() {
+    let (mut call, guest) = let_in_and_never_there();
+    let who = call.devices[guest].who;
+
+    // The server gives it up, and it comes again.
+    call.run_until(40, |call| !call.gates.contains_key(&who));
+    call.run(10);
+
+    assert!(call.is_in(guest));
+    assert!(call.session(0).knocks().is_empty(), "nobody was asked again");
+    call.assert_agree(3);
+}
+
+#[test]
+fn whom_a_person_put_out_meanwhile_is_not_let_in_by_itself() {
+    let (mut call, guest) = let_in_and_never_there();
+    let who = call.devices[guest].who;
+    call.run_until(40, |call| !call.gates.contains_key(&who));
+    // Before its new knock is here.
+    let newest = call.session(0).roster().unwrap().values().max_by_key(|person| person.leaf);
+    let credential = newest.unwrap().credential;
+    call.command(0, Command::Kick(credential));
+    call.run(10);
+
+    assert_eq!(*call.state(guest), State::Failed(Failure::Denied));
+    assert!(call.session(0).knocks().is_empty(), "it was turned away");
+    call.assert_agree(2);
+}
+
+#[test]
+fn who_was_put_out_by_a_person_waits_for_a_person() {
+    let mut call = Call::lobby(2);
+    call.auto_admit = false;
+    let credential = call.credential(2);
+    call.command(0, Command::Kick(credential));
+    call.run_until(5, |call| *call.state(2) == State::Removed);
+
+    call.command(2, Command::Rejoin);
+    call.run(10);
+
+    assert_eq!(*call.state(2), State::Knocking);
+    assert_eq!(call.session(0).knocks().len(), 1);
+}
+
 #[test]
 fn a_host_who_is_silent_is_warned_of_and_then_sending_stops() {
     let mut call = Call::lobby(2);
