@@ -3,7 +3,7 @@ import { lingui } from "@lingui/vite-plugin";
 import babel from "@rolldown/plugin-babel";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
-import { compress } from "./compress";
+import { compress } from "./compress.ts";
 
 const SERVER = "https://localhost:8443";
 
