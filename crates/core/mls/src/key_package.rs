@@ -14,6 +14,7 @@ use openmls::prelude::{KeyPackage, KeyPackageIn, OpenMlsCrypto, ProtocolVersion,
 pub struct VerifiedKeyPackage {
     pub(crate) package: KeyPackage,
     view: KeyPackageView,
+    len: usize,
 }
 
 impl VerifiedKeyPackage {
@@ -37,7 +38,7 @@ impl VerifiedKeyPackage {
         if view.identity == IdentityCheck::Failed {
             return Err(KeyPackageError::Identity);
         }
-        Ok(Self { package, view })
+        Ok(Self { package, view, len: bytes.len() })
     }
 
     /// The stay before that it says was the same device's: not proved by this.
@@ -67,6 +68,11 @@ impl VerifiedKeyPackage {
     /// What it says.
     pub const fn view(&self) -> &KeyPackageView {
         &self.view
+    }
+
+    /// How many bytes it has.
+    pub const fn size(&self) -> usize {
+        self.len
     }
 }
 
