@@ -118,28 +118,33 @@ const { values } = parseArgs({
 });
 const [seconds, botCount] = [Number(values.seconds), Number(values.bots)];
 
-const server = await Server.start();
-const chromium = await Chromium.launch();
-// Chromium's clock makes steps of 0.1 ms, at random within them, so that means are right; those of
-// Firefox would be of a millisecond.
-const firefox = await Firefox.launch({
-  "privacy.reduceTimerPrecision": false,
-  "privacy.reduceTimerPrecision.unconditional": false,
-});
-let bots: Bot | undefined;
+/** What is open, the newest first. */
+const open: { close(): Promise<void> }[] = [];
+function closeLater<T extends { close(): Promise<void> }>(opened: T): T {
+  open.unshift(opened);
+  return opened;
+}
+
 const reports: Record<string, BrowserReport> = {};
 try {
+  const server = closeLater(await Server.start());
+  const chromium = closeLater(await Chromium.launch());
+  // Chromium's clock makes steps of 0.1 ms, at random within them, so that means are right; those of
+  // Firefox would be of a millisecond.
+  const firefox = closeLater(
+    await Firefox.launch({
+      "privacy.reduceTimerPrecision": false,
+      "privacy.reduceTimerPrecision.unconditional": false,
+    }),
+  );
   const link = await createMeeting(server);
   const tabs: readonly Tab[] = [await chromium.open(TAB), await firefox.open(TAB)];
   await Promise.all(tabs.map((tab, index) => join(tab, link, ["Ada", "Ben"][index] ?? "")));
-  bots = new Bot(link, { count: botCount });
-  await bots.isIn();
+  await closeLater(new Bot(link, { count: botCount })).isIn();
   await Promise.all(tabs.map(isUnderWay));
   for (const [tab, report] of await measure(tabs, seconds)) reports[tab.browser] = report;
 } finally {
-  await bots?.close();
-  await Promise.all([chromium.close(), firefox.close()]);
-  await server.close();
+  for (const opened of open) await opened.close();
 }
 
 const broken = Object.entries(reports).flatMap(([browser, report]) => faults(browser, report));
