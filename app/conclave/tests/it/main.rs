@@ -2,6 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
-mod bench;
 mod process;
 mod serve;

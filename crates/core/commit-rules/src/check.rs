@@ -123,8 +123,7 @@ fn types(commit: &CommitView) -> Result<(), Refusal> {
     if contexts > 1 { Err(Refusal::ProposalType) } else { Ok(()) }
 }
 
-/// Rule 2: who comes in was let in by an admitter, with proof of the link; or by any member, where
-/// the link is all that it takes.
+/// Rule 2: who comes in was let in by an admitter, with proof of the link.
 fn admission(
     group: &GroupView,
     commit: &CommitView,
@@ -141,7 +140,7 @@ fn admission(
     if !adds {
         return Ok(());
     }
-    if committer.role < Role::Admitter && !group.constitution.is_open() {
+    if committer.role < Role::Admitter {
         return Err(Refusal::NotAdmitter);
     }
     if psks.is_empty() {

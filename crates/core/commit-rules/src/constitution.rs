@@ -51,11 +51,6 @@ impl Constitution {
     /// The longest text that is read.
     pub const MAX_LEN: usize = 8 << 10;
 
-    /// Whether the link is all that it takes to come in, for everybody.
-    pub const fn is_open(&self) -> bool {
-        matches!(self.mode, Mode::OpenLink) && self.guests
-    }
-
     /// The one text of it.
     ///
     /// # Errors

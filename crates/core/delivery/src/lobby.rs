@@ -29,10 +29,6 @@ impl Knock {
     }
 }
 
-/// How many members are told of a knock where nobody in particular lets people in: the second if
-/// the first does not act.
-const DOORKEEPERS: usize = 2;
-
 impl Lobby {
     pub(crate) fn contains(&self, who: ParticipantId) -> bool {
         self.knocks.contains_key(&who)
@@ -149,23 +145,10 @@ impl DeliveryService {
         self.live_leaf(who).is_some() || open || self.lobby.is_host(who)
     }
 
-    /// Who lets people in: the admitters who are there. Where the link is all that it takes, some
-    /// members if there is none; who act first, members know among themselves.
-    pub(crate) fn doorkeepers(&self) -> BTreeSet<ParticipantId> {
-        let admitters = self.devices.keys().copied().filter(|who| self.is_admitter(*who));
-        let admitters: BTreeSet<_> = admitters.collect();
-        let locked = self.group.as_ref().is_none_or(|group| group.view.order.locked);
-        if !admitters.is_empty() || locked || !self.constitution.is_open() {
-            return admitters;
-        }
-        let mut members = self.live();
-        members.sort_unstable_by_key(|(_, leaf)| *leaf);
-        members.into_iter().map(|(who, _)| who).take(DOORKEEPERS).collect()
-    }
-
-    /// Tells those who let people in of those whom they were not told of.
+    /// Tells admitters of those whom they were not told of.
     pub(crate) fn relay_knocks(&mut self) {
-        let admitters = self.doorkeepers();
+        let admitters: BTreeSet<_> =
+            self.devices.keys().copied().filter(|who| self.is_admitter(*who)).collect();
         self.lobby.told.retain(|admitter, _| admitters.contains(admitter));
         let mut outs = Vec::new();
         for admitter in admitters {

@@ -7,13 +7,8 @@ use conclave_mls::VerifiedKeyPackage;
 use crate::input::KnockId;
 use crate::session::again::SAME_DEVICE_PAUSE;
 
-/// How many people one commit lets in at most: who come at once come in at once, for an epoch
-/// costs everybody more than a newcomer does.
-pub(crate) const BATCH: usize = 128;
-
-/// How many bytes of key packages one commit has at most. With its last one it stays below what
-/// the server takes.
-const BATCH_LEN: usize = 1 << 20;
+/// How many people one commit lets in at most.
+pub(crate) const BATCH: usize = 32;
 
 /// How many knocks are kept at once: the server can send as many as it likes.
 const MAX_KNOCKS: usize = 1000;
@@ -108,12 +103,6 @@ impl Admission {
         self.before = wanted.map(|knock| knock.package.view().leaf.credential).collect();
     }
 
-    /// Others let people in from now on.
-    pub(crate) fn forget_all(&mut self) {
-        self.knocks.clear();
-        self.before.clear();
-    }
-
     /// Whether there was such a knock. It is not shown again.
     pub(crate) fn deny(&mut self, id: KnockId) -> bool {
         let Some(knock) = self.knocks.remove(&id) else { return false };
@@ -152,16 +141,10 @@ impl Admission {
 
     /// Whom to let in now.
     pub(crate) fn batch(&self, now: Duration) -> Vec<(KnockId, VerifiedKeyPackage)> {
-        let mut len = 0;
         self.knocks
             .iter()
             .filter(|(_, knock)| knock.wanted.is_some_and(|at| at <= now))
             .take(BATCH)
-            .take_while(|(_, knock)| {
-                let has_room = len < BATCH_LEN;
-                len += knock.package.size();
-                has_room
-            })
             .map(|(id, knock)| (*id, knock.package.clone()))
             .collect()
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use conclave_commit_rules::{CredentialId, LeafView, Order, Role};
@@ -53,8 +53,8 @@ impl Roster {
         order: &Order,
         name: impl Fn(&LeafView) -> String,
     ) {
-        let there: BTreeSet<_> = leaves.values().map(|leaf| leaf.credential).collect();
-        self.arrivals.retain(|id, _| there.contains(id));
+        let is_there = |id: &CredentialId| leaves.values().any(|leaf| leaf.credential == *id);
+        self.arrivals.retain(|id, _| is_there(id));
         let mut people = BTreeMap::new();
         for (&index, leaf) in leaves {
             let arrived = *self.arrivals.entry(leaf.credential).or_insert(now);

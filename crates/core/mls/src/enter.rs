@@ -68,7 +68,7 @@ impl Group {
         Ok(Self::new(device, mls))
     }
 
-    /// Joins with the Welcome of who may admit (RFC 9420 section 12.4.3.1) and the tree that the
+    /// Joins with the Welcome of an admitter (RFC 9420 section 12.4.3.1) and the tree that the
     /// server has.
     ///
     /// # Errors
@@ -101,8 +101,8 @@ impl Group {
         let mls = staged.into_group(&device.provider).map_err(|_| JoinError::Welcome)?;
         let group = Self::new(device, mls);
         let view = group.inspect()?;
-        let inviter = view.leaves.get(&sender).ok_or(JoinError::NotAdmitter)?;
-        if view.role(inviter) < Role::Admitter && !view.constitution.is_open() {
+        let admitter = view.leaves.get(&sender).ok_or(JoinError::NotAdmitter)?;
+        if view.role(admitter) < Role::Admitter {
             return Err(JoinError::NotAdmitter);
         }
         Ok(group)

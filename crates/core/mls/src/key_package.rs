@@ -14,7 +14,6 @@ use openmls::prelude::{KeyPackage, KeyPackageIn, OpenMlsCrypto, ProtocolVersion,
 pub struct VerifiedKeyPackage {
     pub(crate) package: KeyPackage,
     view: KeyPackageView,
-    len: usize,
 }
 
 impl VerifiedKeyPackage {
@@ -38,7 +37,7 @@ impl VerifiedKeyPackage {
         if view.identity == IdentityCheck::Failed {
             return Err(KeyPackageError::Identity);
         }
-        Ok(Self { package, view, len: bytes.len() })
+        Ok(Self { package, view })
     }
 
     /// The stay before that it says was the same device's: not proved by this.
@@ -68,11 +67,6 @@ impl VerifiedKeyPackage {
     /// What it says.
     pub const fn view(&self) -> &KeyPackageView {
         &self.view
-    }
-
-    /// How many bytes it has.
-    pub const fn size(&self) -> usize {
-        self.len
     }
 }
 

@@ -342,20 +342,6 @@ fn a_guest_admits_nobody() {
 }
 
 #[test]
-fn where_the_link_is_all_that_it_takes_a_guest_admits_and_the_newcomer_believes_it() {
-    let mut world = World::new(Mode::OpenLink);
-    let mut members = world.meeting(1);
-    let newcomer = world.device();
-    let knock = newcomer.key_package(now()).unwrap();
-    let verified = members[1].verify(&knock, guest).unwrap();
-    let outgoing = members[1].admit(now(), vec![verified]).unwrap();
-    spread(&mut members, 1, &outgoing);
-    let tree = members[1].tree().unwrap();
-    members.push(Group::join(newcomer, outgoing.welcome.as_ref().unwrap(), &tree).unwrap());
-    assert_agree(&mut members);
-}
-
-#[test]
 fn an_appointed_admitter_admits_and_members_see_the_same_order() {
     let mut world = World::new(Mode::Lobby);
     let mut members = world.meeting(2);

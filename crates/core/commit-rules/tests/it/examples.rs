@@ -101,20 +101,6 @@ fn rule_2_admitters_add_with_the_links_secret_and_nobody_else_does() {
 }
 
 #[test]
-fn rule_2_where_the_link_is_all_that_it_takes_every_member_adds() {
-    let mut group = group(Mode::OpenLink);
-    let adds = by(GUEST, vec![add(9), link()]);
-    assert_eq!(check(&group, &adds).unwrap().added[0].credential, leaf(9).credential);
-    assert_eq!(refusal(&group, &by(GUEST, vec![add(9)])), Refusal::NoLinkSecret);
-    group.order.locked = true;
-    assert_eq!(refusal(&group, &adds), Refusal::Locked);
-    group.order.locked = false;
-    // Who may come in alone only if an issuer vouches for them is an admitter's to let in.
-    group.constitution.guests = false;
-    assert_eq!(refusal(&group, &adds), Refusal::NotAdmitter);
-}
-
-#[test]
 fn rule_2_a_locked_or_full_meeting_lets_nobody_in() {
     let mut group = group(Mode::Lobby);
     let four: Vec<_> = (9..13).map(add).chain([link()]).collect();

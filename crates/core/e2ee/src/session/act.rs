@@ -206,7 +206,7 @@ impl Member {
     }
 
     fn admit_due(&self) -> Option<Duration> {
-        if self.order.locked || !self.may_admit() {
+        if self.order.locked || self.role() < Role::Admitter {
             return None;
         }
         self.admission.due(self.roster.len())

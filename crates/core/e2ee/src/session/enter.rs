@@ -55,8 +55,7 @@ impl Session {
     /// When a device that begins to knock now asks to come in alone.
     fn ask_at(&self) -> Duration {
         let has_admitter = self.meeting.is_some_and(|meeting| meeting.has_admitter);
-        // Nor does it wait for those any more who let it in in vain.
-        let waits = has_admitter && !self.setup.holds_host_key && self.tries == 0;
+        let waits = has_admitter && !self.setup.holds_host_key;
         let patience = if waits { KNOCK_PATIENCE } else { Duration::ZERO };
         (self.now.at + patience).max(self.not_before)
     }

@@ -1,6 +1,6 @@
 //! What the server sends, and what becomes of it.
 
-use conclave_commit_rules::check_key_package;
+use conclave_commit_rules::{Role, check_key_package};
 use conclave_mls::{ReceiveError, Received};
 use openmls::framing::ContentType;
 use openmls::prelude::tls_codec::DeserializeBytes as _;
@@ -56,7 +56,7 @@ impl Member {
     }
 
     fn knock(&mut self, now: Now, id: KnockId, key_package: &[u8]) {
-        if !self.may_admit() {
+        if self.role() < Role::Admitter {
             return;
         }
         let meta = self.meta.clone();
@@ -77,8 +77,7 @@ impl Member {
         let name = verify::name(&meta, leaf).unwrap_or_default();
         let mode = self.group.constitution().mode;
         let admitters: Vec<_> = self.roster.admitters().collect();
-        let may = |leaf: &u32| admitters.is_empty() || admitters.contains(leaf);
-        let rank = self.rank(now.at, may).unwrap_or_default();
+        let rank = self.rank(now.at, |leaf| admitters.contains(leaf)).unwrap_or_default();
         let again = self.is_missed(now.at, &package, &name);
         if self.admission.knock(now.at, id, package, name, (mode, again), rank) {
             self.show_knocks();

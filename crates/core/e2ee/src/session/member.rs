@@ -135,13 +135,6 @@ impl Member {
         own.map_or(Role::Guest, |person| person.role)
     }
 
-    /// Whether this device lets people in: an admitter's; and anybody's where the link is all that it
-    /// takes and no admitter is there, so that those who come at once need not come one by one.
-    pub(super) fn may_admit(&self) -> bool {
-        let is_open = self.group.constitution().is_open();
-        self.role() >= Role::Admitter || is_open && self.roster.admitters().next().is_none()
-    }
-
     pub(super) fn state(&self, now: Duration) -> State {
         match (self.trouble, self.stranded, &self.behind) {
             (Some(Trouble::Forked(fork)), ..) => State::Forked(fork),
@@ -213,6 +206,7 @@ impl Member {
             !accepted.added.is_empty() && accepted.removed.is_empty() && accepted.order.is_none();
         if !pathless {
             self.last_path = now.at;
+            self.warm_up = None;
         }
         if !came.is_empty() {
             self.code_compared = None;
@@ -234,9 +228,6 @@ impl Member {
             return;
         }
         self.admission.came_in(now.at, &came);
-        if !self.may_admit() {
-            self.admission.forget_all();
-        }
         let is_there = |id: &CredentialId| self.roster.find(id).is_some();
         self.kicks.retain(is_there);
         self.mark_leaving();

@@ -138,10 +138,6 @@ impl Model {
         let Some(presented) = self.devices[i].token.clone() else { return };
         let Some(last) = self.devices[i].last else { return };
         let Some(member) = self.world.devices.remove(&ConnectionId(last)) else { return };
-        if !self.devices[i].inside {
-            // Nobody resumes from the door, so nothing replaces the socket that it gave up there.
-            self.world.lose(last);
-        }
         let connection = self.connect(i);
         let signature = member.session.sign_resume(&challenge(connection)).unwrap_or_default();
         self.world.devices.insert(ConnectionId(connection), member);
