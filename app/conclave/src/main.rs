@@ -2,6 +2,8 @@
 
 mod admin;
 #[cfg(feature = "participant")]
+mod bench;
+#[cfg(feature = "participant")]
 mod bot;
 mod certificate;
 mod door;
@@ -25,6 +27,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measures what this build costs on this machine.
+    #[cfg(feature = "participant")]
+    Bench(bench::Args),
     /// Joins a meeting as a native participant.
     #[cfg(feature = "participant")]
     Bot(bot::Args),
@@ -51,6 +56,8 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
+        #[cfg(feature = "participant")]
+        Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "participant")]
         Command::Bot(args) => bot::run(args).await,
         #[cfg(feature = "participant")]

@@ -1,0 +1,36 @@
+//! `conclave bench`: what this build costs on this machine.
+
+mod clock;
+mod crew;
+mod device;
+mod e2ee;
+mod meeting;
+mod operations;
+mod report;
+mod seen;
+mod server;
+mod tables;
+
+/// Arguments of `conclave bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Measures the meeting's group: coming in, removing, and changing keys, in calls of up to 100
+    /// members, a group of 1,000, and crowds that come at once.
+    ///
+    /// The call's control plane and the members' sessions run in this process, on two threads for
+    /// the members and one for the server, with signalling's messages between them and no network.
+    E2ee(e2ee::Args),
+}
+
+/// Measures, prints what came of it, and fails if a limit is exceeded.
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    match &args.command {
+        Command::E2ee(args) => e2ee::run(args),
+    }
+}

@@ -1,0 +1,55 @@
+use serde_json::Value;
+
+use crate::process::run;
+
+#[test]
+fn the_costs_of_a_group_are_measured_and_reported_as_one_document() {
+    let output = run(&["bench", "e2ee", "--quick", "--json", "--limit-ms", "60000"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let groups = report["groups"].as_array().unwrap();
+    let members: Vec<_> = groups.iter().map(|group| group["members"].as_u64().unwrap()).collect();
+    assert_eq!(members, [2, 5]);
+    for group in groups {
+        assert_eq!(group["live"], group["members"]);
+        for change in ["join", "joinAlone", "removal"] {
+            let cost = &group[change];
+            assert_positive(&cost["allMs"]["worst"], change);
+            assert_positive(&cost["commitBytes"], change);
+            assert_positive(&cost["commitCpuMs"], change);
+            assert_positive(&cost["checkCpuMs"], change);
+        }
+        assert_positive(&group["join"]["welcomeBytes"], "a Welcome");
+        assert_positive(&group["joinAlone"]["treeBytes"], "a tree");
+        assert_positive(&group["keyPackageBytes"], "a key package");
+        assert_positive(&group["catchUp"]["bytes"], "a log");
+        assert_positive(&group["snapshot"]["bytes"], "a snapshot");
+        let frames = group["frames"].as_array().unwrap();
+        assert_eq!(frames.len(), 2);
+        for frame in frames {
+            assert_positive(&frame["sealCpuUs"], "sealing");
+            assert_positive(&frame["openCpuUs"], "opening");
+        }
+    }
+    let crowds = report["crowds"].as_array().unwrap();
+    assert_eq!(crowds.len(), 3);
+    crowds.iter().for_each(|crowd| assert_positive(&crowd["allMs"], "a crowd"));
+    let limits = report["limits"].as_array().unwrap();
+    assert_eq!(limits.len(), 4);
+    assert!(limits.iter().all(|limit| limit["holds"] == true && limit["members"] == 5));
+}
+
+#[test]
+fn a_limit_that_is_exceeded_fails_the_command_after_the_report() {
+    let output = run(&["bench", "e2ee", "--quick", "--limit-ms", "0"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("EXCEEDED"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("limits are exceeded"));
+}
+
+#[track_caller]
+fn assert_positive(value: &Value, what: &str) {
+    assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");
+}
