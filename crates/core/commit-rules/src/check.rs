@@ -32,6 +32,8 @@ pub struct Accepted {
     pub joined: Option<Entry>,
     /// Which leaves are empty afterwards, ascending.
     pub removed: Vec<u32>,
+    /// Those of them whom a member removed, and not the server's proposal alone.
+    pub put_out: Vec<u32>,
     /// What hosts newly decided.
     pub order: Option<Order>,
 }
@@ -81,7 +83,8 @@ pub fn check(group: &GroupView, commit: &CommitView) -> Result<Accepted, Refusal
         }
         (CommitSender::External(_) | CommitSender::Member(_), _) => None,
     };
-    Ok(Accepted { added, joined, removed: removed.into_iter().collect(), order })
+    let put_out = removed.iter().copied().filter(|leaf| is_put_out(commit, *leaf)).collect();
+    Ok(Accepted { added, joined, removed: removed.into_iter().collect(), put_out, order })
 }
 
 /// Who commits.
@@ -270,6 +273,13 @@ fn removals(
         }
     }
     Ok(removed)
+}
+
+/// Whether a member has removed a leaf by a proposal of its own.
+fn is_put_out(commit: &CommitView, leaf: u32) -> bool {
+    commit.proposals.iter().any(|ProposalView { sender, kind }| {
+        *kind == ProposalKind::Remove(leaf) && !matches!(sender, ProposalSender::Server(_))
+    })
 }
 
 /// A host removes anyone; others from admitter on remove those below them.

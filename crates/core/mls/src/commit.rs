@@ -124,6 +124,17 @@ impl Group {
     fn stage(&mut self, plan: Plan) -> Result<Outgoing, CommitError> {
         let epoch = self.epoch();
         let Plan { adds, removes, order, with_path } = plan;
+        // A member's own removal says more than the server's proposal: it is a person's decision.
+        let is_due = {
+            let removes = removes.clone();
+            move |queued: &QueuedProposal| match queued.proposal() {
+                Proposal::Remove(remove) => {
+                    matches!(queued.sender(), Sender::Member(_))
+                        || !removes.contains(&remove.removed())
+                }
+                _ => true,
+            }
+        };
         let link = self.device.link_proposal().filter(|_| !adds.is_empty());
         let extensions = order.map(|order| self.extensions_with(&order)).transpose()?;
 
@@ -145,7 +156,7 @@ impl Group {
             .load_psks(provider.storage())
             .map_err(|_| CommitError::Library)?
             .create_group_info(true)
-            .build(provider.rand(), provider.crypto(), signer, |_: &QueuedProposal| true)
+            .build(provider.rand(), provider.crypto(), signer, is_due)
             .map_err(|_| CommitError::Library)?
             .stage_commit(provider)
             .map_err(|_| CommitError::Library)?;

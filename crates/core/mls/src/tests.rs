@@ -417,7 +417,28 @@ fn the_servers_removal_is_committed_by_a_member_and_by_no_empty_commit() {
     idle.receive(now(), &removal, guest).unwrap();
     let received = idle.receive(now(), &outgoing.commit, guest).unwrap();
     let Received::Committed(accepted) = received else { panic!("{received:?}") };
-    assert_eq!(accepted.removed, [3]);
+    assert_eq!((accepted.removed, accepted.put_out), (vec![3], vec![]));
+}
+
+#[test]
+fn whom_a_host_removes_is_put_out_even_if_the_server_proposed_it_too() {
+    let mut world = World::new(Mode::Lobby);
+    let mut members = world.meeting(4);
+    let removals = [3, 4].map(|leaf| world.removal(&members[0], leaf));
+    members.truncate(3);
+    for member in &mut members {
+        for removal in &removals {
+            member.receive(now(), removal, guest).unwrap();
+        }
+    }
+
+    let outgoing = members[0].remove(now(), &[3]).unwrap();
+    let own = members[0].confirm().unwrap();
+    let received = members[1].receive(now(), &outgoing.commit, guest).unwrap();
+    let Received::Committed(others) = received else { panic!("{received:?}") };
+    for accepted in [own, others] {
+        assert_eq!((accepted.removed, accepted.put_out), (vec![3, 4], vec![3]));
+    }
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl Member {
     fn make(&mut self, now: Now) -> Option<(Purpose, Result<Outgoing, CommitError>)> {
         let pending = self.group.pending_removes();
         let kicked = self.kicks.iter().filter_map(|id| self.roster.find(id)).map(|p| p.leaf);
-        let kicked: Vec<_> = kicked.filter(|leaf| !pending.contains(leaf)).collect();
+        let kicked: Vec<_> = kicked.collect();
         if !kicked.is_empty() {
             return Some((Purpose::Kick, self.group.remove(now.unix_s, &kicked)));
         }
@@ -270,11 +270,8 @@ impl Member {
             return;
         }
         let Some(own) = self.own.take() else { return };
-        let proposed = self.group.pending_removes();
         match self.group.confirm() {
-            Ok(accepted) => {
-                self.advance(now, &accepted, (epoch, hash(&own.outgoing.commit)), &proposed);
-            }
+            Ok(accepted) => self.advance(now, &accepted, (epoch, hash(&own.outgoing.commit))),
             Err(_) => self.group.discard(),
         }
     }

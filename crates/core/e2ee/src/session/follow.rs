@@ -122,14 +122,13 @@ impl Member {
             return self.accepted(now, epoch);
         }
         let meta = self.meta.clone();
-        let proposed = self.group.pending_removes();
         let received = self.group.receive(now.unix_s, bytes, |leaf| verify::identity(&meta, leaf));
         match received {
             Ok(Received::Committed(accepted)) => {
                 if self.own.take().is_some() {
                     self.group.discard();
                 }
-                self.advance(now, &accepted, (epoch, commit), &proposed);
+                self.advance(now, &accepted, (epoch, commit));
             }
             Ok(Received::Removed) => self.is_removed = true,
             Ok(Received::Message(_) | Received::RemovalProposed(_)) => {}

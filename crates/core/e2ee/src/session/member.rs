@@ -191,15 +191,8 @@ impl Member {
     }
 
     /// A commit took effect. `proposed` is whose removal the server had proposed before it.
-    pub(super) fn advance(
-        &mut self,
-        now: Now,
-        accepted: &Accepted,
-        commit: (u64, [u8; 32]),
-        proposed: &[u32],
-    ) {
-        let put_out = accepted.removed.iter().filter(|leaf| !proposed.contains(leaf));
-        self.put_out(&put_out.copied().collect::<Vec<_>>());
+    pub(super) fn advance(&mut self, now: Now, accepted: &Accepted, commit: (u64, [u8; 32])) {
+        self.put_out(&accepted.put_out);
         let came: Vec<_> =
             accepted.added.iter().chain(&accepted.joined).map(|entry| entry.credential).collect();
         let pathless =
