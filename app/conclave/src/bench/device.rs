@@ -153,7 +153,9 @@ impl Device {
                         self.due = at;
                         break;
                     }
-                    output => outputs.push(output),
+                    output @ (Output::Event(_) | Output::Send(_) | Output::SignHost(_)) => {
+                        outputs.push(output);
+                    }
                 }
             }
             let spent = cpu().saturating_sub(started);

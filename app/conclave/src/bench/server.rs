@@ -131,7 +131,13 @@ impl Server {
                     let persisted = Input::Persisted { participant, token };
                     self.call.handle_input(self.clock.instant(), persisted);
                 }
-                output => outputs.push(output),
+                output @ (Output::Close { .. }
+                | Output::Empty
+                | Output::Forget { .. }
+                | Output::GroupChanged
+                | Output::Media(_)
+                | Output::Release { .. }
+                | Output::Send { .. }) => outputs.push(output),
             }
         }
     }

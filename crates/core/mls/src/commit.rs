@@ -127,12 +127,9 @@ impl Group {
         // A member's own removal says more than the server's proposal: it is a person's decision.
         let is_due = {
             let removes = removes.clone();
-            move |queued: &QueuedProposal| match queued.proposal() {
-                Proposal::Remove(remove) => {
-                    matches!(queued.sender(), Sender::Member(_))
-                        || !removes.contains(&remove.removed())
-                }
-                _ => true,
+            move |queued: &QueuedProposal| {
+                let Proposal::Remove(remove) = queued.proposal() else { return true };
+                matches!(queued.sender(), Sender::Member(_)) || !removes.contains(&remove.removed())
             }
         };
         let link = self.device.link_proposal().filter(|_| !adds.is_empty());

@@ -114,13 +114,11 @@ fn from_a_group_that_cannot_go_on_everybody_comes_in_anew() {
     service.group.as_mut().unwrap().state.give_up();
     service.handle_input(now + Duration::from_secs(1), Input::Timeout);
 
-    let mut outputs = Vec::new();
-    loop {
-        match service.poll_output() {
-            Output::Timeout(_) => break,
-            output => outputs.push(output),
-        }
-    }
+    let outputs: Vec<_> = std::iter::from_fn(|| {
+        let output = service.poll_output();
+        (!matches!(output, Output::Timeout(_))).then_some(output)
+    })
+    .collect();
     let sent = |message| Output::Send { to: HOST, message };
     assert_eq!(service.epoch(), None);
     assert!(outputs.contains(&Output::Gate(Gate::Close { who: HOST })), "{outputs:?}");

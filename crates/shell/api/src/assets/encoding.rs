@@ -56,7 +56,7 @@ pub(super) fn accepted(headers: &HeaderMap) -> Vec<Encoding> {
 fn parse(entry: &str) -> Option<(&str, bool)> {
     let mut parts = entry.split(';').map(str::trim);
     let coding = parts.next().filter(|coding| !coding.is_empty())?;
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
     // A weight that is none is the client's fault; what is not compressed, it can read for sure.
     let weight = weight.map_or(Some(1.0), |weight| weight.trim().parse::<f32>().ok());
     Some((coding, weight.is_some_and(|weight| weight > 0.0)))
