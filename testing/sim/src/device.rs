@@ -78,8 +78,6 @@ pub(crate) struct Device {
     pub(crate) down: Link,
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) watch: Watch,
-    /// How often its encoder was asked for a key frame.
-    pub(crate) keyframes_wanted: u64,
     /// What the server said, the newest last.
     pub(crate) heard: Vec<ServerMessage>,
     /// What others wrote, by name.
@@ -131,7 +129,6 @@ impl Device {
             down: Link::new(setup.down, seed + 1),
             connection: None,
             watch: Watch::default(),
-            keyframes_wanted: 0,
             heard: Vec::new(),
             chat: Vec::new(),
             end: None,

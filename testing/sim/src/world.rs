@@ -236,11 +236,6 @@ impl World {
         self.device(device).participant.report()
     }
 
-    /// How often a device's encoder was asked for a key frame.
-    pub fn keyframes_wanted(&self, device: DeviceId) -> u64 {
-        self.device(device).keyframes_wanted
-    }
-
     /// A device's credential in the group.
     pub fn credential(&self, device: DeviceId) -> Option<CredentialId> {
         self.device(device).participant.session().credential()
@@ -416,7 +411,6 @@ impl World {
                     }
                 }
                 DeviceOutput::Event(Event::KeyframeWanted { .. }) => {
-                    device.keyframes_wanted += 1;
                     if let Some(camera) = &mut device.camera {
                         camera.want_keyframe();
                     }

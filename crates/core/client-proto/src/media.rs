@@ -31,10 +31,6 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(8);
 /// After so long without a datagram a session is not worth keeping over a lost socket.
 const DOUBT_LIMIT: Duration = Duration::from_secs(3);
 
-/// How many whole frames wait for one that is not: 0.6 s of a picture, in which a packet is asked for
-/// twice or more. Later on, it is a key frame that brings the picture back, and not that packet.
-const MAX_WAITING_FRAMES: usize = 18;
-
 /// How often a slot asks for a key frame that does not come.
 const KEYFRAME_REQUEST_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -131,7 +127,6 @@ impl MediaSession {
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_reordering_size_audio(5)
-            .set_reordering_size_video(MAX_WAITING_FRAMES)
             .set_stats_interval(None)
             .build(now);
         for &address in &config.addresses {

@@ -1,33 +1,26 @@
-//! Forwarding policy: layers, allocation, backlog, rewriting, loss, steadiness, key frames,
-//! speakers, slots.
+//! Forwarding policy: layers, allocation, rewriting, key frames, speakers, slots.
 //!
 //! Everything here is a small machine or a pure function: time comes in as an argument, decisions
 //! go out as values. Nothing here knows of a socket, of DTLS or of signalling, so that each rule
 //! can be tested with a few numbers.
 
 mod allocate;
-mod backlog;
 mod descriptor;
 mod keyframe;
 mod layer;
-mod loss;
 mod rewrite;
 mod slot;
 mod speaker;
-mod steadiness;
 
 pub use allocate::{Allocation, Demand, Rank, allocate};
-pub use backlog::{Backlog, Queue};
 pub use descriptor::{
     DescriptorError, DescriptorIn, Template, TemplateStructure, set_frame_number,
 };
 pub use keyframe::{Input as KeyframeInput, KeyframeThrottle, Output as KeyframeOutput};
 pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
-pub use loss::LossTracker;
 pub use rewrite::{DropReason, PacketIn, PacketOut, Rewriter, Verdict, Vp8Ids};
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};
-pub use steadiness::Steadiness;
 
 /// Where virtual time begins in tests.
 #[cfg(test)]

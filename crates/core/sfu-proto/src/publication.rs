@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use conclave_call_proto::media::PublicationTrack;
 use conclave_forward::{
     DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerId, LayerState,
-    LayerTracker, LossTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids,
+    LayerTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids,
 };
 use conclave_model::{Mid, ParticipantId};
 use str0m::media::Rid;
@@ -24,7 +24,6 @@ pub(crate) struct Publication {
     rids: Vec<Rid>,
     tracker: LayerTracker,
     structures: BTreeMap<LayerId, TemplateStructure>,
-    losses: BTreeMap<LayerId, LossTracker>,
     throttle: KeyframeThrottle,
     /// Until when the sound that came has used up what it may take.
     sound_paid_until: Instant,
@@ -39,8 +38,6 @@ pub(crate) struct VideoPacket {
     pub(crate) vp8: Option<Vp8Descriptor>,
     /// Its layer was not sent before.
     pub(crate) revives: bool,
-    /// Others of its layer before it are lost for good.
-    pub(crate) loses: bool,
 }
 
 /// A packet's descriptor cannot be read: nobody could tell frames in it.
@@ -56,7 +53,6 @@ impl Publication {
             rids: Vec::new(),
             tracker: LayerTracker::new(),
             structures: BTreeMap::new(),
-            losses: BTreeMap::new(),
             throttle: KeyframeThrottle::new(now),
             sound_paid_until: now,
             outlets: Vec::new(),
@@ -94,7 +90,6 @@ impl Publication {
         self.rids = rids;
         self.tracker = LayerTracker::new();
         self.structures.clear();
-        self.losses.clear();
         self.throttle = KeyframeThrottle::new(now);
         true
     }
@@ -145,9 +140,7 @@ impl Publication {
         if input.starts_keyframe {
             self.throttle.handle_input(now, KeyframeInput::KeyframeArrived { layer });
         }
-        let losses = self.losses.entry(layer).or_default();
-        let loses = losses.record(now, input.seq, input.starts_keyframe);
-        Ok(VideoPacket { input, vp8, revives, loses })
+        Ok(VideoPacket { input, vp8, revives })
     }
 
     /// Takes from a Dependency Descriptor what it says better than the payload descriptor.

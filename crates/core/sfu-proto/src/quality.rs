@@ -14,7 +14,6 @@ pub(crate) struct QualityMeter {
     told_at: Option<Instant>,
     /// A better judgement, and since when it holds.
     better: Option<(ConnectionQuality, Instant)>,
-    round_trip: Option<Duration>,
     /// When the path last lost much or held packets back for long.
     congested_at: Option<Instant>,
 }
@@ -37,7 +36,7 @@ const LONG_ROUND_TRIP: Duration = Duration::from_millis(700);
 
 impl QualityMeter {
     pub(crate) const fn new() -> Self {
-        Self { told: None, told_at: None, better: None, round_trip: None, congested_at: None }
+        Self { told: None, told_at: None, better: None, congested_at: None }
     }
 
     /// Takes a report; returns the quality if others should be told.
@@ -50,7 +49,6 @@ impl QualityMeter {
         let loss = |fraction: Option<f32>| fraction.unwrap_or_default().clamp(0.0, 1.0);
         let loss = loss(stats.egress_loss_fraction).max(loss(stats.ingress_loss_fraction));
         let estimate = stats.bwe_tx.map(|estimate| Bitrate::bps(estimate.as_u64()));
-        self.round_trip = stats.rtt.or(self.round_trip);
         let rtt = stats.rtt.unwrap_or_default();
         self.note_congestion(now, stats.egress_loss_fraction.unwrap_or_default(), rtt);
         self.judge(now, assess(loss, rtt, estimate, starved))
@@ -60,11 +58,6 @@ impl QualityMeter {
     /// bandwidth estimate alone proves little where little is sent.
     pub(crate) fn is_congested(&self, now: Instant) -> bool {
         self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < CONGESTION_HOLD)
-    }
-
-    /// The round trip to the peer, as last measured.
-    pub(crate) const fn round_trip(&self) -> Option<Duration> {
-        self.round_trip
     }
 
     fn note_congestion(&mut self, now: Instant, loss: f32, rtt: Duration) {

@@ -2,7 +2,6 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use conclave_forward::Queue;
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
 use str0m::format::Codec;
@@ -24,14 +23,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a session without a working path is kept. The path itself is only found broken 15 s
 /// after the last check came in, so this leaves time for an ICE restart after a change of network.
 const LOST_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What was sent in a slot is kept for so many packets and so long, to be sent again to whoever
-/// misses it: str0m's own values.
-const HISTORY_PACKETS: usize = 2000;
-const HISTORY: Duration = Duration::from_secs(3);
-
-/// Not more than this share of what is sent in a slot is sent again: str0m's own value.
-const MAX_RESENT: f32 = 0.15;
 
 /// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.
 const MAX_SOURCES: usize = 64;
@@ -357,28 +348,6 @@ impl Session {
         let Some(stream) = api.stream_tx(&ssrc) else { return false };
         stream.write_rtp(packet);
         true
-    }
-
-    /// What waits to be sent in these slots. Retransmissions count as well.
-    pub(crate) fn queue(&mut self, now: Instant, slots: impl Iterator<Item = Ssrc>) -> Queue {
-        let mut api = self.rtc.direct_api();
-        let mut queue = Queue::default();
-        for ssrc in slots {
-            let Some(info) = api.stream_tx(&ssrc).and_then(|stream| stream.queue_info()) else {
-                continue;
-            };
-            queue.bytes += info.byte_size() as u64;
-            let waited = info.first_unsent().map(|first| now.saturating_duration_since(first));
-            queue.waited = queue.waited.max(waited.unwrap_or_default());
-        }
-        queue
-    }
-
-    /// Forgets what was sent in a slot, so that nothing of it is sent again.
-    pub(crate) fn forget_sent(&mut self, ssrc: Ssrc) {
-        if let Some(stream) = self.rtc.direct_api().stream_tx(&ssrc) {
-            stream.set_rtx_cache(HISTORY_PACKETS, HISTORY, Some(MAX_RESENT));
-        }
     }
 
     /// Tells the bandwidth estimation what the node sends at least, and what it would like to.

@@ -1,6 +1,4 @@
-use std::time::Instant;
-
-use conclave_forward::{LayerId, Rewriter, Steadiness};
+use conclave_forward::{LayerId, Rewriter};
 use conclave_model::{MediaKind, PublicationId};
 
 use crate::session::Slot;
@@ -13,13 +11,6 @@ pub(crate) struct Outlet {
     pub(crate) publication: Option<PublicationId>,
     /// The layer that went out last, of the present publication.
     pub(crate) layer: Option<LayerId>,
-    /// When a key frame of the present publication last went out.
-    pub(crate) keyframe_at: Option<Instant>,
-    /// How steady the present publication's layers are here.
-    pub(crate) steadiness: Steadiness,
-    /// What was put in before goes out first, then a smaller picture follows: the path does not
-    /// carry what it was given, and behind that the smaller one would come late.
-    pub(crate) drains: bool,
     /// Layers are there, but none fits into the estimated bandwidth.
     pub(crate) starved: bool,
 }
@@ -35,22 +26,12 @@ impl Outlet {
             MediaKind::Audio => Rewriter::new(OPUS_CLOCK, first_seq).without_keyframes(),
             MediaKind::Video => Rewriter::new(VIDEO_CLOCK, first_seq),
         };
-        Self {
-            slot,
-            rewriter,
-            publication: None,
-            layer: None,
-            keyframe_at: None,
-            steadiness: Steadiness::default(),
-            drains: false,
-            starved: false,
-        }
+        Self { slot, rewriter, publication: None, layer: None, starved: false }
     }
 
     /// Begins another publication, or none, in the same stream.
     pub(crate) fn carry(&mut self, publication: Option<PublicationId>) {
         self.publication = publication;
-        self.steadiness = Steadiness::default();
         self.restart();
     }
 
@@ -58,8 +39,6 @@ impl Outlet {
     pub(crate) fn restart(&mut self) {
         self.rewriter.restart();
         self.layer = None;
-        self.keyframe_at = None;
-        self.drains = false;
         self.starved = false;
         if self.slot.kind == MediaKind::Audio && self.publication.is_some() {
             self.rewriter.set_target(Some(LayerId(0)));

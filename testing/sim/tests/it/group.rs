@@ -8,7 +8,7 @@ use conclave_commit_rules::{CredentialId, Mute};
 use conclave_model::TrackSource::{Camera, Microphone};
 use conclave_sim::{DeviceId, DeviceSetup, LinkSetup, MeetingSetup, World};
 
-use crate::{all_meet, eprint_figures, secs};
+use crate::{all_meet, secs};
 
 /// A guest whom a simulation of many can bear.
 const SMALL: DeviceSetup = DeviceSetup {
@@ -116,10 +116,6 @@ fn people_come_and_go_over_bad_lines_and_those_who_stay_miss_no_frame_for_want_o
     world.run(secs(3));
 
     let before: Vec<_> = stayers.iter().map(|&device| world.report(device)).collect();
-    let wanted =
-        |world: &World| stayers.clone().into_iter().map(|d| world.keyframes_wanted(d)).sum();
-    let (wanted_before, begun): (u64, _) = (wanted(&world), world.now());
-    let asked_before: u64 = before.iter().map(|report| report.published.keyframe_requests).sum();
     let mut guests: Vec<DeviceId> = Vec::new();
     for round in 0..12 {
         guests.push(world.add(small));
@@ -146,17 +142,6 @@ fn people_come_and_go_over_bad_lines_and_those_who_stay_miss_no_frame_for_want_o
     }
     assert!(all_agree(&world, &stayers));
     assert_eq!(world.report(host).group.roster.len(), 3 + guests.len());
-
-    // Frames of a new epoch come before its keys, and those of a slot's next owner before the news
-    // of it. They wait; they do not make everybody ask for key frames.
-    let requests = |report: &conclave_client_proto::Report| report.published.keyframe_requests;
-    let asked: u64 =
-        stayers.iter().map(|&d| requests(&world.report(d))).sum::<u64>() - asked_before;
-    let made: u64 = wanted(&world) - wanted_before;
-    let took = world.now() - begun;
-    eprint_figures(&format!("in {took:?}: {asked} requests, {made} key frames of three cameras"));
-    assert!(made <= 12 * 3, "{made} key frames for twelve who came");
-    assert!(asked <= 2 * 12 * 3, "{asked} requests for twelve who came");
 }
 
 #[test]

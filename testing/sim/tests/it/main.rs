@@ -5,7 +5,6 @@ mod crowd;
 mod group;
 mod hostile;
 mod network;
-mod pictures;
 mod reconnect;
 
 use std::time::Duration;
@@ -25,9 +24,4 @@ fn all_meet(world: &World, devices: &[DeviceId]) -> bool {
 /// Whether `a` has lately got sound and pictures of `b`.
 fn meets(world: &World, a: DeviceId, b: DeviceId) -> bool {
     [Microphone, Camera].iter().all(|&source| world.observed(a, b, source).frames > 5)
-}
-
-#[expect(clippy::print_stderr, reason = "figures to look at, with --nocapture")]
-fn eprint_figures(figures: &str) {
-    eprintln!("{figures}");
 }

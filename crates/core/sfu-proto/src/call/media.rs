@@ -1,6 +1,6 @@
 //! What a call does with packets.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conclave_call_proto::media::MediaEvent;
 use conclave_forward::{DropReason, LayerId, PacketIn, Verdict};
@@ -11,14 +11,6 @@ use crate::call::{Call, policy};
 use crate::fanout;
 use crate::session::{SessionEvent, Source};
 use crate::shared::Shared;
-
-/// A key frame is many packets: on a path that loses some, it is whole a round trip after it came,
-/// when the missing ones have been asked for and sent again. A subscriber that asks for another one
-/// before that has not seen it.
-const KEYFRAME_MARGIN: Duration = Duration::from_millis(100);
-
-/// What is assumed of a path that was not measured yet.
-const USUAL_ROUND_TRIP: Duration = Duration::from_millis(50);
 
 impl Call {
     pub(super) fn handle_event(
@@ -73,22 +65,13 @@ impl Call {
         participant: ParticipantId,
         mid: Mid,
     ) {
-        let Some(peer) = self.peers.get_mut(&participant) else { return };
-        let Some(outlet) = peer.outlets.get_mut(&mid) else { return };
-        let round_trip = peer.quality.round_trip().unwrap_or(USUAL_ROUND_TRIP);
-        if outlet.keyframe_at.is_some_and(|at| now < at + round_trip * 2 + KEYFRAME_MARGIN) {
-            return;
-        }
+        let outlet = self.peers.get(&participant).and_then(|peer| peer.outlets.get(&mid));
+        let Some(outlet) = outlet else { return };
         let layer = outlet.rewriter.current().or_else(|| outlet.rewriter.target());
         let publication = outlet.publication.and_then(|id| self.publications.get_mut(&id));
-        let current = outlet.rewriter.current();
-        let unsteady = current.is_some_and(|layer| outlet.steadiness.note_break(now, layer));
         if let (Some(layer), Some(publication)) = (layer, publication) {
             publication.want_keyframe(now, layer);
             policy::ask_publisher(now, shared, publication, &mut self.peers);
-        }
-        if unsteady {
-            self.allocate(now, shared, participant);
         }
     }
 
@@ -141,41 +124,8 @@ impl Call {
                 if video.revives {
                     self.allocate_subscribers(now, shared, track.publication);
                 }
-                if video.loses {
-                    self.replace_lost(now, shared, track.publication, video.input.layer);
-                }
                 self.forward(shared, track.publication, packet, &video.input, video.vp8.as_ref());
             }
-        }
-    }
-
-    /// Packets of a layer are lost for good: whoever is sent it needs a key frame, and would find
-    /// that out only after having asked in vain for what is missing.
-    fn replace_lost(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        id: PublicationId,
-        layer: LayerId,
-    ) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
-        let mut is_sent = false;
-        let mut unsteady = Vec::new();
-        for (subscriber, mid) in &publication.outlets {
-            let outlet = self.peers.get_mut(subscriber).and_then(|peer| peer.outlets.get_mut(mid));
-            if let Some(outlet) = outlet.filter(|o| o.rewriter.current() == Some(layer)) {
-                is_sent = true;
-                if outlet.steadiness.note_break(now, layer) {
-                    unsteady.push(*subscriber);
-                }
-            }
-        }
-        if is_sent {
-            publication.want_keyframe(now, layer);
-            policy::ask_publisher(now, shared, publication, &mut self.peers);
-        }
-        for subscriber in unsteady {
-            self.allocate(now, shared, subscriber);
         }
     }
 
@@ -202,7 +152,6 @@ impl Call {
             let Some(session) = peer.session.as_mut().filter(|s| s.is_connected()) else {
                 continue;
             };
-            let backlog = &mut peer.backlog;
             let Some(outlet) = peer.outlets.get_mut(mid) else { continue };
             let out = match outlet.rewriter.rewrite(input) {
                 Verdict::Forward(out) => out,
@@ -215,18 +164,12 @@ impl Call {
                     continue;
                 }
             };
-            if input.starts_keyframe {
-                outlet.keyframe_at = Some(input.now);
-            }
             if out.switched {
                 let switched = outlet.layer.replace(input.layer);
                 let changed = switched.is_some_and(|before| before != input.layer);
                 shared.stats.layer_switches += u64::from(changed);
             }
             if fanout::forward(session, &outlet.slot, packet, vp8, &out) {
-                if outlet.slot.kind == MediaKind::Video {
-                    backlog.write(packet.payload.len() as u64);
-                }
                 shared.stats.packets_forwarded += 1;
                 shared.stats.bytes_forwarded += packet.payload.len() as u64;
                 shared.unflushed.insert(peer_id);

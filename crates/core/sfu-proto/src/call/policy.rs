@@ -11,8 +11,8 @@ use crate::peer::Peer;
 use crate::publication::Publication;
 use crate::shared::{Shared, Timer};
 
-/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere, a
-/// layer comes, or a path holds pictures back.
+/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere or
+/// a layer comes.
 const ALLOCATE_EVERY: u64 = 2;
 
 /// New lists of publications move slots at most this often.
@@ -33,13 +33,11 @@ impl Call {
         if self.is_crowded() {
             self.assign_audio(now, shared);
         }
-        let routine = self.ticks.is_multiple_of(ALLOCATE_EVERY);
-        let due = |(id, peer): (&ParticipantId, &mut Peer)| {
-            (peer.observe_backlog(now) || routine).then_some(*id)
-        };
-        let due: Vec<ParticipantId> = self.peers.iter_mut().filter_map(due).collect();
-        for participant in due {
-            self.allocate(now, shared, participant);
+        if self.ticks.is_multiple_of(ALLOCATE_EVERY) {
+            let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
+            for participant in everyone {
+                self.allocate(now, shared, participant);
+            }
         }
         self.request_keyframes(now, shared);
     }
