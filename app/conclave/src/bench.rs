@@ -6,6 +6,7 @@ mod device;
 mod e2ee;
 mod meeting;
 mod operations;
+mod post;
 mod report;
 mod seen;
 mod server;

@@ -8,6 +8,7 @@ use conclave_link::HostSeed;
 
 use super::clock::{Clock, Used};
 use super::device::{Device, Frame, Outcome, Sample, Sealed};
+use super::post::{Load, Post};
 use super::seen::Seen;
 use super::server::ToServer;
 
@@ -60,9 +61,10 @@ pub(super) enum Order {
 pub(super) struct Crew {
     pub(super) clock: Arc<Clock>,
     pub(super) inbox: Receiver<ToCrew>,
-    pub(super) server: Sender<ToServer>,
+    pub(super) server: Post<ToServer>,
     /// All crews, for frames: the media plane, as far as it counts here.
-    pub(super) crews: Vec<Sender<ToCrew>>,
+    pub(super) crews: Vec<Post<ToCrew>>,
+    pub(super) load: Load,
     pub(super) seen: Sender<Seen>,
     pub(super) used: Arc<Used>,
     pub(super) devices: BTreeMap<usize, Device>,
@@ -78,7 +80,9 @@ impl Crew {
         loop {
             let due = self.devices.values().filter_map(|device| device.due).min();
             let wait = due.map_or(LONG, |due| due.saturating_sub(self.clock.elapsed()));
-            match self.inbox.recv_timeout(wait) {
+            let message = self.inbox.recv_timeout(wait);
+            let is_message = message.is_ok();
+            match message {
                 Ok(ToCrew::Enter(newcomer)) => self.enter(*newcomer),
                 Ok(ToCrew::Frame(frame)) => self.listen(&frame),
                 Ok(ToCrew::Order { device, order }) => self.order(device, order),
@@ -91,6 +95,9 @@ impl Crew {
             self.handle_timeouts();
             self.speak();
             self.used.note();
+            if is_message {
+                self.load.done();
+            }
         }
     }
 
@@ -130,7 +137,7 @@ impl Crew {
         let Some(device) = self.devices.get_mut(&number) else { return };
         let outcome = act(device);
         for text in outcome.says {
-            let _ = self.server.send(ToServer::Said { device: number, text });
+            self.server.send(ToServer::Said { device: number, text });
         }
         outcome.seen.into_iter().for_each(|seen| self.see(seen));
     }
@@ -155,7 +162,7 @@ impl Crew {
         let Some(frame) = frame else { return };
         self.speaker = None;
         for crew in &self.crews {
-            let _ = crew.send(ToCrew::Frame(frame.clone()));
+            crew.send(ToCrew::Frame(frame.clone()));
         }
     }
 
@@ -174,7 +181,7 @@ impl Crew {
         };
         self.see(Seen::Work { work: kind.seal_work(), cpu: sample.each });
         if let Some(crew) = self.crews.get(opener % self.crews.len().max(1)) {
-            let _ = crew.send(ToCrew::Order { device: opener, order: Order::OpenMany(sample) });
+            crew.send(ToCrew::Order { device: opener, order: Order::OpenMany(sample) });
         }
     }
 

@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// A few members only: whether it works, not what it costs.
     #[arg(long)]
     quick: bool,
+    /// No call and no group of more members than this.
+    #[arg(long, value_name = "MEMBERS", default_value_t = usize::MAX, hide_default_value = true)]
+    up_to: usize,
     /// What a join, a removal and a change of keys may take in the largest call, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     limit_ms: u64,
@@ -57,7 +60,7 @@ const WARM_UP: Duration = Duration::from_secs(12);
 /// Measures, and reports.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let plan = if args.quick { QUICK } else { FULL };
-    let report = measure(&plan, Duration::from_millis(args.limit_ms))?;
+    let report = measure(&plan, args.up_to, Duration::from_millis(args.limit_ms))?;
     let text = if args.json {
         serde_json::to_string_pretty(&report)?
     } else if args.markdown {
@@ -71,10 +74,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn measure(plan: &Plan, limit: Duration) -> anyhow::Result<Report> {
+fn measure(plan: &Plan, up_to: usize, limit: Duration) -> anyhow::Result<Report> {
     let mut groups = Vec::new();
     let mut meeting = Meeting::open(Mode::Lobby, false)?;
-    for &members in plan.calls {
+    for &members in plan.calls.iter().filter(|members| **members <= up_to) {
         progress(&format!("a call of {members}"));
         meeting.fill(members - 1, |_| Who::Guest)?;
         groups.push(measure_group(&mut meeting, members, plan.rounds)?);
@@ -82,19 +85,20 @@ fn measure(plan: &Plan, limit: Duration) -> anyhow::Result<Report> {
     meeting.close()?;
     let limits = groups.last().map_or_else(Vec::new, |largest| Limit::of(largest, limit));
 
-    if let Some(leaves) = plan.large {
+    if let Some(leaves) = plan.large.filter(|leaves| *leaves <= up_to) {
         progress(&format!("a group of {leaves}"));
         groups.push(measure_large(leaves, plan.rounds)?);
     }
 
     let mut crowds = Vec::new();
+    let crowd = plan.crowd.min(up_to);
     for (name, mode, has_host) in [
         ("lobby, and a host who lets everybody in", Mode::Lobby, true),
         ("open-link, with a host", Mode::OpenLink, true),
         ("open-link, with nobody who may admit", Mode::OpenLink, false),
     ] {
-        progress(&format!("{} come at once: {name}", plan.crowd));
-        crowds.push(Crowd::new(name, plan.crowd, &Meeting::rush(mode, has_host, plan.crowd)?));
+        progress(&format!("{crowd} come at once: {name}"));
+        crowds.push(Crowd::new(name, crowd, &Meeting::rush(mode, has_host, crowd)?));
     }
     Ok(Report { machine: Machine::this(), groups, crowds, limits })
 }

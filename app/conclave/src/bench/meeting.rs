@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use conclave_model::{CallId, MeetingId};
 
 use super::clock::{Clock, Used};
 use super::crew::{Crew, Newcomer, Order, ToCrew};
+use super::post::{Load, Post};
 use super::seen::{Part, Seen, Work};
 use super::server::{Server, ToServer};
 use crate::meeting::random;
@@ -24,7 +25,7 @@ const CREWS: usize = 2;
 /// How long anything may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// After so long without news nothing more is going on.
+/// What is due in a shorter time than this belongs to what is going on.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// A meeting that is measured: a server, devices, and what they report.
@@ -32,8 +33,9 @@ const QUIET: Duration = Duration::from_millis(150);
 /// Device 0 is a host, unless the meeting has none.
 pub(super) struct Meeting {
     pub(super) clock: Arc<Clock>,
-    server: Sender<ToServer>,
-    crews: Vec<Sender<ToCrew>>,
+    server: Post<ToServer>,
+    crews: Vec<Post<ToCrew>>,
+    load: Load,
     seen: Receiver<Seen>,
     threads: Vec<JoinHandle<()>>,
     /// Of the server, then of the crews.
@@ -120,11 +122,12 @@ impl Meeting {
         let call = Call::new(config, clock.instant());
         let keys = LinkKeys::derive(&LinkSecret::from_bytes(random()?), &meeting);
         let threads = Threads::start(&clock, call)?;
-        let Threads { server, crews, seen, handles, used } = threads;
+        let Threads { server, crews, load, seen, handles, used } = threads;
         Ok(Self {
             clock,
             server,
             crews,
+            load,
             seen,
             threads: handles,
             used,
@@ -159,7 +162,7 @@ impl Meeting {
         self.devices.insert(device, Standing { is_live: !sleeps, ..Standing::default() });
         self.tell(device, ToCrew::Enter(Box::new(newcomer)));
         // From here, so that who comes later has a later number, and a later leaf.
-        let _ = self.server.send(ToServer::Join { device });
+        self.server.send(ToServer::Join { device });
         Ok(device)
     }
 
@@ -186,7 +189,7 @@ impl Meeting {
 
     /// Has the server write down what it would keep over a restart.
     pub(super) fn snapshot(&self) {
-        let _ = self.server.send(ToServer::Snapshot);
+        self.server.send(ToServer::Snapshot);
     }
 
     /// Waits until something is so.
@@ -195,7 +198,9 @@ impl Meeting {
         while !is(self) {
             match self.seen.recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(seen) => self.note(seen)?,
-                Err(RecvTimeoutError::Timeout) => bail!("it takes too long: {what}"),
+                Err(RecvTimeoutError::Timeout) => {
+                    bail!("it takes too long: {what} ({})", self.progress())
+                }
                 Err(RecvTimeoutError::Disconnected) => bail!("a thread of the meeting is gone"),
             }
         }
@@ -204,18 +209,23 @@ impl Meeting {
 
     /// Waits until nothing is going on any more.
     pub(super) fn settle(&mut self) -> anyhow::Result<()> {
-        while let Ok(seen) = self.seen.recv_timeout(QUIET) {
-            self.note(seen)?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.seen.recv_timeout(QUIET) {
+                Ok(seen) => self.note(seen)?,
+                Err(RecvTimeoutError::Timeout) if self.load.is_none() => return Ok(()),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
+                Err(_) => bail!("it takes too long until nothing goes on ({})", self.progress()),
+            }
         }
-        Ok(())
     }
 
     /// Leaves the pause out that the protocol keeps between commits which let people in.
     pub(super) fn skip(&mut self, time: Duration) -> anyhow::Result<()> {
         self.clock.skip(time);
-        let _ = self.server.send(ToServer::Wake);
+        self.server.send(ToServer::Wake);
         for crew in &self.crews {
-            let _ = crew.send(ToCrew::Wake);
+            crew.send(ToCrew::Wake);
         }
         self.settle()
     }
@@ -234,6 +244,21 @@ impl Meeting {
     /// Whether all members are in one epoch, and nobody is outside.
     pub(super) fn is_whole(&self) -> bool {
         self.all_at(self.epoch())
+    }
+
+    /// How far it is, for whoever has to find out why it goes no further.
+    fn progress(&self) -> String {
+        let epoch = self.epoch();
+        let here = |at: Option<(u64, Duration)>| at.is_some_and(|(at, _)| at >= epoch);
+        let there = self.devices.values().filter(|device| here(device.epoch)).count();
+        let heard = self.devices.values().filter(|device| here(device.opened)).count();
+        let all = self.devices.len();
+        let Tally { accepted, rejected, .. } = &self.tally;
+        format!(
+            "epoch {epoch}: {there} of {all} are in it, {heard} have opened a frame of it; {} commits \
+             were ordered and {rejected} refused",
+            accepted.len()
+        )
     }
 
     /// When the last of those who run a session came to the epoch in which it is.
@@ -256,9 +281,9 @@ impl Meeting {
 
     /// Ends the meeting.
     pub(super) fn close(self) -> anyhow::Result<()> {
-        let _ = self.server.send(ToServer::Stop);
+        self.server.send(ToServer::Stop);
         for crew in &self.crews {
-            let _ = crew.send(ToCrew::Stop);
+            crew.send(ToCrew::Stop);
         }
         for thread in self.threads {
             thread.join().ok().context("a thread of the meeting panicked")?;
@@ -268,7 +293,7 @@ impl Meeting {
 
     fn tell(&self, device: usize, message: ToCrew) {
         if let Some(crew) = self.crews.get(device % CREWS) {
-            let _ = crew.send(message);
+            crew.send(message);
         }
     }
 
@@ -309,8 +334,9 @@ impl Meeting {
 const MAX_MEMBERS: u16 = 2000;
 
 struct Threads {
-    server: Sender<ToServer>,
-    crews: Vec<Sender<ToCrew>>,
+    server: Post<ToServer>,
+    crews: Vec<Post<ToCrew>>,
+    load: Load,
     seen: Receiver<Seen>,
     handles: Vec<JoinHandle<()>>,
     used: Vec<Arc<Used>>,
@@ -318,16 +344,22 @@ struct Threads {
 
 impl Threads {
     fn start(clock: &Arc<Clock>, call: Call) -> anyhow::Result<Self> {
+        let load = Load::default();
         let (server, server_inbox) = channel();
+        let server = Post::new(server, &load);
         let (see, seen) = channel();
-        let (crews, inboxes): (Vec<_>, Vec<_>) = (0..CREWS).map(|_| channel()).unzip();
-        let mut threads = Self { server, crews, seen, handles: Vec::new(), used: Vec::new() };
+        let crews = (0..CREWS).map(|_| channel());
+        let (crews, inboxes): (Vec<_>, Vec<_>) =
+            crews.map(|(crew, inbox)| (Post::new(crew, &load), inbox)).unzip();
+        let (handles, used) = (Vec::new(), Vec::new());
+        let mut threads = Self { server, crews, load, seen, handles, used };
         let used = threads.used();
         let server = Server {
             call,
             clock: Arc::clone(clock),
             inbox: server_inbox,
             crews: threads.crews.clone(),
+            load: threads.load.clone(),
             seen: see.clone(),
             used,
             epoch: 0,
@@ -341,6 +373,7 @@ impl Threads {
                 inbox,
                 server: threads.server.clone(),
                 crews: threads.crews.clone(),
+                load: threads.load.clone(),
                 seen: see.clone(),
                 used,
                 devices: BTreeMap::new(),

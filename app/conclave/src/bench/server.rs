@@ -10,6 +10,7 @@ use conclave_wire::{
 
 use super::clock::{Clock, Used, cpu};
 use super::crew::ToCrew;
+use super::post::{Load, Post};
 use super::seen::{Part, Seen, Work};
 
 /// What the server's thread is told.
@@ -33,7 +34,8 @@ pub(super) struct Server {
     pub(super) call: Call,
     pub(super) clock: Arc<Clock>,
     pub(super) inbox: Receiver<ToServer>,
-    pub(super) crews: Vec<Sender<ToCrew>>,
+    pub(super) crews: Vec<Post<ToCrew>>,
+    pub(super) load: Load,
     pub(super) seen: Sender<Seen>,
     pub(super) used: Arc<Used>,
     /// The group's epoch, as far as commits were ordered.
@@ -49,7 +51,9 @@ impl Server {
         loop {
             let wait =
                 self.due.map_or(LONG, |due| due.saturating_duration_since(self.clock.instant()));
-            match self.inbox.recv_timeout(wait) {
+            let message = self.inbox.recv_timeout(wait);
+            let is_message = message.is_ok();
+            match message {
                 Ok(ToServer::Join { device }) => self.join(device),
                 Ok(ToServer::Said { device, text }) => self.said(device, &text),
                 Ok(ToServer::Snapshot) => self.write_snapshot(),
@@ -57,6 +61,9 @@ impl Server {
                 Ok(ToServer::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
             self.used.note();
+            if is_message {
+                self.load.done();
+            }
         }
     }
 
@@ -176,7 +183,7 @@ impl Server {
             let device = device(*connection);
             let Some(crew) = self.crews.get(device % self.crews.len().max(1)) else { continue };
             // A crew that has stopped hears nothing any more.
-            let _ = crew.send(ToCrew::Said { device, text: Arc::clone(&text), epoch: self.epoch });
+            crew.send(ToCrew::Said { device, text: Arc::clone(&text), epoch: self.epoch });
         }
     }
 

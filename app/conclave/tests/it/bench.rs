@@ -43,7 +43,7 @@ fn the_costs_of_a_group_are_measured_and_reported_as_one_document() {
 
 #[test]
 fn a_limit_that_is_exceeded_fails_the_command_after_the_report() {
-    let output = run(&["bench", "e2ee", "--quick", "--limit-ms", "0"]);
+    let output = run(&["bench", "e2ee", "--quick", "--up-to", "2", "--limit-ms", "0"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains("EXCEEDED"));
     assert!(String::from_utf8_lossy(&output.stderr).contains("limits are exceeded"));
