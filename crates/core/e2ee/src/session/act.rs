@@ -132,8 +132,8 @@ impl Member {
 
     fn make(&mut self, now: Now) -> Option<(Purpose, Result<Outgoing, CommitError>)> {
         let pending = self.group.pending_removes();
-        let kicked = self.kicks.iter().filter_map(|id| self.roster.find(id)).map(|p| p.leaf);
-        let kicked: Vec<_> = kicked.collect();
+        let kicked = self.kicks.iter().filter_map(|id| self.roster.find(id));
+        let kicked: Vec<_> = kicked.map(|person| person.leaf).collect();
         if !kicked.is_empty() {
             return Some((Purpose::Kick, self.group.remove(now.unix_s, &kicked)));
         }

@@ -190,7 +190,7 @@ impl Member {
         }
     }
 
-    /// A commit took effect. `proposed` is whose removal the server had proposed before it.
+    /// A commit took effect.
     pub(super) fn advance(&mut self, now: Now, accepted: &Accepted, commit: (u64, [u8; 32])) {
         self.put_out(&accepted.put_out);
         let came: Vec<_> =
