@@ -17,8 +17,9 @@ use openmls::prelude::{
 };
 use openmls::schedule::psk::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_basic_credential::SignatureKeyPair;
-use openmls_rust_crypto::OpenMlsRustCrypto;
 use openmls_traits::signatures::{Signer, SignerError};
+
+use crate::key_store::Provider;
 
 /// How far back a key package is valid, for clocks that differ.
 const LIFETIME_MARGIN: Duration = Duration::from_secs(3600);
@@ -33,7 +34,7 @@ const PAST_EPOCHS: usize = 3;
 ///
 /// Its signature key is made anew for each stay and never leaves it.
 pub struct Device {
-    pub(crate) provider: OpenMlsRustCrypto,
+    pub(crate) provider: Provider,
     pub(crate) signer: StayKey,
     pub(crate) credential: CredentialId,
     pub(crate) constitution: Constitution,
@@ -101,7 +102,7 @@ impl Device {
         sealed_identity: Vec<u8>,
     ) -> Result<Self, DeviceError> {
         let suite = suite_of(&constitution).ok_or(DeviceError::Suite)?;
-        let provider = OpenMlsRustCrypto::default();
+        let provider = Provider::default();
         provider.crypto().supports(suite).map_err(|_| DeviceError::Suite)?;
         let signer =
             SignatureKeyPair::new(SignatureScheme::ED25519).map_err(|_| DeviceError::Keys)?;

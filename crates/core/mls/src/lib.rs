@@ -12,6 +12,7 @@ mod device;
 mod enter;
 mod group;
 mod key_package;
+mod key_store;
 mod receive;
 mod safety;
 #[cfg(test)]

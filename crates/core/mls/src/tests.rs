@@ -22,6 +22,7 @@ use openmls_traits::signatures::Signer as _;
 
 use super::*;
 use crate::key_package::KeyPackageError;
+use crate::key_store::Provider;
 
 type Ext<T> = Extensions<T>;
 
@@ -298,7 +299,7 @@ fn a_member_without_the_links_secret_cannot_follow_an_admission() {
     assert_eq!(members[1].receive(now(), &outgoing.commit, guest), Err(ReceiveError::Forged));
 }
 
-fn forget_link(provider: &OpenMlsRustCrypto, constitution: &Constitution) {
+fn forget_link(provider: &Provider, constitution: &Constitution) {
     use openmls::schedule::psk::{ExternalPsk, Psk};
     use openmls_traits::storage::StorageProvider as _;
     let id = conclave_mls_view::link_psk_id(constitution);
