@@ -648,6 +648,16 @@ describe("commands", () => {
     });
     expect(shot().phase).toEqual({ kind: "inCall" });
   });
+
+  test("what is shown of the group is the same object until the group changes", async () => {
+    await world.enter();
+    const before = shot();
+    world.call.raiseHand(true);
+    expect(shot()).not.toBe(before);
+    expect(shot().group).toBe(before.group);
+    await world.show(inGroup([], { state: "suspendedSilence" }));
+    expect(shot().group).not.toBe(before.group);
+  });
 });
 
 describe("warnings", () => {

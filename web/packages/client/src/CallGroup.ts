@@ -63,6 +63,8 @@ export class CallGroup {
   #prepared: Member | undefined;
   #member: Member | undefined;
   #view: GroupView | undefined;
+  /** The same object for as long as the view is: what is drawn of it is not drawn again. */
+  #snapshot: GroupSnapshot = OUTSIDE;
   /** What the socket did not take, and nobody would say again. */
   #backlog: GroupRequest[] = [];
   #waits: Waits | undefined;
@@ -137,9 +139,7 @@ export class CallGroup {
   }
 
   snapshot(): GroupSnapshot {
-    if (this.#view === undefined) return OUTSIDE;
-    const { state, order, knocks, safetyCode, shield } = this.#view;
-    return { state, locked: order.locked, knocks, safetyCode: safetyCode ?? undefined, shield };
+    return this.#snapshot;
   }
 
   /** Ends the member; its keys are gone with it. */
@@ -149,6 +149,7 @@ export class CallGroup {
     this.#member?.close();
     this.#member = undefined;
     this.#view = undefined;
+    this.#snapshot = OUTSIDE;
     this.#backlog = [];
     clearTimeout(this.#waitTimer);
     this.#waits = undefined;
@@ -190,6 +191,7 @@ export class CallGroup {
       keepSession(link.id, { previous: ownCredential }, env.storage);
     }
     this.#view = view;
+    this.#snapshot = snapshotOf(view);
     events.onView(view);
     const out = outOf(view.state);
     if (out !== undefined) events.onOut(out);
@@ -232,6 +234,10 @@ function isSaidOnce(request: GroupRequest): boolean {
     default:
       return unreachable(request);
   }
+}
+
+function snapshotOf({ state, order, knocks, safetyCode, shield }: GroupView): GroupSnapshot {
+  return { state, locked: order.locked, knocks, safetyCode: safetyCode ?? undefined, shield };
 }
 
 function waitsFor(state: MemberState): Waits | undefined {

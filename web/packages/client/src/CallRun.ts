@@ -370,7 +370,7 @@ export class CallRun {
   /** Has ready what takes a moment to make, while the person looks into the mirror. */
   async #prepare(meeting: Promise<CheckedMeeting | undefined>): Promise<void> {
     const checked = await meeting;
-    if (checked === undefined || this.#state.kind !== "preparing") return;
+    if (checked === undefined || this.#isDisposed || this.#state.kind !== "preparing") return;
     this.#media.begin(this.#group.prepare(checked));
   }
 
