@@ -5,7 +5,7 @@ for (const browsers of COUPLES) {
   test(
     `joins and leaves do not disturb ${browsers.join(" and ")} who stay, at 2 % loss with jitter`,
     async (stage) => {
-      const findings = await endure(stage, browsers, 64);
+      const findings = await endure(stage, browsers, 60);
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },

@@ -93,14 +93,13 @@ export class Couple {
 
   /**
    * For so long, people come and leave again, one at a time. The first one vanishes instead of
-   * taking leave: the server keeps its place for some seconds. Returns how long it took until all
-   * were gone.
+   * taking leave: the server keeps its place for some seconds. Ends when all are gone.
    */
-  async isVisited(stage: Stage, ms: number): Promise<number> {
-    const began = performance.now();
+  async isVisited(stage: Stage, ms: number): Promise<void> {
+    const end = performance.now() + ms;
     await this.#turn(true, async () => {
       let visits = 0;
-      while (performance.now() < began + ms) {
+      while (performance.now() < end) {
         const visitor = stage.bot(this.#link, { args: ["--tiles", "2"] });
         await visitor.isIn({ everyMs: 100 });
         await pause(STAY_MS);
@@ -111,13 +110,12 @@ export class Couple {
       await Promise.all(this.#people.map((person) => person.countsPeople(2, alone)));
       return visits;
     });
-    return performance.now() - began;
   }
 
-  /** As long as that takes, nobody comes. */
-  async isLeftInPeace(meanwhile: () => Promise<void>): Promise<void> {
+  /** For so long, nobody comes. */
+  async isLeftInPeace(ms: number): Promise<void> {
     await this.#turn(false, async () => {
-      await meanwhile();
+      await pause(ms);
       return 0;
     });
   }

@@ -1,7 +1,7 @@
 /**
  * Whether joins and leaves disturb those who stay: two people talk over a bad network while others
- * come to their meeting and leave it every few seconds. Before and after, they talk for as long in
- * peace: that is the control, in the same call, over the same network, on the same machine.
+ * come to their meeting and leave it every few seconds. Before and after, they talk in peace: that
+ * is the control, in the same call, over the same network, on the same machine.
  * @module
  */
 
@@ -10,7 +10,6 @@ import type { Roughness } from "./roughLink.ts";
 import { Violation } from "./runner.ts";
 import type { Stage } from "./stage.ts";
 import { tallyInWords } from "./tally.ts";
-import { pause } from "./until.ts";
 
 /** A line that is worse than most: it loses 2 % of all packets, whatever they carry. */
 export const ROUGH: Roughness = { loss: 0.02, delayMs: 20, jitterMs: 20 };
@@ -33,17 +32,23 @@ export interface Findings extends CoupleFindings {
   readonly lost: number;
 }
 
-/** Lets two people talk for so many seconds: half of them disturbed, a quarter in peace on each side. */
-export async function endure(stage: Stage, browsers: Browsers, seconds: number): Promise<Findings> {
+/**
+ * Lets two people talk: for so many seconds while others come and go, and for half as long in
+ * peace, half of that before and half after.
+ */
+export async function endure(
+  stage: Stage,
+  browsers: Browsers,
+  disturbedSeconds: number,
+): Promise<Findings> {
   const { server, network } = await stage.serverBehindNetwork();
   const couple = await Couple.meet(stage, server, browsers);
   await couple.warmUp();
   const before = network.carried;
-  const quarterMs = (seconds * 1000) / 4;
-  await couple.isLeftInPeace(() => pause(quarterMs));
-  const disturbedMs = await couple.isVisited(stage, 2 * quarterMs);
-  // The last visitors take their time to be gone: the control is as long in all.
-  await couple.isLeftInPeace(() => pause(disturbedMs - quarterMs));
+  const peaceMs = (disturbedSeconds * 1000) / 4;
+  await couple.isLeftInPeace(peaceMs);
+  await couple.isVisited(stage, disturbedSeconds * 1000);
+  await couple.isLeftInPeace(peaceMs);
   const after = network.carried;
   const taken = (after?.taken ?? 0) - (before?.taken ?? 0);
   const lost = (after?.lost ?? 0) - (before?.lost ?? 0);
@@ -98,19 +103,22 @@ export function check(findings: Findings): void {
   }
   checkDrops("of each other", dropped.ofStayers, LAWFUL_OF_STAYERS);
   checkDrops("of visitors", dropped.ofVisitors, LAWFUL_OF_VISITORS);
-  if (disturbed.freezes > mostFreezes(inPeace.freezes)) {
-    throw new Error(`${disturbed.freezes} freezes with joins, ${inPeace.freezes} without`);
+  const most = mostFreezes(inPeace.freezes, disturbed.seconds / inPeace.seconds);
+  if (disturbed.freezes > most) {
+    const peace = `${inPeace.freezes} in ${Math.round(inPeace.seconds)} s without`;
+    throw new Error(`${disturbed.freezes} freezes with joins, ${peace}: at most ${most} may be`);
   }
 }
 
 /**
- * How many freezes there may be with joins, if there were so many without: what the control itself
- * may have more of if it is done again. Lost packets freeze pictures at random, so such a count has
- * the standard deviation of its expected value's root. That value is taken to be one more than what
- * was counted, since none may be counted where some are expected; two deviations are allowed.
+ * How many freezes there may be with joins, if there were so many in a control that was `ratio`
+ * times shorter. Lost packets freeze pictures at random, so a count has the standard deviation of
+ * its expected value's root; that value is taken to be one more than what was counted, since none
+ * may be counted where some are expected. Two deviations of the difference are allowed.
  */
-export function mostFreezes(inPeace: number): number {
-  return Math.floor(inPeace + 2 * Math.sqrt(inPeace + 1));
+export function mostFreezes(inPeace: number, ratio: number): number {
+  const variance = (ratio + ratio ** 2) * (inPeace + 1);
+  return Math.floor(ratio * inPeace + 2 * Math.sqrt(variance));
 }
 
 function checkDrops(

@@ -102,6 +102,22 @@ export function safetyCode({ tab, name }: Person): Promise<string> {
   );
 }
 
+/** On a phone, hand and reactions are behind one button. */
+export async function raisesHand(person: Person): Promise<void> {
+  if (!(await person.tab.shows("button", person.say("Raise your hand")))) {
+    await openReactions(person);
+  }
+  await person.press("Raise your hand");
+}
+
+/** Opens the choice of reactions. */
+export async function openReactions(person: Person): Promise<void> {
+  const onPhone = "Reactions and raised hand";
+  const isPhone = await person.tab.shows("button", person.say(onPhone));
+  await person.press(isPhone ? onPhone : "Reactions");
+  await appears(person.tab, "button", person.say("Applause"));
+}
+
 /** Opens the chat. */
 export async function openChat(person: Person): Promise<void> {
   await until(`${person.name} to open the chat`, async () => {

@@ -9,7 +9,9 @@ import {
   closeShield,
   letsIn,
   openChat,
+  openReactions,
   openShield,
+  raisesHand,
   readsInChat,
   turnsAway,
   waitsAtTheDoor,
@@ -68,14 +70,14 @@ export async function walkGroupViews(
   await writes(gus, "4711");
   await readsInChat(hana, "4711");
   await writes(hana, "https://conclave.example/4711");
-  await gus.press("Raise your hand");
+  await gus.press("Close");
+  await raisesHand(gus);
   await until("the hand", () =>
     tab.evaluate(() => document.querySelector('[data-testid="hand"]') !== null),
   );
   await visit("chat", tab);
   await hana.press("Close");
-  await hana.press("Reactions");
-  await appears(tab, "button", say("Applause"));
+  await openReactions(hana);
   await visit("reactions", tab);
   await hana.press("Applause");
 
@@ -97,6 +99,7 @@ export async function walkGroupViews(
   await gus.reads("You were removed from the meeting");
   await visit("removed", gusTab);
   await gusTab.close();
+  await hana.press("Close");
   await hana.leave();
   await tab.close();
   await visitRefusedNode(stage, options, say, visit);
