@@ -5,7 +5,7 @@ import { Info, TriangleAlert, UserMinus, UserPlus, X } from "lucide-react";
 import { type JSX, useEffect, useRef, useState } from "react";
 import { useNameOf } from "../../person/names";
 import { useSnapshot } from "../../useSnapshot";
-import { noticeWords, stayMs, wantsCare } from "./noticeWords";
+import { isCrowd, noticeWords, stayMs, wantsCare } from "./noticeWords";
 import styles from "./Toasts.module.css";
 
 const c = classes(styles);
@@ -18,24 +18,45 @@ export function Toasts({ call }: { readonly call: CallCommands }): JSX.Element {
   const { t } = useLingui();
   const notices = useSnapshot(call, (snapshot) => snapshot.notices);
   useSaid(notices);
+  const shown = gathered(notices);
 
   useEffect(() => {
-    // Coming and going makes room first.
-    const surplus = notices.length - MOST;
+    const surplus = shown.length - MOST;
     if (surplus <= 0) return;
-    const byCare = notices.toSorted(
-      (a, b) => Number(wantsCare(a.kind)) - Number(wantsCare(b.kind)),
-    );
-    for (const { id } of byCare.slice(0, surplus)) call.dismiss(id);
-  }, [call, notices]);
+    // Coming and going makes room first.
+    const byCare = shown.toSorted((a, b) => Number(wantsCare(a.kind)) - Number(wantsCare(b.kind)));
+    for (const { ids } of byCare.slice(0, surplus)) dismissAll(call, ids);
+  });
 
   return (
     <section className={c("toasts")} aria-label={t`Messages`}>
-      {notices.map((notice) => (
-        <Toast key={notice.id} call={call} notice={notice} />
+      {shown.map((gathering) => (
+        <Toast key={gathering.ids[0]} call={call} gathering={gathering} />
       ))}
     </section>
   );
+}
+
+/** Notices that are shown as one: the newest, and of those who came or went with it, how many. */
+interface Gathering extends Notice {
+  /** Of all of them, the oldest first. */
+  readonly ids: readonly number[];
+}
+
+/** Those who come at the same time are told together, and so are those who go. */
+function gathered(notices: readonly Notice[]): readonly Gathering[] {
+  const shown: Gathering[] = [];
+  for (const notice of notices) {
+    const { id, kind } = notice;
+    const at = isCrowd(kind) ? shown.findIndex((other) => other.kind === kind) : -1;
+    const [before] = at < 0 ? [] : shown.splice(at, 1);
+    shown.push({ ...notice, ids: [...(before?.ids ?? []), id] });
+  }
+  return shown;
+}
+
+function dismissAll(call: CallCommands, ids: readonly number[]): void {
+  for (const id of ids) call.dismiss(id);
 }
 
 /** Says each notice once. */
@@ -56,22 +77,24 @@ function useSaid(notices: readonly Notice[]): void {
 
 function Toast({
   call,
-  notice,
+  gathering,
 }: {
   readonly call: CallCommands;
-  readonly notice: Notice;
+  readonly gathering: Gathering;
 }): JSX.Element {
   const { t } = useLingui();
   const nameOf = useNameOf();
   const [isHeld, setHeld] = useState(false);
-  const { id, kind } = notice;
+  const { ids, kind, name } = gathering;
+  const count = ids.length;
   const stay = stayMs(kind);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the one who came last is to be read for as long as the first.
   useEffect(() => {
     // Who reads or reaches for it is not hurried.
     if (stay === undefined || isHeld) return undefined;
-    const timer = setTimeout(() => call.dismiss(id), stay);
+    const timer = setTimeout(() => dismissAll(call, ids), stay);
     return () => clearTimeout(timer);
-  }, [call, id, stay, isHeld]);
+  }, [call, ids[0], count, stay, isHeld]);
 
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: it only holds the timer while it is under the pointer or has the focus.
@@ -83,9 +106,9 @@ function Toast({
       onBlur={() => setHeld(false)}
     >
       <NoticeIcon kind={kind} />
-      <span className={c("words")}>{t(noticeWords(notice, nameOf(notice.name ?? "")))}</span>
-      <Answer call={call} notice={notice} />
-      <IconButton label={t`Dismiss`} onPress={() => call.dismiss(id)}>
+      <span className={c("words")}>{t(noticeWords(gathering, nameOf(name ?? ""), count))}</span>
+      <Answer call={call} notice={gathering} />
+      <IconButton label={t`Dismiss`} onPress={() => dismissAll(call, ids)}>
         <X size={18} aria-hidden />
       </IconButton>
     </div>

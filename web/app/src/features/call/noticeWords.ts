@@ -1,7 +1,7 @@
 import type { Notice, NoticeKind } from "@conclave/client";
 import type { MuteWhat } from "@conclave/wire";
 import type { MessageDescriptor } from "@lingui/core";
-import { msg } from "@lingui/core/macro";
+import { msg, plural } from "@lingui/core/macro";
 
 const FORBIDDEN_ANY = msg`A host has forbidden you to send something.`;
 const FORBIDDEN: Readonly<Record<MuteWhat, MessageDescriptor>> = {
@@ -19,16 +19,20 @@ const ALLOWED: Readonly<Record<MuteWhat, MessageDescriptor>> = {
   chat: msg`You may write in the chat again.`,
 };
 
-/** What a notice says; `name` is the person it is about. */
+/** What a notice says; `name` is the person it is about, the newest of `count` if it is a crowd. */
 export function noticeWords(
   { kind, what }: Pick<Notice, "kind" | "what">,
   name: string,
+  count = 1,
 ): MessageDescriptor {
+  const others = count - 1;
   switch (kind) {
     case "joined":
-      return msg`${name} joined`;
+      if (others === 0) return msg`${name} joined`;
+      return msg`${name} and ${plural(others, { one: "# other", other: "# others" })} joined`;
     case "left":
-      return msg`${name} left`;
+      if (others === 0) return msg`${name} left`;
+      return msg`${name} and ${plural(others, { one: "# other", other: "# others" })} left`;
     case "cameraFailed":
       return msg`The camera did not start. Choose another one in the settings.`;
     case "cameraLost":
@@ -64,6 +68,11 @@ export function noticeWords(
     case "notDone":
       return msg`That was not possible. The meeting’s rules may not allow it, or somebody was faster.`;
   }
+}
+
+/** Whether many of this kind at once are told as one. */
+export function isCrowd(kind: NoticeKind): boolean {
+  return kind === "joined" || kind === "left";
 }
 
 /** Whether something wants care, rather than to be known. */
