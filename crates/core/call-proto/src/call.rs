@@ -382,6 +382,9 @@ impl Call {
         match event {
             MediaEvent::Answer { peer, generation, sdp } => self.answer(peer, generation, sdp),
             MediaEvent::Connected { .. } => {}
+            MediaEvent::Demand { peer, generation, pictures } => {
+                self.demand(peer, generation, pictures);
+            }
             MediaEvent::Disconnected { peer, generation } => self.media_died(peer, generation),
             MediaEvent::OfferRefused { peer, generation, detail } => {
                 self.offer_refused(peer, generation, &detail);

@@ -1,7 +1,7 @@
 //! What the control plane asks of a media shard, and what the shard reports.
 
 use conclave_model::{CallId, ConnectionQuality, Mid, ParticipantId, PublicationId, TrackSource};
-pub use conclave_wire::{AudioSlot, TilePriority, VideoSlot, Want};
+pub use conclave_wire::{AudioSlot, PictureDemand, TilePriority, VideoSlot, Want};
 
 /// One participant's media session in one call.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -100,6 +100,16 @@ pub enum MediaEvent {
         peer: PeerId,
         /// Which media session.
         generation: u32,
+    },
+    /// Which of the peer's own pictures are shown to nobody, or small to all; sent on change. What
+    /// is not listed is to be encoded in full.
+    Demand {
+        /// Whose.
+        peer: PeerId,
+        /// Which media session.
+        generation: u32,
+        /// The complete list.
+        pictures: Vec<PictureDemand>,
     },
     /// What each slot of the peer carries from here on.
     Slots {

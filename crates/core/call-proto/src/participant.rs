@@ -3,8 +3,8 @@ use std::time::Instant;
 
 use conclave_model::{ConnectionQuality, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
-    Answer, AudioSlot, ParticipantInfo, Presence, PublicationInfo, PublishedTrack, ServerMessage,
-    VideoSlot, Want,
+    Answer, AudioSlot, ParticipantInfo, PictureDemand, Presence, PublicationInfo, PublishedTrack,
+    ServerMessage, VideoSlot, Want,
 };
 
 use crate::media::PublicationTrack;
@@ -80,6 +80,8 @@ pub(crate) struct Media {
     pub(crate) alive: bool,
     /// What its slots carry, for a device that comes back to it.
     pub(crate) slots: Option<(Vec<AudioSlot>, Vec<VideoSlot>)>,
+    /// Which of its own pictures need not be encoded in full, for the same.
+    pub(crate) demand: Option<Vec<PictureDemand>>,
 }
 
 impl Participant {

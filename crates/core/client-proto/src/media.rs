@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_model::{MediaKind, Mid, PublicationId, TrackSource};
-use conclave_wire::{AudioSlot, Offer, PublishedTrack, VideoSlot};
+use conclave_wire::{AudioSlot, Offer, PictureDemand, PublishedTrack, VideoSlot};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{
@@ -235,10 +235,19 @@ impl MediaSession {
         self.drain(now, handled);
     }
 
+    /// Takes what signalling says of who is shown the picture.
+    pub(crate) fn demand(&mut self, pictures: &[PictureDemand]) {
+        let Some(camera) = &mut self.camera else { return };
+        let listed = pictures.iter().find(|picture| picture.mid.as_str() == &*camera.mid);
+        camera.demanded = listed.map_or(Layer::ALL.len(), |picture| usize::from(picture.layers));
+    }
+
     /// Whether a frame of that source and layer would be sent.
-    pub(crate) fn sends(&self, source: TrackSource) -> bool {
+    pub(crate) fn sends(&self, source: TrackSource, layer: Option<Layer>) -> bool {
         let has_track = match source {
-            TrackSource::Camera => self.camera.is_some(),
+            TrackSource::Camera => self.camera.as_ref().is_some_and(|camera| {
+                Layer::ALL.iter().take(camera.demanded).any(|demanded| Some(*demanded) == layer)
+            }),
             TrackSource::Microphone => self.microphone.is_some(),
             TrackSource::Screen | TrackSource::ScreenAudio => false,
         };
@@ -452,6 +461,8 @@ const TONE_LEVEL: i8 = -30;
 struct CameraTx {
     mid: RtcMid,
     layers: [LayerTx; 3],
+    /// How many of them anybody is shown, lowest first.
+    demanded: usize,
 }
 
 impl CameraTx {
@@ -472,7 +483,7 @@ impl CameraTx {
                 packetizer: Vp8Packetizer::new(u16::from_be_bytes([b6, b1]), b7),
             }
         });
-        Self { mid, layers }
+        Self { mid, layers, demanded: Layer::ALL.len() }
     }
 }
 

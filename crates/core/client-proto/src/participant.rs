@@ -164,6 +164,12 @@ impl Participant {
         match message {
             ServerMessage::Admitted { admitted } => self.handle_admitted(admitted),
             ServerMessage::Answer { answer } => self.handle_answer(&answer),
+            ServerMessage::Demand { generation, pictures } => {
+                let present = self.media.as_mut().filter(|media| media.generation == generation);
+                if let Some(media) = present {
+                    media.demand(&pictures);
+                }
+            }
             ServerMessage::Error { code, detail, fatal } => self.handle_error(code, detail, fatal),
             ServerMessage::Group { news } => self.member.handle_news(self.now, news),
             ServerMessage::Joined { joined } => self.handle_joined(joined),

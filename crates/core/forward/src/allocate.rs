@@ -114,11 +114,7 @@ impl<'a> Plan<'a> {
     fn new(demand: &'a Demand) -> Self {
         let mut options = demand.layers.clone();
         options.sort_by_key(|layer| layer.layer);
-        let needed = options
-            .iter()
-            .position(|layer| suffices(size_of(layer, &options), demand.tile))
-            .map_or(options.len(), |i| i + 1);
-        options.truncate(needed);
+        options.truncate(needed(&options, demand.tile));
         Self { demand, options, chosen: None }
     }
 
@@ -156,6 +152,26 @@ impl Step {
 /// An upgrade must leave 15 %: estimates and encoders breathe by about ten.
 const fn with_headroom(bps: u64) -> u64 {
     bps.saturating_add(bps / 100 * 15)
+}
+
+/// How many of a publication's layers, lowest first, a tile can use: all up to the first one that
+/// fills it. `sizes` has one entry a layer, sent or not, with the size of its pictures if that is
+/// known.
+pub fn layers_needed(sizes: &[Option<PixelSize>], tile: PixelSize) -> u8 {
+    let layers: Vec<LayerState> = (0..)
+        .map(LayerId)
+        .zip(sizes)
+        .map(|(layer, &size)| LayerState { layer, bitrate: Bitrate::ZERO, size })
+        .collect();
+    u8::try_from(needed(&layers, tile)).unwrap_or(u8::MAX)
+}
+
+/// The same of layers in their order.
+fn needed(layers: &[LayerState], tile: PixelSize) -> usize {
+    layers
+        .iter()
+        .position(|layer| suffices(size_of(layer, layers), tile))
+        .map_or(layers.len(), |i| i + 1)
 }
 
 /// A picture may be enlarged by up to 1.3 on each side before the next layer is worth its bits.

@@ -74,6 +74,11 @@ impl LayerTracker {
             .collect()
     }
 
+    /// The size of the pictures of `layer`, sent or not, if the publisher has ever told.
+    pub fn size(&self, layer: LayerId) -> Option<PixelSize> {
+        self.layers.get(&layer)?.size
+    }
+
     /// Whether `layer` is sent.
     pub fn is_live(&self, layer: LayerId) -> bool {
         self.layers.get(&layer).is_some_and(Layer::live)

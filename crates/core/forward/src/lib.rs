@@ -8,16 +8,18 @@ mod allocate;
 mod descriptor;
 mod keyframe;
 mod layer;
+mod layer_demand;
 mod rewrite;
 mod slot;
 mod speaker;
 
-pub use allocate::{Allocation, Demand, Rank, allocate};
+pub use allocate::{Allocation, Demand, Rank, allocate, layers_needed};
 pub use descriptor::{
     DescriptorError, DescriptorIn, Template, TemplateStructure, set_frame_number,
 };
 pub use keyframe::{Input as KeyframeInput, KeyframeThrottle, Output as KeyframeOutput};
 pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
+pub use layer_demand::LayerDemand;
 pub use rewrite::{DropReason, PacketIn, PacketOut, Rewriter, Verdict, Vp8Ids};
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};

@@ -61,7 +61,10 @@ impl Shelf {
         Ok(())
     }
 
-    fn get<T: DeserializeOwned>(&self, key: impl Serialize) -> Result<Option<T>, serde_json::Error> {
+    fn get<T: DeserializeOwned>(
+        &self,
+        key: impl Serialize,
+    ) -> Result<Option<T>, serde_json::Error> {
         let key = serde_json::to_vec(&key)?;
         self.0.borrow().get(&key).map(|value| serde_json::from_slice(value)).transpose()
     }

@@ -263,6 +263,7 @@ impl Call {
         peer.set_wants(wants);
         peer.assign_video(&mut self.publications);
         self.allocate(now, shared, participant);
+        self.demand_more(shared, participant);
         self.request_keyframes_for(now, shared, participant);
     }
 

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use conclave_call_proto::media::{
-    AudioSlot, MediaEvent, PeerId, PublicationTrack, TilePriority, VideoSlot, Want,
+    AudioSlot, MediaEvent, PeerId, PictureDemand, PublicationTrack, TilePriority, VideoSlot, Want,
 };
 use conclave_forward::{Allocation, Demand, PixelSize, Rank, SlotChange, SlotTable, allocate};
 use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     desired: Bitrate,
     sustained: Bitrate,
     told: SlotMap,
+    /// What of its pictures it was last told to encode.
+    demand_told: Vec<PictureDemand>,
 }
 
 /// What each slot carries, as the peer is told.
@@ -93,6 +95,7 @@ impl Peer {
             desired: Bitrate::ZERO,
             sustained: Bitrate::ZERO,
             told: SlotMap { audio: Vec::new(), video: Vec::new() },
+            demand_told: Vec::new(),
         }
     }
 
@@ -173,6 +176,7 @@ impl Peer {
         let session = self.session.take();
         self.sync_slots(shared, publications);
         self.told = SlotMap::default();
+        self.demand_told.clear();
         self.estimate = INITIAL_ESTIMATE;
         self.desired = Bitrate::ZERO;
         self.sustained = Bitrate::ZERO;
@@ -325,6 +329,40 @@ impl Peer {
             }
         }
         told
+    }
+
+    /// What the peer is shown, and how many layers of each: as many as its tile can use, and not
+    /// fewer than it still gets.
+    pub(crate) fn shown<'a>(
+        &'a self,
+        publications: &'a Publications,
+    ) -> impl Iterator<Item = (PublicationId, u8)> + 'a {
+        self.wants.iter().filter_map(|want| {
+            let outlet = self.outlets.get(&self.video.slot_of(want.publication)?)?;
+            let publication = publications.get(&want.publication)?;
+            let tile = PixelSize { width: want.width, height: want.height };
+            let gets = outlet.rewriter.current().map_or(0, |layer| layer.0 + 1);
+            Some((want.publication, publication.layers_for(tile).max(gets)))
+        })
+    }
+
+    /// The event that tells which layers of its pictures the peer is to encode, if that has
+    /// changed.
+    pub(crate) fn demand_changed(&mut self, publications: &Publications) -> Option<MediaEvent> {
+        let generation = self.session.as_ref()?.generation();
+        let pictures = self.tracks.iter().filter(|track| track.source.kind() == MediaKind::Video);
+        let demand: Vec<PictureDemand> = pictures
+            .filter_map(|track| {
+                let publication = publications.get(&track.publication)?;
+                let mid = publication.track().mid;
+                publication.demanded().map(|layers| PictureDemand { mid, layers })
+            })
+            .collect();
+        if demand == self.demand_told {
+            return None;
+        }
+        self.demand_told.clone_from(&demand);
+        Some(MediaEvent::Demand { peer: self.id, generation, pictures: demand })
     }
 
     /// The event that tells what the slots carry, if that has changed.

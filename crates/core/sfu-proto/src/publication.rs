@@ -3,8 +3,8 @@ use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::PublicationTrack;
 use conclave_forward::{
-    DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerId, LayerState,
-    LayerTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids,
+    DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerDemand, LayerId,
+    LayerState, LayerTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids, layers_needed,
 };
 use conclave_model::{Mid, ParticipantId};
 use str0m::media::Rid;
@@ -27,6 +27,8 @@ pub(crate) struct Publication {
     throttle: KeyframeThrottle,
     /// Until when the sound that came has used up what it may take.
     sound_paid_until: Instant,
+    /// How many of its layers are shown to anybody.
+    demand: LayerDemand,
     /// The slots that carry it: whose, and which.
     pub(crate) outlets: Vec<(ParticipantId, Mid)>,
 }
@@ -55,6 +57,7 @@ impl Publication {
             structures: BTreeMap::new(),
             throttle: KeyframeThrottle::new(now),
             sound_paid_until: now,
+            demand: LayerDemand::new(1),
             outlets: Vec::new(),
         }
     }
@@ -91,6 +94,7 @@ impl Publication {
         self.tracker = LayerTracker::new();
         self.structures.clear();
         self.throttle = KeyframeThrottle::new(now);
+        self.demand = LayerDemand::new(self.layers());
         true
     }
 
@@ -166,6 +170,33 @@ impl Publication {
 
     fn rid(&self, layer: LayerId) -> Option<Rid> {
         self.rids.get(usize::from(layer.0)).copied()
+    }
+
+    /// How many layers it has, sent or not.
+    fn layers(&self) -> u8 {
+        u8::try_from(self.rids.len().max(1)).unwrap_or(u8::MAX)
+    }
+
+    /// How many of its layers, lowest first, a tile can use.
+    pub(crate) fn layers_for(&self, tile: PixelSize) -> u8 {
+        let sizes: Vec<_> = (0..self.layers()).map(|i| self.tracker.size(LayerId(i))).collect();
+        layers_needed(&sizes, tile)
+    }
+
+    /// How many of its layers, lowest first, are to be encoded, if that is not all of them.
+    pub(crate) fn demanded(&self) -> Option<u8> {
+        Some(self.demand.layers()).filter(|layers| *layers < self.layers())
+    }
+
+    /// A slot shows so many of its layers from now on. Returns whether more are to be encoded.
+    pub(crate) const fn demand_more(&mut self, layers: u8) -> bool {
+        self.demand.raise(layers)
+    }
+
+    /// All slots together show so many of its layers. Returns whether the number to be encoded has
+    /// changed.
+    pub(crate) fn update_demand(&mut self, now: Instant, layers: u8) -> bool {
+        self.demand.update(now, layers)
     }
 
     /// The layers that are sent, lowest first.

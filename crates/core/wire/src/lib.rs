@@ -19,7 +19,7 @@ pub use group::{GroupNews, GroupRequest, MlsBytes, NotBase64};
 pub use http::{CreateMeeting, MeetingInfo, ServerInfo};
 pub use server::{
     Admitted, Answer, AudioSlot, ErrorCode, Joined, LeaveReason, NodeStatement, ParticipantInfo,
-    ParticipantQuality, PublicationInfo, ServerMessage, VideoSlot,
+    ParticipantQuality, PictureDemand, PublicationInfo, ServerMessage, VideoSlot,
 };
 pub use version::{LIMITS, Limits, PROTOCOL_VERSION};
 pub use worker::{

@@ -54,6 +54,14 @@ pub enum ServerMessage {
         /// Slots with a picture.
         video: Vec<VideoSlot>,
     },
+    /// Which of the client's own pictures are shown to nobody, or small to all: the complete list.
+    /// What is not listed is to be encoded in full, as is everything before the first such list.
+    Demand {
+        /// The media session this is about.
+        generation: u32,
+        /// One entry a section.
+        pictures: Vec<PictureDemand>,
+    },
     /// Who speaks.
     Speakers {
         /// The one to feature. Stays while nobody else speaks.
@@ -177,6 +185,17 @@ pub struct VideoSlot {
     pub publication: PublicationId,
     /// No picture is sent for now: the estimated bandwidth does not carry it.
     pub paused: bool,
+}
+
+/// How much of a picture that the client publishes anybody is shown.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct PictureDemand {
+    /// The client's media section.
+    pub mid: Mid,
+    /// How many simulcast layers, lowest first, are to be encoded; with 0 nobody looks, and
+    /// nothing is.
+    pub layers: u8,
 }
 
 /// How well one participant's media gets through.

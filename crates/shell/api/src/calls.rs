@@ -286,11 +286,12 @@ impl std::fmt::Debug for Calls {
 }
 
 /// Queues an event for a call. The last places are for those that nothing repeats: without its
-/// answer a client never comes in. What it is shown, who speaks and how well media gets through
+/// answer a client never comes in, and without being told to a picture stays off. What it is shown, who speaks and how well media gets through
 /// is told again. Answers whether there was room.
 fn deliver(queue: &mpsc::Sender<MediaEvent>, reserve: usize, event: MediaEvent) -> bool {
     let must_arrive = match event {
         MediaEvent::Answer { .. }
+        | MediaEvent::Demand { .. }
         | MediaEvent::Disconnected { .. }
         | MediaEvent::OfferRefused { .. } => true,
         MediaEvent::Connected { .. }
@@ -309,6 +310,7 @@ const fn call_of(event: &MediaEvent) -> CallId {
     match event {
         MediaEvent::Answer { peer, .. }
         | MediaEvent::Connected { peer, .. }
+        | MediaEvent::Demand { peer, .. }
         | MediaEvent::Disconnected { peer, .. }
         | MediaEvent::OfferRefused { peer, .. }
         | MediaEvent::Quality { peer, .. }

@@ -395,6 +395,15 @@ describe("what is seen", () => {
     await world.say({ type: "slots", generation: 2, audio: [], video });
     expect(shot().others[0]?.camera?.stream).toBeUndefined();
   });
+
+  test("what nobody looks at is known to the media session that it is about", async () => {
+    await enterWith(1);
+    const pictures = [{ mid: "1", layers: 0 }];
+    await world.say({ type: "demand", generation: 2, pictures });
+    expect(world.peer().demanded).toEqual([]);
+    await world.say({ type: "demand", generation: 1, pictures });
+    expect(world.peer().demanded).toEqual(pictures);
+  });
 });
 
 describe("who speaks", () => {

@@ -2,6 +2,7 @@ import type { Member, SlotAssignment } from "@conclave/e2ee";
 import type {
   AudioSlot,
   Mid,
+  PictureDemand,
   PublicationId,
   PublishedTrack,
   TrackSource,
@@ -152,6 +153,11 @@ export class CallMedia {
     if (peer === undefined || peer.generation !== generation) return;
     await peer.answer(sdp);
     this.#options.output.play(peer.audioTracks());
+  }
+
+  /** What of its own pictures the server says need not be encoded in full. */
+  demand(generation: number, pictures: readonly PictureDemand[]): void {
+    if (this.#peer?.generation === generation) this.#peer.demand(pictures);
   }
 
   async rollBack(): Promise<void> {

@@ -250,6 +250,9 @@ export class CallRun {
       case "slots":
         this.#media.slots(message);
         break;
+      case "demand":
+        this.#media.demand(message.generation, message.pictures);
+        return;
       case "speakers":
         this.#people.speakers(message.active, message.speaking, this.#negotiation.self);
         break;

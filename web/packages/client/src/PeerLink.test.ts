@@ -14,10 +14,21 @@ class FakeTransceiver {
   readonly sender = {
     id: this.id,
     replaceTrack: async () => void log.push(`replace ${this.id}`),
-    getParameters: () => ({}),
-    setParameters: async () => {},
+    getParameters: () => structuredClone(this.#parameters),
+    setParameters: async (parameters: RTCRtpSendParameters) => {
+      log.push(`set ${this.id} ${parameters.encodings.map(({ active }) => active)}`);
+      await Promise.resolve();
+      this.#parameters = parameters;
+    },
   };
   readonly receiver = { id: this.id, track: {} };
+  #parameters: RTCRtpSendParameters;
+
+  constructor({ sendEncodings = [{}] }: RTCRtpTransceiverInit = {}) {
+    const encodings = sendEncodings.map((encoding) => ({ active: true, ...encoding }));
+    const rest = { codecs: [], headerExtensions: [], rtcp: {}, transactionId: "" };
+    this.#parameters = { ...rest, encodings };
+  }
 
   setCodecPreferences(): void {
     log.push(`codecs ${this.id}`);
@@ -41,8 +52,8 @@ class FakePeerConnection extends EventTarget {
     this.signalingState = "stable";
   }
 
-  addTransceiver(): FakeTransceiver {
-    const transceiver = new FakeTransceiver();
+  addTransceiver(_kind: string, init?: RTCRtpTransceiverInit): FakeTransceiver {
+    const transceiver = new FakeTransceiver(init);
     log.push(`add ${transceiver.id}`);
     return transceiver;
   }
@@ -103,6 +114,26 @@ test("no track is sent before all of it is sealed", () => {
   peer.send("camera", {} as MediaStreamTrack);
   expect(log.at(-1)).toBe("replace 1");
   expect(log.filter((entry) => entry.startsWith("replace"))).toHaveLength(1);
+});
+
+test("what nobody looks at is not encoded, and what somebody does is again", async () => {
+  const peer = makePeer();
+  const changes = async (...demands: { mid: string; layers: number }[]): Promise<string[]> => {
+    log = [];
+    peer.demand(demands);
+    await vi.waitFor(() => Promise.resolve());
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    return log;
+  };
+  expect(await changes({ mid: "1", layers: 2 })).toEqual(["set 1 true,true,false"]);
+  expect(await changes({ mid: "1", layers: 2 })).toEqual([]);
+  const nothing = [
+    { mid: "1", layers: 0 },
+    { mid: "2", layers: 0 },
+  ];
+  expect(await changes(...nothing)).toEqual(["set 1 false,false,false", "set 2 false"]);
+  expect(await changes({ mid: "2", layers: 0 })).toEqual(["set 1 true,true,true"]);
+  expect(await changes()).toEqual(["set 2 true"]);
 });
 
 test("a section is known as the slot that the member has it as", () => {

@@ -1,5 +1,5 @@
 import type { Member, SlotRef } from "@conclave/e2ee";
-import type { Mid, TrackSource } from "@conclave/wire";
+import type { Mid, PictureDemand, TrackSource } from "@conclave/wire";
 
 import { withOpusDtx } from "./sdp";
 
@@ -41,6 +41,11 @@ export interface Peer {
   rollBack(): Promise<void>;
   /** What a sending section carries from here on; nothing is negotiated. */
   send(source: TrackSource, track: MediaStreamTrack | undefined): void;
+  /**
+   * Which of the pictures sent are shown to nobody, or small to all: the complete list. What is not
+   * listed is encoded in full.
+   */
+  demand(pictures: readonly PictureDemand[]): void;
   /** The section that carries a source, once offered. */
   mid(source: TrackSource): Mid | undefined;
   /** Makes the pool of video slots larger; the next {@link offer} tells the server. */
@@ -86,6 +91,9 @@ const CAMERA_LAYERS: readonly RTCRtpEncodingParameters[] = [
  */
 const SCREEN_LAYER: LayeredEncoding = { maxBitrate: 2_500_000, scalabilityMode: "L1T1" };
 
+/** The sources that can be encoded in part. */
+const PICTURES: readonly TrackSource[] = ["camera", "screen"];
+
 const AUDIO_CODECS = ["audio/opus"];
 const VIDEO_CODECS = ["video/vp8", "video/rtx"];
 
@@ -107,6 +115,7 @@ export class PeerLink implements Peer {
   #offered: Promise<string> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
+  #adjusted: Promise<void> = Promise.resolve();
   #over = false;
 
   constructor(options: PeerOptions) {
@@ -164,6 +173,20 @@ export class PeerLink implements Peer {
     const sender = this.#senders.get(source)?.sender;
     // It rejects only for a closed connection or a track of the wrong kind.
     sender?.replaceTrack(track ?? null).catch(() => this.#lost());
+  }
+
+  demand(pictures: readonly PictureDemand[]): void {
+    const layers = new Map(pictures.map(({ mid, layers }) => [mid, layers]));
+    for (const source of PICTURES) {
+      const transceiver = this.#senders.get(source);
+      if (transceiver === undefined) continue;
+      const most = layers.get(transceiver.mid ?? "") ?? Number.POSITIVE_INFINITY;
+      this.#adjust(transceiver.sender, ({ encodings }) => {
+        const before = encodings.map(({ active }) => active);
+        for (const [at, encoding] of encodings.entries()) encoding.active = at < most;
+        return encodings.some(({ active }, at) => active !== before[at]);
+      });
+    }
   }
 
   mid(source: TrackSource): Mid | undefined {
@@ -241,11 +264,27 @@ export class PeerLink implements Peer {
   #preferScreenDetail(): void {
     const sender = this.#senders.get("screen")?.sender;
     if (sender === undefined) return;
-    const parameters: RTCRtpSendParameters & { degradationPreference?: string } =
-      sender.getParameters();
-    if (parameters.degradationPreference === "maintain-resolution") return;
-    parameters.degradationPreference = "maintain-resolution";
-    sender.setParameters(parameters).catch(() => {});
+    this.#adjust(
+      sender,
+      (parameters: RTCRtpSendParameters & { degradationPreference?: string }) => {
+        if (parameters.degradationPreference === "maintain-resolution") return false;
+        parameters.degradationPreference = "maintain-resolution";
+        return true;
+      },
+    );
+  }
+
+  /**
+   * Changes how a sender encodes, after earlier changes have taken effect: a browser refuses
+   * parameters that were read before the last ones were set. `change` says whether it changed any.
+   */
+  #adjust(sender: RTCRtpSender, change: (parameters: RTCRtpSendParameters) => boolean): void {
+    this.#adjusted = this.#adjusted.then(async () => {
+      if (this.#over) return;
+      const parameters = sender.getParameters();
+      // What it refuses stays as it was: more is sent than need be.
+      if (change(parameters)) await sender.setParameters(parameters).catch(() => {});
+    });
   }
 
   #onState(): void {

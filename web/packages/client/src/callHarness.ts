@@ -17,6 +17,7 @@ import type {
   NodeStatement,
   ParticipantInfo,
   Person,
+  PictureDemand,
   ServerMessage,
   TrackSource,
 } from "@conclave/wire";
@@ -59,6 +60,8 @@ export class FakePeer implements Peer {
   awaited = 0;
   closed = false;
   readonly sending = new Map<TrackSource, MediaStreamTrack | undefined>();
+  /** What it was last told to encode of its pictures. */
+  demanded: readonly PictureDemand[] = [];
   readonly answers: string[] = [];
   frames = new Map<Mid, number>();
 
@@ -87,6 +90,10 @@ export class FakePeer implements Peer {
 
   send(source: TrackSource, track: MediaStreamTrack | undefined): void {
     this.sending.set(source, track);
+  }
+
+  demand(pictures: readonly PictureDemand[]): void {
+    this.demanded = pictures;
   }
 
   mid(source: TrackSource): Mid {

@@ -9,6 +9,7 @@ import type { LeaveReason } from "./LeaveReason";
 import type { ParticipantId } from "./ParticipantId";
 import type { ParticipantInfo } from "./ParticipantInfo";
 import type { ParticipantQuality } from "./ParticipantQuality";
+import type { PictureDemand } from "./PictureDemand";
 import type { VideoSlot } from "./VideoSlot";
 
 /**
@@ -58,7 +59,15 @@ audio: Array<AudioSlot>,
 /**
  * Slots with a picture.
  */
-video: Array<VideoSlot>, } | { "type": "speakers", 
+video: Array<VideoSlot>, } | { "type": "demand", 
+/**
+ * The media session this is about.
+ */
+generation: number, 
+/**
+ * One entry a section.
+ */
+pictures: Array<PictureDemand>, } | { "type": "speakers", 
 /**
  * The one to feature. Stays while nobody else speaks.
  */

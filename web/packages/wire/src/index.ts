@@ -32,6 +32,7 @@ export type { ParticipantInfo } from "./ParticipantInfo";
 export type { ParticipantQuality } from "./ParticipantQuality";
 export type { Person } from "./Person";
 export type { PersonProof } from "./PersonProof";
+export type { PictureDemand } from "./PictureDemand";
 export type { Presence } from "./Presence";
 export type { PublicationId } from "./PublicationId";
 export type { PublicationInfo } from "./PublicationInfo";

@@ -1,7 +1,7 @@
 //! What the media shard answers about one peer.
 
 use conclave_model::ParticipantId;
-use conclave_wire::{Answer, AudioSlot, ErrorCode, ServerMessage, VideoSlot};
+use conclave_wire::{Answer, AudioSlot, ErrorCode, PictureDemand, ServerMessage, VideoSlot};
 
 use super::Call;
 use crate::media::{MediaRequest, PeerId};
@@ -19,7 +19,7 @@ impl Call {
         let Some(participant) = self.participants.get_mut(&id) else { return };
         match &mut participant.media {
             Some(media) if media.generation == generation => media.alive = true,
-            media => *media = Some(Media { generation, alive: true, slots: None }),
+            media => *media = Some(Media { generation, alive: true, slots: None, demand: None }),
         }
         let (wants, asked_on) = (participant.wants.clone(), offer.connection);
         // The shard knows the media sections from here on: what they carry follows the answer.
@@ -107,6 +107,20 @@ impl Call {
         media.slots = Some((audio.clone(), video.clone()));
         if let Some(connection) = participant.inside() {
             self.send(connection, ServerMessage::Slots { generation, audio, video });
+        }
+    }
+
+    pub(super) fn demand(&mut self, peer: PeerId, generation: u32, pictures: Vec<PictureDemand>) {
+        if peer.call != self.id {
+            return;
+        }
+        let Some(participant) = self.participants.get_mut(&peer.participant) else { return };
+        let Some(media) = participant.media.as_mut().filter(|m| m.generation == generation) else {
+            return;
+        };
+        media.demand = Some(pictures.clone());
+        if let Some(connection) = participant.inside() {
+            self.send(connection, ServerMessage::Demand { generation, pictures });
         }
     }
 

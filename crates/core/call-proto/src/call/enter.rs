@@ -120,6 +120,7 @@ impl Call {
         let media = participant.media.as_ref().filter(|media| media.alive);
         let media_alive = media.is_some();
         let slots = media.and_then(|media| Some((media.generation, media.slots.clone()?)));
+        let demand = media.and_then(|media| Some((media.generation, media.demand.clone()?)));
         participant.link = Link::Online(connection);
 
         let leaf = self.gates.get(&id).copied().filter(|_| resumes);
@@ -133,6 +134,9 @@ impl Call {
         }
         if let Some((generation, (audio, video))) = slots {
             self.send(connection, ServerMessage::Slots { generation, audio, video });
+        }
+        if let Some((generation, pictures)) = demand {
+            self.send(connection, ServerMessage::Demand { generation, pictures });
         }
         for message in held {
             self.send(connection, message);

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use conclave_commit_rules::Mode;
 use conclave_e2ee::Command;
-use conclave_model::{CallId, ConnectionQuality, ParticipantId, TrackSource};
-use conclave_wire::{ErrorCode, LeaveReason, Presence, ServerMessage};
+use conclave_model::{CallId, ConnectionQuality, Mid, ParticipantId, TrackSource};
+use conclave_wire::{ErrorCode, LeaveReason, PictureDemand, Presence, ServerMessage};
 
 use super::{Call, CallConfig, crowd_factor};
 use crate::input::Input;
@@ -130,6 +130,9 @@ fn a_session_that_is_taken_up_is_the_same_participant_with_its_media() {
     world.join(1, &[("0", TrackSource::Microphone)]);
     let (audio, video) = (Vec::new(), Vec::new());
     world.feed(Input::Media(MediaEvent::Slots { peer: peer(1), generation: 1, audio, video }));
+    world.feed(nobody_looks(peer(1), 1));
+    let told = ServerMessage::Demand { generation: 1, pictures: unseen() };
+    assert!(world.sent(1).contains(&told));
     world.lose(1);
 
     world.resume(1, 2, None);
@@ -139,6 +142,7 @@ fn a_session_that_is_taken_up_is_the_same_participant_with_its_media() {
     assert!(joined.media_alive && joined.answer.is_none());
     assert_eq!(joined.admitted.as_ref().unwrap().publications.len(), 1);
     assert!(world.sent(2).iter().any(|m| matches!(m, ServerMessage::Slots { .. })));
+    assert!(world.sent(2).contains(&told));
     let offers = world.media.iter().filter(|r| matches!(r, MediaRequest::Offer { .. })).count();
     assert_eq!(offers, 1, "nothing was negotiated again");
 }
@@ -432,6 +436,14 @@ fn speakers_and_quality_reach_all_and_newcomers() {
     }
 }
 
+fn unseen() -> Vec<PictureDemand> {
+    vec![PictureDemand { mid: Mid::new("1").unwrap(), layers: 0 }]
+}
+
+fn nobody_looks(peer: PeerId, generation: u32) -> Input {
+    Input::Media(MediaEvent::Demand { peer, generation, pictures: unseen() })
+}
+
 #[test]
 fn events_of_another_call_change_nothing() {
     let mut world = World::new();
@@ -443,6 +455,8 @@ fn events_of_another_call_change_nothing() {
     world.feed(Input::Media(MediaEvent::Slots { peer: stranger, generation: 1, audio, video }));
     let (active, speaking) = (None, Vec::new());
     world.feed(Input::Media(MediaEvent::Speakers { call: CallId(8), active, speaking }));
+    world.feed(nobody_looks(stranger, 1));
+    world.feed(nobody_looks(peer(1), 2));
 
     assert_eq!(world.sent, before);
 }

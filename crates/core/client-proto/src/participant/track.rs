@@ -32,7 +32,9 @@ impl Participant {
 
     /// Seals a frame and sends it. What cannot be sealed is not sent.
     pub(super) fn publish(&mut self, frame: MediaFrame) {
-        let Some(media) = self.media.as_mut().filter(|media| media.sends(frame.source)) else {
+        let Some(media) =
+            self.media.as_mut().filter(|media| media.sends(frame.source, frame.layer))
+        else {
             return;
         };
         let kind = frame.source.kind();

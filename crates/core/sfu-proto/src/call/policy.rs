@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::MediaEvent;
-use conclave_model::{ParticipantId, PublicationId, TrackSource};
+use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
 
 use crate::call::{Call, TICK};
 use crate::peer::Peer;
@@ -14,6 +14,9 @@ use crate::shared::{Shared, Timer};
 /// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere or
 /// a layer comes.
 const ALLOCATE_EVERY: u64 = 2;
+
+/// Whether fewer layers would do is looked at every so many ticks.
+const DEMAND_EVERY: u64 = 5;
 
 /// New lists of publications move slots at most this often.
 const ASSIGN_SPACING: Duration = Duration::from_millis(20);
@@ -40,6 +43,9 @@ impl Call {
             }
         }
         self.request_keyframes(now, shared);
+        if self.ticks.is_multiple_of(DEMAND_EVERY) {
+            self.update_demand(now, shared);
+        }
     }
 
     fn tell_speakers(&mut self, now: Instant, shared: &mut Shared) {
@@ -86,8 +92,47 @@ impl Call {
         let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
         for participant in everyone {
             self.allocate(now, shared, participant);
+            self.demand_more(shared, participant);
         }
         self.request_keyframes(now, shared);
+    }
+
+    /// Has publishers encode what one peer is shown, at once if that is more than before.
+    pub(super) fn demand_more(&mut self, shared: &mut Shared, participant: ParticipantId) {
+        let Some(peer) = self.peers.get(&participant) else { return };
+        let shown: Vec<_> = peer.shown(&self.publications).collect();
+        for (id, layers) in shown {
+            let Some(publication) = self.publications.get_mut(&id) else { continue };
+            if publication.demand_more(layers) {
+                let owner = publication.owner();
+                self.tell_demand(shared, owner);
+            }
+        }
+    }
+
+    /// Has publishers encode what anybody is shown, and no more.
+    fn update_demand(&mut self, now: Instant, shared: &mut Shared) {
+        let mut needed: BTreeMap<PublicationId, u8> = BTreeMap::new();
+        for peer in self.peers.values() {
+            for (id, layers) in peer.shown(&self.publications) {
+                let most = needed.entry(id).or_default();
+                *most = layers.max(*most);
+            }
+        }
+        for (id, publication) in &mut self.publications {
+            if publication.track().source.kind() == MediaKind::Video {
+                publication.update_demand(now, needed.get(id).copied().unwrap_or_default());
+            }
+        }
+        let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
+        for participant in everyone {
+            self.tell_demand(shared, participant);
+        }
+    }
+
+    fn tell_demand(&mut self, shared: &mut Shared, participant: ParticipantId) {
+        let Some(peer) = self.peers.get_mut(&participant) else { return };
+        shared.events.extend(peer.demand_changed(&self.publications));
     }
 
     /// How many voices can be forwarded to one peer beside the sound of what is shared.

@@ -55,6 +55,63 @@ fn nothing_is_sent_of_what_nobody_shows() {
     assert!(world.clients[b].asked.is_empty(), "nobody waits for a key frame");
 }
 
+/// How many layers of its picture a client was told to encode; nothing if all of them.
+fn demanded(world: &World, client: usize) -> Option<u8> {
+    world.clients[client].demanded.values().next().copied()
+}
+
+#[test]
+fn what_nobody_shows_is_not_encoded() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    assert_eq!(demanded(&world, b), None, "for the first seconds, somebody may come");
+    world.until("nothing is to be encoded", |w| demanded(w, b) == Some(0));
+    world.run(2 * SECOND);
+
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    let since = world.now;
+    assert_eq!(demanded(&world, b), None, "all of it, at once");
+    world.until("the picture comes", |w| !w.clients[a].video_from(b, since).is_empty());
+    assert!(world.now - since < SECOND / 2, "it took {:?}", world.now - since);
+}
+
+#[test]
+fn layers_that_no_tile_can_use_are_not_encoded() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    let c = world.join(Setup::new());
+    world.view(a, &[(b, CAMERA, 320, 180)]);
+    world.view(c, &[(b, CAMERA, 640, 360)]);
+    world.until("two layers do", |w| demanded(w, b) == Some(2));
+    world.leave(c);
+    world.until("one does", |w| demanded(w, b) == Some(1));
+
+    let since = world.now;
+    world.run(3 * SECOND);
+    let video = world.clients[a].video_from(b, since);
+    assert!(video.len() > 60, "the small one goes on: {}", video.len());
+    assert_continuous(&video);
+
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    let enlarged = world.now;
+    world.until("the large layer comes", |w| {
+        w.clients[a].video_from(b, enlarged).last().is_some_and(|r| r.layer == 2)
+    });
+    assert!(world.now - enlarged < SECOND, "it took {:?}", world.now - enlarged);
+    assert_continuous(&world.clients[a].video_from(b, since));
+}
+
+#[test]
+fn a_new_session_encodes_in_full_until_it_is_told() {
+    let mut world = World::new();
+    let (_, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.until("nothing is to be encoded", |w| demanded(w, b) == Some(0));
+    world.replace(b, Setup::new(), 2);
+    world.run(SECOND);
+    assert_eq!(demanded(&world, b), None);
+    world.until("it is told anew", |w| demanded(w, b) == Some(0));
+}
+
 #[test]
 fn the_layer_follows_the_size_of_the_tile() {
     let mut world = World::new();

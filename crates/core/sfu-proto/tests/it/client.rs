@@ -60,6 +60,8 @@ pub(crate) struct Client {
     pub(crate) restart_ice: bool,
     /// Layers that are not sent.
     pub(crate) off: Vec<&'static str>,
+    /// How many layers of its pictures it was told to encode, by media section.
+    pub(crate) demanded: BTreeMap<String, u8>,
 }
 
 /// A packet as it came out of a slot.
@@ -121,6 +123,7 @@ impl Client {
             silent: false,
             restart_ice: false,
             off: Vec::new(),
+            demanded: BTreeMap::new(),
         }
     }
 
@@ -293,6 +296,7 @@ impl Client {
 
     fn send_media(&mut self, now: Instant) {
         for (source, mid) in self.sending.clone() {
+            let demanded = self.demanded.get(&*mid).copied().unwrap_or(u8::MAX);
             match source.kind() {
                 conclave_model::MediaKind::Audio => {
                     for _ in 0..2 {
@@ -301,12 +305,15 @@ impl Client {
                 }
                 conclave_model::MediaKind::Video if self.setup.simulcast => {
                     for (layer, (rid, packets)) in LAYERS.iter().enumerate() {
-                        if !self.off.contains(rid) {
+                        if !self.off.contains(rid) && (layer as u8) < demanded {
                             self.send_video(now, mid, Some(rid), layer as u8, *packets);
                         }
                     }
                 }
-                conclave_model::MediaKind::Video => self.send_video(now, mid, None, 0, 2),
+                conclave_model::MediaKind::Video if demanded > 0 => {
+                    self.send_video(now, mid, None, 0, 2);
+                }
+                conclave_model::MediaKind::Video => {}
             }
         }
     }

@@ -223,7 +223,10 @@ impl World {
     fn drain_node(&mut self) {
         loop {
             match self.node.poll_output() {
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => {
+                    self.obey(&event);
+                    self.events.push(event);
+                }
                 Output::Timeout(at) => {
                     self.node_timeout = at;
                     return;
@@ -243,6 +246,14 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Has a client encode what it is told to, as browsers do.
+    fn obey(&mut self, event: &MediaEvent) {
+        let MediaEvent::Demand { peer: who, pictures, .. } = event else { return };
+        let Some(i) = (0..self.clients.len()).find(|i| peer(*i) == *who) else { return };
+        self.clients[i].demanded =
+            pictures.iter().map(|picture| (picture.mid.to_string(), picture.layers)).collect();
     }
 
     fn drain_client(&mut self, i: usize) {
