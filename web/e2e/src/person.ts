@@ -286,15 +286,29 @@ export class Person {
     return (await this.tiles()).filter(({ kind }) => kind === "camera");
   }
 
-  /**
-   * Waits until the pictures of so many others, and no more, are in view and each has moved since
-   * this was called. Not all at one moment: a server on a busy machine may rest one for a while.
-   */
+  /** Waits until the pictures of so many others, and no more, are in view and each has moved. */
   async hasMediaOf(count: number, patience?: Patience): Promise<void> {
+    await this.#seesMoving(`${count} others`, (inView) => inView === count, patience);
+  }
+
+  /** Waits until every picture in view has moved. */
+  async seesAllMove(): Promise<void> {
+    await this.#seesMoving("all in view", () => true);
+  }
+
+  /**
+   * Waits until each picture in view has moved since this was called. Not all at one moment: a
+   * server on a busy machine may rest one for a while.
+   */
+  async #seesMoving(
+    whom: string,
+    isRightCount: (inView: number) => boolean,
+    patience?: Patience,
+  ): Promise<void> {
     const start = new Map<string, number>();
     const moved = new Set<string>();
     await until(
-      `${this.name} to have moving pictures of ${count} others`,
+      `${this.name} to have moving pictures of ${whom}`,
       async () => {
         const tiles = await this.othersInView();
         for (const { participant, frames } of tiles) {
@@ -303,7 +317,8 @@ export class Person {
           if (first === undefined || frames < first) start.set(participant, frames);
           else if (frames >= first + 2) moved.add(participant);
         }
-        return tiles.length === count && tiles.every(({ participant }) => moved.has(participant));
+        const haveAllMoved = tiles.every(({ participant }) => moved.has(participant));
+        return haveAllMoved && isRightCount(tiles.length);
       },
       { everyMs: 50, timeoutMs: 60_000, ...patience },
     );
@@ -338,12 +353,6 @@ export class Person {
       async () => (await this.tileOf(name)).muted === muted,
       patience,
     );
-  }
-
-  /** Waits until every picture in view has moved. */
-  async seesAllMove(): Promise<void> {
-    const count = (await this.othersInView()).length;
-    if (count > 0) await this.hasMediaOf(count);
   }
 
   /** Turns the page; `false` if there is no other. */

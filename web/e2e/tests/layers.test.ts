@@ -74,3 +74,50 @@ test(
     timeoutMs: 300_000,
   },
 );
+
+for (const browser of ["chromium", "firefox"] as const) {
+  test(`${browser} encodes what somebody is shown, and nothing else`, async (stage) => {
+    const link = await createMeeting(await stage.server());
+    const ada = await Person.enter(stage, browser, link, {
+      name: "Ada",
+      colour: "red",
+      cameraSize: [1280, 720],
+    });
+    await encodes(ada, "nothing, alone", (rids) => rids.length === 0);
+
+    const small = { name: "Ben", colour: "blue", size: [420, 330] } as const;
+    const ben = await Person.enter(stage, "chromium", link, small);
+    await ben.sees("Ada", "red");
+    await encodes(ada, "small pictures", (rids) => rids.includes("q") && !rids.includes("f"));
+
+    await ben.tab.resize(1500, 950);
+    await encodes(ada, "the large picture again", (rids) => rids.includes("f"));
+    await ben.leave();
+    await encodes(ada, "nothing, alone again", (rids) => rids.length === 0);
+  });
+}
+
+/** Waits until the layers that a person's browser encodes, by their rids, are as told. */
+async function encodes(
+  person: Person,
+  what: string,
+  fits: (rids: readonly string[]) => boolean,
+): Promise<void> {
+  let before: ReadonlyMap<string, number> | undefined;
+  let seen: readonly string[] = [];
+  await until(
+    `${person.name} to encode ${what}`,
+    async () => {
+      const { sent } = await stats(person.tab);
+      const counts = new Map(sent.map(({ rid, framesEncoded }) => [rid, framesEncoded]));
+      const last = before;
+      before = counts;
+      if (last === undefined) return false;
+      seen = [...counts].flatMap(([rid, count]) => (count > (last.get(rid) ?? 0) ? rid : []));
+      return fits(seen);
+    },
+    { everyMs: 1_000 },
+  ).catch((error: unknown) => {
+    throw new Error(`${person.name} encodes ${seen.join()} instead of ${what}`, { cause: error });
+  });
+}
