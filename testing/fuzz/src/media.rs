@@ -217,6 +217,7 @@ impl Client {
         let answer = rig.events.drain(..).find_map(|event| match event {
             MediaEvent::Answer { sdp, .. } => Some(sdp),
             MediaEvent::Connected { .. }
+            | MediaEvent::Demand { .. }
             | MediaEvent::Disconnected { .. }
             | MediaEvent::OfferRefused { .. }
             | MediaEvent::Quality { .. }

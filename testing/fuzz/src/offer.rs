@@ -40,6 +40,7 @@ fn answers(rig: &mut Rig) -> usize {
             MediaEvent::Answer { .. } => answers += 1,
             MediaEvent::OfferRefused { .. } => refusals += 1,
             MediaEvent::Connected { .. }
+            | MediaEvent::Demand { .. }
             | MediaEvent::Disconnected { .. }
             | MediaEvent::Quality { .. }
             | MediaEvent::Slots { .. }

@@ -276,6 +276,7 @@ impl World {
                 ServerMessage::Joined { joined } => &joined.admitted.as_ref()?.others,
                 ServerMessage::Roster { present, .. } => present,
                 ServerMessage::Answer { .. }
+                | ServerMessage::Demand { .. }
                 | ServerMessage::Error { .. }
                 | ServerMessage::Group { .. }
                 | ServerMessage::Pong

@@ -103,6 +103,7 @@ fn the_featured_speaker_changes_with_the_conversation() {
             ServerMessage::Speakers { active, .. } => Some(*active),
             ServerMessage::Admitted { .. }
             | ServerMessage::Answer { .. }
+            | ServerMessage::Demand { .. }
             | ServerMessage::Error { .. }
             | ServerMessage::Group { .. }
             | ServerMessage::Joined { .. }
