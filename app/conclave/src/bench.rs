@@ -4,6 +4,7 @@ mod clock;
 mod crew;
 mod device;
 mod e2ee;
+mod machine;
 mod meeting;
 mod operations;
 mod post;
