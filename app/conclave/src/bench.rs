@@ -4,6 +4,8 @@ mod clock;
 mod crew;
 mod device;
 mod e2ee;
+mod limit;
+mod machine;
 mod meeting;
 mod operations;
 mod post;
@@ -27,11 +29,17 @@ enum Command {
     /// The call's control plane and the members' sessions run in this process, on two threads for
     /// the members and one for the server, with signalling's messages between them and no network.
     E2ee(e2ee::Args),
+    /// Measures the least that forwarding media can cost on this machine: sending, sealing and
+    /// sending, and a toy of a media node that does nothing else. `bench media` is held against it.
+    ///
+    /// Everything goes over loopback, within this process.
+    Limit(limit::Args),
 }
 
 /// Measures, prints what came of it, and fails if a limit is exceeded.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::E2ee(args) => e2ee::run(args),
+        Command::Limit(args) => limit::run(args),
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 use conclave_commit_rules::Mode;
 
 use super::crew::Order;
+use super::machine::Machine;
 use super::meeting::{Meeting, Who};
-use super::report::{Crowd, Group, GroupParts, Limit, Machine, Report};
+use super::report::{Crowd, Group, GroupParts, Limit, Report};
 use crate::serve::say;
 
 /// Arguments of `conclave bench e2ee`.

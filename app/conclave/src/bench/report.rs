@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::device::Sealed;
+use super::machine::Machine;
 use super::meeting::Tally;
 use super::operations::{Change, Rush};
 use super::seen::{Part, Work};
@@ -18,17 +19,6 @@ pub(super) struct Report {
     pub(super) crowds: Vec<Crowd>,
     /// Whether the largest call keeps within what is asked of it.
     pub(super) limits: Vec<Limit>,
-}
-
-/// Where it was measured.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Machine {
-    pub(super) processor: String,
-    pub(super) threads: usize,
-    /// Whether the build is optimised.
-    pub(super) release: bool,
-    pub(super) version: &'static str,
 }
 
 /// One group, and what its changes cost.
@@ -161,20 +151,6 @@ pub(super) struct GroupParts {
 
 /// How many commits the member missed.
 const MISSED: usize = 2;
-
-impl Machine {
-    pub(super) fn this() -> Self {
-        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = info.lines().find_map(|line| line.strip_prefix("model name"));
-        let model = model.and_then(|rest| rest.split_once(':')).map(|(_, name)| name.trim());
-        Self {
-            processor: model.unwrap_or("unknown").to_owned(),
-            threads: std::thread::available_parallelism().map_or(1, Into::into),
-            release: !cfg!(debug_assertions),
-            version: env!("CARGO_PKG_VERSION"),
-        }
-    }
-}
 
 impl Group {
     pub(super) fn new(parts: &GroupParts) -> Self {

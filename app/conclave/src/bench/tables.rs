@@ -70,9 +70,7 @@ impl Report {
     }
 
     fn tables(&self, render: fn(&[Vec<String>]) -> String) -> String {
-        let build = if self.machine.release { "release" } else { "development" };
-        let (threads, processor) = (self.machine.threads, &self.machine.processor);
-        let mut text = format!("A {build} build on {threads} threads of {processor}.\n");
+        let mut text = format!("{}\n", self.machine);
         let mut section = |title: &str, rows: &[Vec<String>]| {
             let _ = write!(text, "\n{title}\n\n{}", render(rows));
         };
@@ -141,7 +139,7 @@ fn spread(cost: &Cost, of: fn(&Cost) -> super::report::Spread) -> String {
 }
 
 /// Three digits, or as many as it takes.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value {
         10.0.. => format!("{value:.0}"),
         1.0.. => format!("{value:.1}"),
@@ -153,7 +151,8 @@ fn kilobytes(bytes: usize) -> String {
     number(bytes as f64 / 1000.0)
 }
 
-fn render_text(rows: &[Vec<String>]) -> String {
+/// A table for a terminal; the first row is its head.
+pub(super) fn render_text(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
@@ -169,7 +168,8 @@ fn render_text(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn render_markdown(rows: &[Vec<String>]) -> String {
+/// A table in Markdown; the first row is its head.
+pub(super) fn render_markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let _ = writeln!(text, "| {} |", row.join(" | "));

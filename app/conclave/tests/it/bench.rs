@@ -49,6 +49,35 @@ fn a_limit_that_is_exceeded_fails_the_command_after_the_report() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("limits are exceeded"));
 }
 
+#[test]
+fn the_least_that_forwarding_can_cost_is_measured_and_reported_as_one_document() {
+    let output = run(&["bench", "limit", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    assert_eq!(report["destinations"], 100);
+    assert_eq!(report["datagramBytes"], 1200);
+    let rows = report["rows"].as_array().unwrap();
+    let measured: Vec<_> = rows
+        .iter()
+        .map(|row| (row["work"].as_str().unwrap(), row["burst"].as_u64().unwrap()))
+        .collect();
+    let works = ["send", "sealAndSend", "floorPaced", "floorSaturated"];
+    let expected = works.into_iter().flat_map(|work| [1, 4, 8].map(|burst| (work, burst)));
+    assert_eq!(measured, expected.collect::<Vec<_>>());
+    for row in rows {
+        let what = row["work"].as_str().unwrap();
+        assert_positive(&row["deliveredShare"], what);
+        assert!(row["deliveredShare"].as_f64().unwrap() <= 1.0, "{row}");
+        assert_positive(&row["cpuNs"]["least"], what);
+        assert_positive(&row["packetsPerCoreSecond"], what);
+        assert!(row["cpuNs"]["least"].as_f64() <= row["cpuNs"]["median"].as_f64(), "{row}");
+        assert_eq!(row["packetsPerSecond"].is_number(), what == "floorSaturated", "{row}");
+        assert!(row["void"].is_boolean() && row["wholeBursts"].is_boolean(), "{row}");
+    }
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");
