@@ -123,7 +123,8 @@ fn rows(columns: &[Column], groups: &[Group]) -> Vec<Vec<String>> {
     [head].into_iter().chain(groups.iter().map(row)).collect()
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+/// A row of these words.
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -141,7 +142,7 @@ fn spread(cost: &Cost, of: fn(&Cost) -> super::report::Spread) -> String {
 }
 
 /// Three digits, or as many as it takes.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value {
         10.0.. => format!("{value:.0}"),
         1.0.. => format!("{value:.1}"),
@@ -153,7 +154,8 @@ fn kilobytes(bytes: usize) -> String {
     number(bytes as f64 / 1000.0)
 }
 
-fn render_text(rows: &[Vec<String>]) -> String {
+/// A table for a terminal; the first row is its head.
+pub(super) fn render_text(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
@@ -169,7 +171,8 @@ fn render_text(rows: &[Vec<String>]) -> String {
     text
 }
 
-fn render_markdown(rows: &[Vec<String>]) -> String {
+/// A table in Markdown; the first row is its head.
+pub(super) fn render_markdown(rows: &[Vec<String>]) -> String {
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let _ = writeln!(text, "| {} |", row.join(" | "));
