@@ -142,7 +142,6 @@ impl Client {
     }
 
     /// Takes out everything that the session has to say.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "str0m's events grow with its versions")]
     fn drain(&mut self, now: Instant) -> anyhow::Result<()> {
         loop {
             match self.rtc.poll_output()? {

@@ -93,9 +93,9 @@ pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     let grown = crowd.server.resident_kb()? - idle_kb;
     measured.loaded_kb_per_subscriber = grown / f64::from(load.subscribers);
     measured.clients_pinned = clients_pinned;
-    match warm_up {
-        Some(took) => measured.warm_up_seconds = took.as_secs_f64(),
-        None => measured.void.push("some subscribers never got everything".to_owned()),
+    measured.warm_up_seconds = warm_up.map(|took| took.as_secs_f64());
+    if warm_up.is_none() {
+        measured.void.push("some subscribers never got everything".to_owned());
     }
     say(&serde_json::to_string(&measured)?)
 }
@@ -242,7 +242,7 @@ impl Crowd {
             fps,
             burst,
             seconds,
-            warm_up_seconds: 0.0,
+            warm_up_seconds: None,
             sent,
             delivered,
             delivered_share: delivered as f64 * f64::from(publishers)

@@ -14,8 +14,8 @@ pub(super) struct Measured {
     pub(super) burst: u32,
     /// How long it was measured.
     pub(super) seconds: f64,
-    /// How long it took until all subscribers got everything.
-    pub(super) warm_up_seconds: f64,
+    /// How long it took until all subscribers got everything, if they ever did.
+    pub(super) warm_up_seconds: Option<f64>,
     /// Packets that the publishers sent.
     pub(super) sent: u64,
     /// Packets that the subscribers got, of those that were sent in this time.

@@ -40,7 +40,7 @@ const COSTS: &[Column] = &[
     ("packets a frame", |row| row.measured.burst.to_string()),
     ("packets/s", |row| format!("{:.0}", row.measured.forwarded_per_second)),
     ("ns/packet", |row| format!("{:.0}", row.measured.cpu_ns_per_packet)),
-    ("times the floor", |row| row.times_floor.map_or_else(|| "-".to_owned(), number)),
+    ("times the floor", |row| known(row.times_floor)),
     ("packets/CPU s", |row| format!("{:.0}", row.measured.packets_per_cpu_second)),
     ("server busy", |row| percent(row.measured.server_busy, 1)),
     ("clients busy", |row| percent(row.measured.clients_busy, 1)),
@@ -56,7 +56,7 @@ const JOINS: &[Column] = &[
     ("join: kB", |row| number(row.measured.join.kb_each)),
     ("kB under load", |row| number(row.measured.loaded_kb_per_subscriber)),
     ("all in, ms", |row| number(row.measured.join.all_ms)),
-    ("warm after, s", |row| number(row.measured.warm_up_seconds)),
+    ("warm after, s", |row| known(row.measured.warm_up_seconds)),
 ];
 
 /// How to read the figures.
@@ -136,6 +136,10 @@ fn load(row: &Row) -> String {
         (false, false) => "nothing bound to a core",
     };
     format!("{publishers} to {subscribers} at {fps} frames a second, {bound}.")
+}
+
+fn known(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), number)
 }
 
 fn percent(share: f64, digits: usize) -> String {
