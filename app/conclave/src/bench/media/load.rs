@@ -9,7 +9,7 @@ use str0m::media::Direction;
 
 use super::client::{Client, nanoseconds_since};
 use super::control::{Event, Request};
-use super::measured::{Delay, Join, Measured};
+use super::measured::{Join, Measured, Pinned, Totals};
 use super::process;
 use super::server_process::ServerProcess;
 use crate::serve::say;
@@ -38,6 +38,8 @@ pub(in crate::bench) struct Load {
 struct Crowd {
     load: Load,
     server: ServerProcess,
+    /// Whether this process is bound to its processor core.
+    pinned: bool,
     epoch: Instant,
     /// The publishers come first. A client's number is its place.
     clients: Vec<Client>,
@@ -50,7 +52,7 @@ struct Crowd {
 struct Reading {
     at: Instant,
     server_cpu: Duration,
-    own_cpu: Duration,
+    clients_cpu: Duration,
     sent: u64,
 }
 
@@ -72,17 +74,15 @@ const WARM_PERIODS: u32 = 4;
 /// How long what was sent may still arrive, retransmissions included.
 const LAST_ARRIVALS: Duration = Duration::from_millis(300);
 
-/// With less than this share sent or delivered, a row is void, and so it is when the clients are
-/// busier than that.
-const LEAST_SHARE: f64 = 0.99;
-const MOST_BUSY: f64 = 0.95;
+/// A subscriber that gets this share of what is sent is warm.
+const WARM_SHARE: f64 = 0.99;
 
 /// Measures, and writes the figures as a line of JSON.
 pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     // Before this process is bound to a core: its children would be, too.
     let server = ServerProcess::start()?;
-    let clients_pinned = process::pin(process::CLIENTS_CORE);
-    let mut crowd = Crowd::new(*load, server);
+    let pinned = process::pin(process::CLIENTS_CORE);
+    let mut crowd = Crowd::new(*load, server, pinned);
 
     crowd.join_all(load.publishers)?;
     let idle_kb = crowd.server.resident_kb()?;
@@ -92,7 +92,6 @@ pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
 
     let grown = crowd.server.resident_kb()? - idle_kb;
     measured.loaded_kb_per_subscriber = grown / f64::from(load.subscribers);
-    measured.clients_pinned = clients_pinned;
     measured.warm_up_seconds = warm_up.map(|took| took.as_secs_f64());
     if warm_up.is_none() {
         measured.void.push("some subscribers never got everything".to_owned());
@@ -120,7 +119,7 @@ impl Load {
     }
 
     /// The packets that a subscriber should get in this time.
-    fn packets_in(&self, time: Duration) -> f64 {
+    pub(super) fn packets_in(&self, time: Duration) -> f64 {
         time.as_secs_f64() * f64::from(self.fps) * f64::from(self.burst)
     }
 
@@ -130,10 +129,10 @@ impl Load {
 }
 
 impl Crowd {
-    fn new(load: Load, server: ServerProcess) -> Self {
+    fn new(load: Load, server: ServerProcess, pinned: bool) -> Self {
         let epoch = Instant::now();
         let (clients, frames_due) = (Vec::new(), Vec::new());
-        Self { load, server, epoch, clients, connected: 0, frames_due }
+        Self { load, server, pinned, epoch, clients, connected: 0, frames_due }
     }
 
     /// Lets the subscribers join, given the server's memory before in kilobytes. Publishers are in
@@ -199,7 +198,7 @@ impl Crowd {
             let before = self.received();
             let period_began = Instant::now();
             self.go_on_for(WARM_UP_PERIOD)?;
-            let full = self.load.packets_in(period_began.elapsed()) * LEAST_SHARE;
+            let full = self.load.packets_in(period_began.elapsed()) * WARM_SHARE;
             let after = self.received();
             // A frame more or less may fall into the period.
             let slack = u64::from(self.load.burst);
@@ -219,51 +218,28 @@ impl Crowd {
         self.clients.iter_mut().for_each(|client| client.tally.close(now));
         let after = self.read()?;
         self.go_on_for(LAST_ARRIVALS)?;
-        Ok(self.evaluate(join, &before, &after))
+        let totals = self.totals(&before, &after);
+        let pinned = Pinned { server: self.server.pinned, clients: self.pinned };
+        Ok(Measured::new(&self.load, totals, join, pinned))
     }
 
-    fn evaluate(&mut self, join: Join, before: &Reading, after: &Reading) -> Measured {
-        let Load { publishers, subscribers, fps, burst, .. } = self.load;
-        let time = after.at - before.at;
-        let seconds = time.as_secs_f64();
-        let sent = after.sent - before.sent;
-        let sum = |of: fn(&Client) -> u64| self.clients.iter().map(of).sum::<u64>();
-        let delivered = sum(|client| client.tally.delivered);
-        let lost = sum(|client| client.tally.lost());
+    /// What the subscribers counted, and what was used meanwhile.
+    fn totals(&mut self, before: &Reading, after: &Reading) -> Totals {
+        let sum = |of: fn(&Client) -> u64| self.clients.iter().map(of).sum();
+        let (delivered, lost) =
+            (sum(|client| client.tally.delivered), sum(|client| client.tally.lost()));
         let bytes = sum(|client| client.tally.bytes);
-        let cpu = (after.server_cpu.saturating_sub(before.server_cpu)).as_secs_f64();
-        let clients_cpu = (after.own_cpu.saturating_sub(before.own_cpu)).as_secs_f64();
-        let delays = self.clients.iter_mut();
-        let delays = delays.flat_map(|client| std::mem::take(&mut client.tally.delays_us));
-
-        let mut measured = Measured {
-            publishers,
-            subscribers,
-            fps,
-            burst,
-            seconds,
-            warm_up_seconds: None,
-            sent,
+        let tallies = self.clients.iter_mut().map(|client| &mut client.tally);
+        Totals {
+            time: after.at - before.at,
+            server_cpu: after.server_cpu.saturating_sub(before.server_cpu),
+            clients_cpu: after.clients_cpu.saturating_sub(before.clients_cpu),
+            sent: after.sent - before.sent,
             delivered,
-            delivered_share: delivered as f64 * f64::from(publishers)
-                / (sent as f64 * f64::from(subscribers)),
-            loss_share: lost as f64 / (delivered + lost).max(1) as f64,
-            forwarded_per_second: delivered as f64 / seconds,
-            megabits_per_second: bytes as f64 * 8.0 / 1_000_000.0 / seconds,
-            cpu_ns_per_packet: cpu * 1e9 / delivered.max(1) as f64,
-            packets_per_cpu_second: delivered as f64 / cpu,
-            server_busy: cpu / seconds,
-            clients_busy: clients_cpu / seconds,
-            delay_us: Delay::of(delays.collect()),
-            join,
-            loaded_kb_per_subscriber: 0.0,
-            server_pinned: self.server.pinned,
-            clients_pinned: false,
-            void: Vec::new(),
-        };
-        let due = self.load.packets_in(time) * f64::from(publishers);
-        measured.void = reasons(&measured, sent as f64 / due);
-        measured
+            lost,
+            bytes,
+            delays_us: tallies.flat_map(|tally| std::mem::take(&mut tally.delays_us)).collect(),
+        }
     }
 
     /// Goes on for a while.
@@ -331,23 +307,8 @@ impl Crowd {
         Ok(Reading {
             at: Instant::now(),
             server_cpu: self.server.cpu()?,
-            own_cpu: process::cpu(own_process())?,
+            clients_cpu: process::cpu(own_process())?,
             sent: self.clients.iter().map(|client| client.camera.packets()).sum(),
         })
     }
-}
-
-/// Why a row says nothing about the server, if so; given what was sent of what should have been.
-fn reasons(measured: &Measured, sent_share: f64) -> Vec<String> {
-    let mut reasons = Vec::new();
-    if measured.clients_busy > MOST_BUSY {
-        reasons.push(format!("the clients used {:.2} of a core", measured.clients_busy));
-    }
-    if sent_share < LEAST_SHARE {
-        reasons.push(format!("the publishers sent {sent_share:.3} of what they should have"));
-    }
-    if measured.delivered_share < LEAST_SHARE {
-        reasons.push(format!("{:.3} of the packets arrived", measured.delivered_share));
-    }
-    reasons
 }

@@ -1,6 +1,10 @@
 //! What the clients' process finds out.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+use super::load::Load;
 
 /// The figures of one row.
 #[derive(Debug, Deserialize, Serialize)]
@@ -41,10 +45,7 @@ pub(super) struct Measured {
     pub(super) join: Join,
     /// Memory of the server per subscriber after the measurement, in kilobytes.
     pub(super) loaded_kb_per_subscriber: f64,
-    /// Whether the server was bound to a processor core.
-    pub(super) server_pinned: bool,
-    /// Whether the clients were bound to another.
-    pub(super) clients_pinned: bool,
+    pub(super) pinned: Pinned,
     /// Why these figures say nothing about the server, if so.
     pub(super) void: Vec<String>,
 }
@@ -66,6 +67,92 @@ pub(super) struct Join {
     pub(super) cpu_ms_each: f64,
     /// Memory for each, in kilobytes.
     pub(super) kb_each: f64,
+}
+
+/// What was bound to a processor core of its own.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(super) struct Pinned {
+    pub(super) server: bool,
+    pub(super) clients: bool,
+}
+
+/// What was counted while it was measured.
+#[derive(Debug)]
+pub(super) struct Totals {
+    pub(super) time: Duration,
+    /// Processor time of all threads of the server.
+    pub(super) server_cpu: Duration,
+    /// Processor time of all threads of the clients' process.
+    pub(super) clients_cpu: Duration,
+    /// Packets that the publishers sent.
+    pub(super) sent: u64,
+    /// Packets that the subscribers got, all together.
+    pub(super) delivered: u64,
+    /// Packets that they know they missed.
+    pub(super) lost: u64,
+    /// Payloads of what they got, in bytes.
+    pub(super) bytes: u64,
+    /// How long each packet was under way, in microseconds.
+    pub(super) delays_us: Vec<u32>,
+}
+
+/// With less than this share sent or delivered, a row is void, and so it is when the clients are
+/// busier than that.
+const LEAST_SHARE: f64 = 0.99;
+const MOST_BUSY: f64 = 0.95;
+
+impl Measured {
+    /// The figures of what was counted. Warming up and memory under load are still to be filled in.
+    pub(super) fn new(load: &Load, totals: Totals, join: Join, pinned: Pinned) -> Self {
+        let Load { publishers, subscribers, fps, burst, .. } = *load;
+        let Totals { sent, delivered, lost, .. } = totals;
+        let seconds = totals.time.as_secs_f64();
+        let server_seconds = totals.server_cpu.as_secs_f64();
+        // Each subscriber shows one publisher, and all of them send alike.
+        let expected = sent as f64 * f64::from(subscribers) / f64::from(publishers);
+        let mut measured = Self {
+            publishers,
+            subscribers,
+            fps,
+            burst,
+            seconds,
+            warm_up_seconds: None,
+            sent,
+            delivered,
+            delivered_share: delivered as f64 / expected,
+            loss_share: lost as f64 / (delivered + lost).max(1) as f64,
+            forwarded_per_second: delivered as f64 / seconds,
+            megabits_per_second: totals.bytes as f64 * 8.0 / 1_000_000.0 / seconds,
+            cpu_ns_per_packet: server_seconds * 1e9 / delivered.max(1) as f64,
+            packets_per_cpu_second: delivered as f64 / server_seconds,
+            server_busy: server_seconds / seconds,
+            clients_busy: totals.clients_cpu.as_secs_f64() / seconds,
+            delay_us: Delay::of(totals.delays_us),
+            join,
+            loaded_kb_per_subscriber: 0.0,
+            pinned,
+            void: Vec::new(),
+        };
+        let due = load.packets_in(totals.time) * f64::from(publishers);
+        measured.void = measured.reasons_against(sent as f64 / due);
+        measured
+    }
+
+    /// Why these figures say nothing about the server, if so; given what was sent of what should
+    /// have been.
+    fn reasons_against(&self, sent_share: f64) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if self.clients_busy > MOST_BUSY {
+            reasons.push(format!("the clients used {:.2} of a core", self.clients_busy));
+        }
+        if sent_share < LEAST_SHARE {
+            reasons.push(format!("the publishers sent {sent_share:.3} of what they should have"));
+        }
+        if self.delivered_share < LEAST_SHARE {
+            reasons.push(format!("{:.3} of the packets arrived", self.delivered_share));
+        }
+        reasons
+    }
 }
 
 impl Delay {

@@ -61,12 +61,12 @@ const JOINS: &[Column] = &[
 
 /// How to read the figures.
 const NOTES: &str = "\
-Processor time is the server's, all threads, per packet that arrived; loopback's delivery and the
-segmenting of bursts for receivers without GRO, as browsers are, is in it. Delay is in milliseconds,
-from the making of a packet to its reading: the publisher's sealing and sending, the server, the
-kernel twice, and up to 0.2 ms until the subscriber looks, or more while it opens others' packets.
-What a join costs is without media, and without the first ones. DTLS 1.2 with AEAD_AES_256_GCM,
-which is what both ends prefer; TWCC, NACK and reports are on.
+Processor time is the server's, all threads, per packet that arrived. Loopback's delivery is in it, and
+the segmenting of bursts, as for all receivers without GRO. Delay is in milliseconds, from the making of
+a packet until it is read: the publisher's sealing and sending, the server with its pacing, the kernel
+twice, and up to 0.2 ms until the subscriber looks, or more while others' packets are opened. What a
+join costs is without media, and without what the first one of all costs. DTLS 1.2, and
+AEAD_AES_256_GCM, which both ends prefer; TWCC, NACK and reports are on.
 ";
 
 impl Row {
@@ -129,7 +129,7 @@ impl Report {
 /// What was asked of the server, in a sentence, and where it ran.
 fn load(row: &Row) -> String {
     let Measured { publishers, subscribers, fps, .. } = &row.measured;
-    let bound = match (row.measured.server_pinned, row.measured.clients_pinned) {
+    let bound = match (row.measured.pinned.server, row.measured.pinned.clients) {
         (true, true) => "server and clients bound to a core each",
         (true, false) => "the server bound to a core, the clients not",
         (false, true) => "the clients bound to a core, the server not",
