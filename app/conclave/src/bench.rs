@@ -6,6 +6,7 @@ mod device;
 mod e2ee;
 mod limit;
 mod machine;
+mod media;
 mod meeting;
 mod operations;
 mod post;
@@ -34,6 +35,18 @@ enum Command {
     ///
     /// Everything goes over loopback, within this process.
     Limit(limit::Args),
+    /// Measures forwarding: what a media shard costs per packet that its subscribers get, how long
+    /// it holds packets, and what joining and staying cost it.
+    ///
+    /// The shard runs in a process of its own, and so do its clients, which speak ICE, DTLS and
+    /// SRTP with it over loopback.
+    Media(media::Args),
+    /// The clients of `bench media`; writes what they measured as a line of JSON.
+    #[command(hide = true)]
+    MediaLoad(media::Load),
+    /// The media shard of `bench media`; speaks with the clients' process in lines of JSON.
+    #[command(hide = true)]
+    MediaServer,
 }
 
 /// Measures, prints what came of it, and fails if a limit is exceeded.
@@ -41,5 +54,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::E2ee(args) => e2ee::run(args),
         Command::Limit(args) => limit::run(args),
+        Command::Media(args) => media::run(args),
+        Command::MediaLoad(load) => media::run_load(load),
+        Command::MediaServer => media::run_server(),
     }
 }

@@ -16,6 +16,7 @@ mod srtp;
 mod toy;
 
 use cores::Cores;
+pub(super) use publisher::FRAMES_A_SECOND;
 use publisher::Pace;
 use report::{Report, Row, Work};
 pub(super) use sample::Sample;

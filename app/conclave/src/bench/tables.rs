@@ -121,7 +121,8 @@ fn rows(columns: &[Column], groups: &[Group]) -> Vec<Vec<String>> {
     [head].into_iter().chain(groups.iter().map(row)).collect()
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+/// A row of these words.
+pub(super) fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 

@@ -78,6 +78,42 @@ fn the_least_that_forwarding_can_cost_is_measured_and_reported_as_one_document()
     }
 }
 
+#[test]
+fn the_cost_of_forwarding_is_measured_and_reported_as_one_document() {
+    let output = run(&["bench", "media", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let rows = report["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 1);
+    let row = &rows[0];
+    for (what, expected) in [("publishers", 1), ("subscribers", 3), ("fps", 60), ("burst", 4)] {
+        assert_eq!(row[what], expected, "{what}");
+    }
+    // A machine that is busy with other tests may lose some.
+    let delivered = row["deliveredShare"].as_f64().unwrap();
+    assert!((0.5..=1.0).contains(&delivered), "{delivered}");
+    for figure in [
+        "seconds",
+        "sent",
+        "delivered",
+        "forwardedPerSecond",
+        "megabitsPerSecond",
+        "cpuNsPerPacket",
+        "packetsPerCpuSecond",
+        "serverBusy",
+        "clientsBusy",
+        "loadedKbPerSubscriber",
+    ] {
+        assert_positive(&row[figure], figure);
+    }
+    assert_positive(&row["delayUs"]["p50"], "the usual delay");
+    assert!(row["delayUs"]["p99"].as_u64() >= row["delayUs"]["p50"].as_u64());
+    assert_positive(&row["join"]["cpuMsEach"], "a join");
+    assert!(row["void"].is_array());
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");

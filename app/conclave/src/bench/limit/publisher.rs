@@ -10,10 +10,10 @@ use super::receivers::{PATIENCE, Receivers};
 use super::srtp::{Camera, DATAGRAM, Stream};
 
 /// Frames in a second of a paced measurement.
-const FRAME_RATE: u32 = 60;
+pub(in crate::bench) const FRAMES_A_SECOND: u32 = 60;
 
 /// From a frame to the next.
-const TICK: Duration = Duration::from_nanos(1_000_000_000 / FRAME_RATE as u64);
+const TICK: Duration = Duration::from_nanos(1_000_000_000 / FRAMES_A_SECOND as u64);
 
 /// How fast frames follow each other.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,178 @@
+//! One client: ICE, DTLS and SRTP with everything that a browser's have, and a socket.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+use super::camera::{Camera, Packet};
+use super::tally::Tally;
+
+/// A client that publishes one camera or shows one.
+pub(super) struct Client {
+    rtc: Rtc,
+    socket: UdpSocket,
+    local: SocketAddr,
+    server: SocketAddr,
+    mid: Mid,
+    pending: Option<SdpPendingOffer>,
+    /// When the session wants to be woken.
+    due: Instant,
+    /// What instants are counted from, the same for all clients.
+    epoch: Instant,
+    /// What it publishes, if it does.
+    pub(super) camera: Camera,
+    /// What it got, if it shows something.
+    pub(super) tally: Tally,
+}
+
+/// Longer than any datagram of this measurement.
+const MAX_DATAGRAM: usize = 2048;
+
+/// Datagrams taken from one socket before the others have their turn.
+const BUDGET: usize = 64;
+
+impl Client {
+    /// A client at a port of its own, with its offer to the server at this address.
+    pub(super) fn new(
+        server: SocketAddr,
+        direction: Direction,
+        epoch: Instant,
+    ) -> anyhow::Result<(Self, String)> {
+        let socket = UdpSocket::bind(SocketAddr::new(server.ip(), 0))?;
+        socket.connect(server)?;
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+
+        let now = Instant::now();
+        let mut rtc = Rtc::builder().clear_codecs().enable_vp8(true).set_rtp_mode(true).build(now);
+        rtc.add_local_candidate(Candidate::host(local, "udp")?);
+        let mut api = rtc.sdp_api();
+        let mid = api.add_media(MediaKind::Video, direction, None, None, None);
+        let (offer, pending) = api.apply().context("nothing to offer")?;
+
+        let client = Self {
+            rtc,
+            socket,
+            local,
+            server,
+            mid,
+            pending: Some(pending),
+            due: now,
+            epoch,
+            camera: Camera::default(),
+            tally: Tally::new(),
+        };
+        Ok((client, offer.to_sdp_string()))
+    }
+
+    /// The media section of what it publishes or shows.
+    pub(super) const fn mid(&self) -> Mid {
+        self.mid
+    }
+
+    /// Takes the answer to its offer.
+    pub(super) fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
+        let answer = SdpAnswer::from_sdp_string(answer)?;
+        let pending = self.pending.take().context("an answer to no offer")?;
+        self.rtc.sdp_api().accept_answer(pending, answer)?;
+        self.wake()
+    }
+
+    /// Publishes a frame of so many packets.
+    pub(super) fn send_frame(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
+        self.camera.begin_frame(fps);
+        for part in 0..burst {
+            let sent_at = nanoseconds_since(self.epoch);
+            let packet = self.camera.packet(part == 0, part + 1 == burst, sent_at);
+            self.send(packet)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, packet: Packet) -> anyhow::Result<()> {
+        let media = self.rtc.media(self.mid).context("no camera")?;
+        let payload_type = *media.remote_pts().first().context("no codec for the camera")?;
+        let Packet { seq, timestamp, last, payload } = packet;
+        let write = RtpWrite::new(payload_type, seq.into(), timestamp, Instant::now(), payload)
+            .marker(last)
+            .nackable(true);
+        let mut api = self.rtc.direct_api();
+        let stream = api.stream_tx_by_mid(self.mid, None).context("no stream for the camera")?;
+        stream.write_rtp(write);
+        self.wake()
+    }
+
+    /// Takes what has come, and does what time demands.
+    pub(super) fn turn(&mut self, now: Instant) -> anyhow::Result<()> {
+        for _ in 0..BUDGET {
+            if !self.receive()? {
+                break;
+            }
+        }
+        if self.due <= now { self.wake() } else { Ok(()) }
+    }
+
+    /// Takes one datagram, if there is one.
+    fn receive(&mut self) -> anyhow::Result<bool> {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let length = match self.socket.recv(&mut buffer) {
+            Ok(length) => length,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error).context("cannot receive"),
+        };
+        let now = Instant::now();
+        let bytes = buffer.get(..length).unwrap_or_default();
+        let receive = Receive::new(Protocol::Udp, self.server, self.local, bytes)?;
+        self.rtc.handle_input(Input::Receive(now, receive))?;
+        self.drain(now)?;
+        Ok(true)
+    }
+
+    fn wake(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        self.rtc.handle_input(Input::Timeout(now))?;
+        self.drain(now)
+    }
+
+    /// Takes out everything that the session has to say.
+    fn drain(&mut self, now: Instant) -> anyhow::Result<()> {
+        loop {
+            match self.rtc.poll_output()? {
+                Output::Event(Event::KeyframeRequest(_)) => self.camera.want_keyframe(),
+                Output::Event(Event::RtpPacket(packet)) => {
+                    self.tally.take(nanoseconds(now, self.epoch), &packet);
+                }
+                Output::Event(_) => {}
+                Output::Timeout(at) => {
+                    self.due = at;
+                    return Ok(());
+                }
+                Output::Transmit(transmit) => transmitted(self.socket.send(&transmit.contents))?,
+            }
+        }
+    }
+}
+
+/// A full buffer is a loss like any other.
+fn transmitted(result: io::Result<usize>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error).context("cannot send"),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// How long ago an instant was, in nanoseconds.
+pub(super) fn nanoseconds_since(epoch: Instant) -> u64 {
+    nanoseconds(Instant::now(), epoch)
+}
+
+fn nanoseconds(now: Instant, epoch: Instant) -> u64 {
+    u64::try_from(now.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,95 @@
+//! What the clients' process asks of the server's and hears from it: lines of JSON.
+
+use std::net::SocketAddr;
+
+use conclave_call_proto::media::{
+    MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
+};
+use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
+use serde::{Deserialize, Serialize};
+
+/// What is asked for a client. Clients are known by number; a publication has its publisher's.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) enum Request {
+    /// Answer this offer.
+    Offer { client: u32, sdp: String },
+    /// The client's camera is in this media section.
+    Publish { client: u32, mid: Mid },
+    /// The client shows this publisher's camera.
+    Show { client: u32, publisher: u32 },
+}
+
+/// What the server says.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) enum Event {
+    /// It runs. Comes first.
+    Ready {
+        /// Where it takes media.
+        address: SocketAddr,
+        /// Whether it is bound to its processor core.
+        pinned: bool,
+    },
+    /// Answers an offer.
+    Answer { client: u32, sdp: String },
+    /// Media flows to and from the client.
+    Connected { client: u32 },
+    /// There is no such client, or no longer.
+    Failed { client: u32, detail: String },
+}
+
+/// All clients are in one call, and offer once.
+const CALL: CallId = CallId(1);
+const GENERATION: u32 = 1;
+
+/// The tile that a subscriber shows, in device pixels.
+const TILE: (u16, u16) = (1280, 720);
+
+impl From<Request> for MediaRequest {
+    fn from(request: Request) -> Self {
+        match request {
+            Request::Offer { client, sdp } => {
+                Self::Offer { peer: peer(client), generation: GENERATION, sdp }
+            }
+            Request::Publish { client, mid } => {
+                let publication = PublicationId(client);
+                let track = PublicationTrack { publication, source: TrackSource::Camera, mid };
+                Self::Publish { peer: peer(client), tracks: vec![track] }
+            }
+            Request::Show { client, publisher } => {
+                let (width, height) = TILE;
+                let publication = PublicationId(publisher);
+                let want = Want { publication, width, height, priority: TilePriority::Featured };
+                Self::View { peer: peer(client), wants: vec![want] }
+            }
+        }
+    }
+}
+
+impl Event {
+    /// What the clients need to know of a shard's event, if anything.
+    pub(super) fn of(event: MediaEvent) -> Option<Self> {
+        match event {
+            MediaEvent::Answer { peer, sdp, .. } => {
+                Some(Self::Answer { client: peer.participant.0, sdp })
+            }
+            MediaEvent::Connected { peer, .. } => {
+                Some(Self::Connected { client: peer.participant.0 })
+            }
+            MediaEvent::Disconnected { peer, .. } => Some(Self::Failed {
+                client: peer.participant.0,
+                detail: "its media session has ended".to_owned(),
+            }),
+            MediaEvent::OfferRefused { peer, detail, .. } => {
+                Some(Self::Failed { client: peer.participant.0, detail })
+            }
+            MediaEvent::Demand { .. }
+            | MediaEvent::Quality { .. }
+            | MediaEvent::Slots { .. }
+            | MediaEvent::Speakers { .. } => None,
+        }
+    }
+}
+
+const fn peer(client: u32) -> PeerId {
+    PeerId { call: CALL, participant: ParticipantId(client) }
+}

@@ -1,0 +1,57 @@
+//! What the system tells of a process: its processor time and its memory.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+/// The processor core of the server.
+pub(super) const SERVER_CORE: usize = 0;
+
+/// The processor core of the clients.
+pub(super) const CLIENTS_CORE: usize = 1;
+
+/// Binds the calling thread, and all that it starts from here on, to a processor core. Returns
+/// whether that worked.
+#[cfg(target_os = "linux")]
+pub(super) fn pin(core: usize) -> bool {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).is_ok()
+}
+
+/// Only Linux is asked.
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn pin(_core: usize) -> bool {
+    false
+}
+
+/// The processor time that all threads of a process have used so far.
+pub(super) fn cpu(process: u32) -> anyhow::Result<Duration> {
+    let tasks = format!("/proc/{process}/task");
+    let mut used = Duration::ZERO;
+    for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
+        used += cpu_of_thread(&task?.path())?;
+    }
+    Ok(used)
+}
+
+fn cpu_of_thread(task: &Path) -> anyhow::Result<Duration> {
+    let path = task.join("schedstat");
+    // A thread that has just ended is no error.
+    let text = fs::read_to_string(&path).unwrap_or_else(|_ended| "0".to_owned());
+    let nanoseconds = text.split_whitespace().next().and_then(|first| first.parse().ok());
+    nanoseconds.map(Duration::from_nanos).with_context(|| format!("no time in {}", path.display()))
+}
+
+/// The memory that a process has in use, in kilobytes of 1,000 bytes.
+pub(super) fn resident_kb(process: u32) -> anyhow::Result<f64> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kibibytes = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u32>().ok());
+    kibibytes.map(|size| f64::from(size) * 1.024).with_context(|| format!("no VmRSS in {path}"))
+}
