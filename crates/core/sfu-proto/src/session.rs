@@ -24,6 +24,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// after the last check came in, so this leaves time for an ICE restart after a change of network.
 const LOST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Packets that leave in one go at most: what one send can carry (GSO).
+const MAX_BURST: u32 = 64;
+
+/// What is due so soon is done now. The session's clock may run ahead by this.
+const AT_ONCE: Duration = Duration::from_micros(100);
+
 /// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.
 const MAX_SOURCES: usize = 64;
 
@@ -248,17 +254,25 @@ impl Session {
     }
 
     /// Takes out everything that the session has to say.
+    ///
+    /// str0m lets one packet out and then wants to be woken a microsecond later, as long as its
+    /// pacing lets more go. They are taken together, so that they leave as one burst.
     pub(crate) fn drain(
         &mut self,
         now: Instant,
         transmits: &mut VecDeque<Transmit>,
         events: &mut Vec<SessionEvent>,
     ) -> Result<(), Ended> {
+        let mut wakes = 0;
         loop {
             let rtc = &mut self.rtc;
             let output = guard::call(|| rtc.poll_output()).map_err(|_| Ended)?;
             match output {
                 Ok(Output::Event(event)) => self.handle_event(now, event, events)?,
+                Ok(Output::Timeout(at)) if at <= now + AT_ONCE && wakes < MAX_BURST => {
+                    wakes += 1;
+                    self.handle(Input::Timeout(at))?;
+                }
                 Ok(Output::Timeout(at)) => {
                     self.timeout = at;
                     return if self.rtc.is_alive() { Ok(()) } else { Err(Ended) };
