@@ -12,6 +12,7 @@ mod layer_demand;
 mod rewrite;
 mod slot;
 mod speaker;
+mod steady_tile;
 
 pub use allocate::{Allocation, Demand, Rank, allocate, layers_needed};
 pub use descriptor::{
@@ -23,6 +24,7 @@ pub use layer_demand::LayerDemand;
 pub use rewrite::{DropReason, PacketIn, PacketOut, Rewriter, Verdict, Vp8Ids};
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};
+pub use steady_tile::SteadyTile;
 
 /// Where virtual time begins in tests.
 #[cfg(test)]

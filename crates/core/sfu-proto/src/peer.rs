@@ -4,7 +4,9 @@ use std::time::Instant;
 use conclave_call_proto::media::{
     AudioSlot, MediaEvent, PeerId, PictureDemand, PublicationTrack, TilePriority, VideoSlot, Want,
 };
-use conclave_forward::{Allocation, Demand, PixelSize, Rank, SlotChange, SlotTable, allocate};
+use conclave_forward::{
+    Allocation, Demand, PixelSize, Rank, SlotChange, SlotTable, SteadyTile, allocate,
+};
 use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 
 use crate::negotiate::INITIAL_ESTIMATE;
@@ -29,6 +31,8 @@ pub(crate) struct Peer {
     pub(crate) quality: QualityMeter,
     pub(crate) outlets: BTreeMap<Mid, Outlet>,
     wants: Vec<Want>,
+    /// What the tiles of these count as.
+    tiles: BTreeMap<PublicationId, SteadyTile>,
     audio: SlotTable<Mid>,
     video: SlotTable<Mid>,
     estimate: Bitrate,
@@ -89,6 +93,7 @@ impl Peer {
             quality: QualityMeter::new(),
             outlets: BTreeMap::new(),
             wants: Vec::new(),
+            tiles: BTreeMap::new(),
             audio: SlotTable::new(),
             video: SlotTable::new(),
             estimate: INITIAL_ESTIMATE,
@@ -114,6 +119,7 @@ impl Peer {
     }
 
     pub(crate) fn set_wants(&mut self, wants: Vec<Want>) {
+        self.tiles.retain(|id, _| wants.iter().any(|want| want.publication == *id));
         self.wants = wants;
     }
 
@@ -255,10 +261,12 @@ impl Peer {
                 continue;
             }
             slots.push(mid);
+            let size = PixelSize { width: want.width, height: want.height };
+            let tile = self.tiles.entry(want.publication).or_insert_with(|| SteadyTile::new(size));
             demands.push(Demand {
                 publication: want.publication,
                 rank: rank(want.priority, publication.track().source),
-                tile: PixelSize { width: want.width, height: want.height },
+                tile: tile.update(now, size),
                 layers: publication.live(now),
                 current: outlet.rewriter.target(),
             });

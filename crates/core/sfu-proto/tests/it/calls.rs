@@ -142,6 +142,27 @@ fn the_layer_follows_the_size_of_the_tile() {
 }
 
 #[test]
+fn a_tile_that_is_small_for_a_moment_keeps_its_layer() {
+    let mut world = World::new();
+    let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    world.until("the large layer comes", |w| {
+        w.clients[a].video_from(b, w.now - SECOND).last().is_some_and(|r| r.layer == 2)
+    });
+    world.run(SECOND);
+    let since = world.now;
+    for _ in 0..3 {
+        world.view(a, &[(b, CAMERA, 200, 120)]);
+        world.run(4 * SECOND);
+        world.view(a, &[(b, CAMERA, 1280, 720)]);
+        world.run(SECOND);
+    }
+    let video = world.clients[a].video_from(b, since);
+    let other = video.iter().find(|r| r.layer != 2);
+    assert!(other.is_none(), "{:?}", other.map(|r| (r.layer, r.at - since)));
+}
+
+#[test]
 fn a_layer_that_falls_silent_is_replaced_by_one_that_lives() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
