@@ -29,10 +29,10 @@ export function noticeWords(
   switch (kind) {
     case "joined":
       if (others === 0) return msg`${name} joined`;
-      return msg`${name} and ${plural(others, { one: "# other", other: "# others" })} joined`;
+      return msg`${name} and ${plural(others, { one: "# other", other: "others" })} joined`;
     case "left":
       if (others === 0) return msg`${name} left`;
-      return msg`${name} and ${plural(others, { one: "# other", other: "# others" })} left`;
+      return msg`${name} and ${plural(others, { one: "# other", other: "others" })} left`;
     case "cameraFailed":
       return msg`The camera did not start. Choose another one in the settings.`;
     case "cameraLost":
