@@ -1,6 +1,7 @@
 //! `conclave bench`: what this build costs on this machine.
 
 mod clock;
+mod cores;
 mod crew;
 mod device;
 mod e2ee;
@@ -9,6 +10,7 @@ mod machine;
 mod media;
 mod meeting;
 mod operations;
+mod output;
 mod post;
 mod report;
 mod seen;

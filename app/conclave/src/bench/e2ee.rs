@@ -1,4 +1,3 @@
-use std::io::Write as _;
 use std::time::Duration;
 
 use conclave_commit_rules::Mode;
@@ -6,20 +5,16 @@ use conclave_commit_rules::Mode;
 use super::crew::Order;
 use super::machine::Machine;
 use super::meeting::{Meeting, Who};
+use super::output::{Form, progress};
 use super::report::{Crowd, Group, GroupParts, Limit, Report};
-use crate::serve::say;
 
 /// Arguments of `conclave bench e2ee`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit status: 0 if all limits hold, 1 if one is exceeded or something \
     fails. The limits are meant for two idle cores and a release build.")]
 pub(crate) struct Args {
-    /// Report in JSON: one document on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Report as the tables of the protocol's documentation.
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
+    #[command(flatten)]
+    form: Form,
     /// A few members only: whether it works, not what it costs.
     #[arg(long)]
     quick: bool,
@@ -62,14 +57,7 @@ const WARM_UP: Duration = Duration::from_secs(12);
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let plan = if args.quick { QUICK } else { FULL };
     let report = measure(&plan, args.up_to, Duration::from_millis(args.limit_ms))?;
-    let text = if args.json {
-        serde_json::to_string_pretty(&report)?
-    } else if args.markdown {
-        report.markdown()
-    } else {
-        report.text()
-    };
-    say(text.trim_end())?;
+    args.form.say(&report)?;
     let exceeded = report.limits.iter().filter(|limit| !limit.holds).count();
     anyhow::ensure!(exceeded == 0, "{exceeded} of {} limits are exceeded", report.limits.len());
     Ok(())
@@ -148,10 +136,4 @@ fn measure_group(meeting: &mut Meeting, members: usize, rounds: usize) -> anyhow
     }
     meeting.join(Who::Guest)?;
     Ok(group)
-}
-
-/// Says on standard error what is going on: it takes a while.
-fn progress(what: &str) {
-    // If standard error is gone, the report still comes.
-    let _ = writeln!(std::io::stderr(), "measuring {what}");
 }

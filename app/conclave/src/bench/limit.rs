@@ -1,11 +1,10 @@
-use std::io::Write as _;
 use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
+use super::cores::Cores;
 use super::machine::Machine;
-use crate::serve::say;
+use super::output::{Form, progress};
 
-mod cores;
 mod port;
 mod publisher;
 mod receivers;
@@ -15,7 +14,6 @@ mod sending;
 mod srtp;
 mod toy;
 
-use cores::Cores;
 pub(super) use publisher::FRAMES_A_SECOND;
 use publisher::Pace;
 use report::{Report, Row, Work};
@@ -28,12 +26,8 @@ pub(super) use sample::Sample;
     than 99 % arrived are marked as void. The figures want two idle cores and a release build."
 )]
 pub(crate) struct Args {
-    /// Report in JSON: one document on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Report as a table of the documentation.
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
+    #[command(flatten)]
+    form: Form,
     /// A moment for each row: whether it works, not what it costs.
     #[arg(long, conflicts_with = "seconds")]
     quick: bool,
@@ -74,14 +68,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Plan { rounds: ROUNDS, length: Duration::from_secs(args.seconds.into()) }
     };
     let report = measure(&plan)?;
-    let text = if args.json {
-        serde_json::to_string_pretty(&report)?
-    } else if args.markdown {
-        report.markdown()
-    } else {
-        report.text()
-    };
-    say(text.trim_end())
+    args.form.say(&report)
 }
 
 /// The floor, to be measured in turns with what is held against it: a toy of a media node gets 60
@@ -129,10 +116,4 @@ fn sample(work: Work, burst: usize, length: Duration) -> anyhow::Result<Sample> 
 /// What a thread of a measurement came to.
 fn joined<T>(thread: ScopedJoinHandle<'_, anyhow::Result<T>>) -> anyhow::Result<T> {
     thread.join().map_err(|_| anyhow::anyhow!("a thread of the measurement panicked"))?
-}
-
-/// Says on standard error what is going on: it takes a while.
-fn progress(what: &str) {
-    // If standard error is gone, the report still comes.
-    let _ = writeln!(std::io::stderr(), "measuring {what}");
 }

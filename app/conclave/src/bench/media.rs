@@ -12,7 +12,6 @@ mod server_process;
 mod tally;
 
 use std::env;
-use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ pub(super) use server::run as run_server;
 
 use super::limit;
 use super::machine::Machine;
-use crate::serve::say;
+use super::output::{Form, progress};
 use measured::Measured;
 use report::{Floor, Report, Row};
 
@@ -47,12 +46,8 @@ pub(crate) struct Args {
     /// Packets of a frame. Rows for 1, 4 and 8 if it isn't given.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=32))]
     burst: Option<u32>,
-    /// Report in JSON: one document on standard output.
-    #[arg(long)]
-    json: bool,
-    /// Report as a table of the documentation.
-    #[arg(long, conflicts_with = "json")]
-    markdown: bool,
+    #[command(flatten)]
+    form: Form,
     /// Three subscribers for a second: whether it works, not what it costs.
     #[arg(long, conflicts_with_all = ["publishers", "subscribers", "seconds", "fps", "burst"])]
     quick: bool,
@@ -68,14 +63,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         rows.push(measure(&load)?);
     }
     let report = Report { machine: Machine::this(), rows };
-    let text = if args.json {
-        serde_json::to_string_pretty(&report)?
-    } else if args.markdown {
-        report.markdown()
-    } else {
-        report.text()
-    };
-    say(text.trim_end())
+    args.form.say(&report)
 }
 
 impl Args {
@@ -97,7 +85,8 @@ impl Args {
 
 /// One row: the floor, what a server of ours takes, and the floor again.
 fn measure(load: &Load) -> anyhow::Result<Row> {
-    progress(load);
+    let Load { publishers, subscribers, fps, burst, .. } = load;
+    progress(&format!("{publishers} to {subscribers}, {burst} packets {fps} times a second"));
     let before = floor_ns(load)?;
     let measured = run_clients(load)?;
     let floor = before.zip(floor_ns(load)?).map(|(before, after)| Floor::new(before, after));
@@ -127,14 +116,4 @@ fn run_clients(load: &Load) -> anyhow::Result<Measured> {
         .context("cannot start the process of the clients")?;
     anyhow::ensure!(output.status.success(), "the process of the clients failed");
     serde_json::from_slice(&output.stdout).context("the clients' figures are not understood")
-}
-
-/// Says on standard error what is going on: it takes a while.
-fn progress(load: &Load) {
-    let Load { publishers, subscribers, fps, burst, .. } = load;
-    // If standard error is gone, the report still comes.
-    let _ = writeln!(
-        std::io::stderr(),
-        "measuring {publishers} to {subscribers}, {burst} packets {fps} times a second"
-    );
 }

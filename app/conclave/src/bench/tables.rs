@@ -1,14 +1,12 @@
-//! A report as tables, for a terminal and for the documentation.
+//! What a group costs, as tables.
 
 use std::fmt::Write as _;
 
+use super::output::{self, Column, Render, number, rows};
 use super::report::{Cost, Group, Report};
 
-/// One column: its head, and what it says of a group.
-type Column = (&'static str, fn(&Group) -> String);
-
 /// How long each change takes.
-const TIMES: &[Column] = &[
+const TIMES: &[Column<Group>] = &[
     ("members", members),
     ("join", |group| spread(&group.join, |cost| cost.all_ms)),
     ("keys in use", |group| spread(&group.join, |cost| cost.switch_ms)),
@@ -19,7 +17,7 @@ const TIMES: &[Column] = &[
 ];
 
 /// How many bytes each change takes.
-const SIZES: &[Column] = &[
+const SIZES: &[Column<Group>] = &[
     ("members", members),
     ("key package", |group| kilobytes(group.key_package_bytes)),
     ("Add", |group| kilobytes(group.join.commit_bytes)),
@@ -33,7 +31,7 @@ const SIZES: &[Column] = &[
 ];
 
 /// The processor time of who takes part in a change.
-const WORK: &[Column] = &[
+const WORK: &[Column<Group>] = &[
     ("members", members),
     ("Add: commit", |group| number(group.join.commit_cpu_ms)),
     ("follow", |group| number(group.join.follow_cpu_ms)),
@@ -48,28 +46,8 @@ const WORK: &[Column] = &[
     ("snapshot", |group| number(group.snapshot.take_cpu_ms)),
 ];
 
-impl Report {
-    /// For a terminal.
-    pub(super) fn text(&self) -> String {
-        let mut text = self.tables(render_text);
-        for limit in &self.limits {
-            let verdict = if limit.holds { "holds" } else { "EXCEEDED" };
-            let (what, members) = (limit.what, limit.members);
-            let _ = writeln!(
-                text,
-                "{what} among {members}: at worst {:.0} ms of {:.0}: {verdict}",
-                limit.worst_ms, limit.limit_ms
-            );
-        }
-        text
-    }
-
-    /// For the documentation.
-    pub(super) fn markdown(&self) -> String {
-        self.tables(render_markdown)
-    }
-
-    fn tables(&self, render: fn(&[Vec<String>]) -> String) -> String {
+impl output::Report for Report {
+    fn tables(&self, render: Render) -> String {
         let mut text = format!("{}\n", self.machine);
         let mut section = |title: &str, rows: &[Vec<String>]| {
             let _ = write!(text, "\n{title}\n\n{}", render(rows));
@@ -83,6 +61,22 @@ impl Report {
         text
     }
 
+    fn text(&self) -> String {
+        let mut text = self.tables(output::render_text);
+        for limit in &self.limits {
+            let verdict = if limit.holds { "holds" } else { "EXCEEDED" };
+            let (what, members) = (limit.what, limit.members);
+            let _ = writeln!(
+                text,
+                "{what} among {members}: at worst {:.0} ms of {:.0}: {verdict}",
+                limit.worst_ms, limit.limit_ms
+            );
+        }
+        text
+    }
+}
+
+impl Report {
     fn frames(&self) -> Vec<Vec<String>> {
         let mut rows = vec![words(&["members", "bytes", "seal", "open"])];
         for group in &self.groups {
@@ -115,14 +109,8 @@ impl Report {
     }
 }
 
-fn rows(columns: &[Column], groups: &[Group]) -> Vec<Vec<String>> {
-    let head = columns.iter().map(|(head, _)| (*head).to_owned()).collect();
-    let row = |group| columns.iter().map(|(_, cell)| cell(group)).collect();
-    [head].into_iter().chain(groups.iter().map(row)).collect()
-}
-
 /// A row of these words.
-pub(super) fn words(words: &[&str]) -> Vec<String> {
+fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -139,44 +127,6 @@ fn spread(cost: &Cost, of: fn(&Cost) -> super::report::Spread) -> String {
     format!("{} / {}", number(spread.median), number(spread.worst))
 }
 
-/// Three digits, or as many as it takes.
-pub(super) fn number(value: f64) -> String {
-    match value {
-        10.0.. => format!("{value:.0}"),
-        1.0.. => format!("{value:.1}"),
-        _ => format!("{value:.2}"),
-    }
-}
-
 fn kilobytes(bytes: usize) -> String {
     number(bytes as f64 / 1000.0)
-}
-
-/// A table for a terminal; the first row is its head.
-pub(super) fn render_text(rows: &[Vec<String>]) -> String {
-    let columns = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..columns).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(text, "{cell:>width$}  ");
-        }
-        text.push('\n');
-    }
-    text
-}
-
-/// A table in Markdown; the first row is its head.
-pub(super) fn render_markdown(rows: &[Vec<String>]) -> String {
-    let mut text = String::new();
-    for (index, row) in rows.iter().enumerate() {
-        let _ = writeln!(text, "| {} |", row.join(" | "));
-        if index == 0 {
-            let _ = writeln!(text, "|{}", "---|".repeat(row.len()));
-        }
-    }
-    text
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::sample::Sample;
 use crate::bench::machine::Machine;
-use crate::bench::tables::{number, render_markdown, render_text};
+use crate::bench::output::{self, Column, Render, number, rows};
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -65,10 +65,7 @@ pub(super) struct Spread {
     pub(super) median: f64,
 }
 
-/// One column: its head, and what it says of a row.
-type Column = (&'static str, fn(&Row) -> String);
-
-const COLUMNS: &[Column] = &[
+const COLUMNS: &[Column<Row>] = &[
     ("work", |row| row.work.name().to_owned()),
     ("burst", |row| row.burst.to_string()),
     ("ns, least", |row| number(row.cpu_ns.least)),
@@ -79,28 +76,15 @@ const COLUMNS: &[Column] = &[
     ("remark", Row::remark),
 ];
 
-impl Report {
-    /// For a terminal.
-    pub(super) fn text(&self) -> String {
-        self.tables(render_text)
-    }
-
-    /// For the documentation.
-    pub(super) fn markdown(&self) -> String {
-        self.tables(render_markdown)
-    }
-
-    fn tables(&self, render: fn(&[Vec<String>]) -> String) -> String {
+impl output::Report for Report {
+    fn tables(&self, render: Render) -> String {
         let Self { machine, destinations, datagram_bytes, rounds, seconds, .. } = self;
         let core = if self.own_core { "a core of its own" } else { "no core of its own" };
-        let head = COLUMNS.iter().map(|(head, _)| (*head).to_owned()).collect();
-        let row = |row| COLUMNS.iter().map(|(_, cell)| cell(row)).collect();
-        let rows: Vec<_> = [head].into_iter().chain(self.rows.iter().map(row)).collect();
         format!(
             "{machine}\n\nProcessor time of one thread, with {core}, for each packet that arrived. \
              {destinations} destinations, datagrams of {datagram_bytes} bytes, {rounds} rounds, \
              {seconds} seconds a row.\n\n{}\n",
-            render(&rows)
+            render(&rows(COLUMNS, &self.rows))
         )
     }
 }

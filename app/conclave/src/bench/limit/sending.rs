@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use super::cores::Cores;
 use super::port::Port;
 use super::receivers::Receivers;
 use super::sample::Sample;
 use super::srtp::{Camera, DATAGRAM, Stream};
 use super::{MOST_PACKETS, joined};
 use crate::bench::clock::cpu;
+use crate::bench::cores::Cores;
 
 /// What is measured.
 struct Sending {

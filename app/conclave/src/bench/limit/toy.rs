@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::cores::Cores;
 use super::joined;
 use super::port::Port;
 use super::publisher::{Pace, Publisher, Tally};
@@ -15,6 +14,7 @@ use super::receivers::Receivers;
 use super::sample::Sample;
 use super::srtp::{DATAGRAM, Stream};
 use crate::bench::clock::cpu;
+use crate::bench::cores::Cores;
 
 /// How often the toy looks whether it is over.
 const LOOK: Duration = Duration::from_millis(50);

@@ -12,6 +12,7 @@ use super::control::{Event, Request};
 use super::measured::{Join, Measured, Pinned, Totals};
 use super::process;
 use super::server_process::ServerProcess;
+use crate::bench::cores::pin;
 use crate::serve::say;
 
 /// What is sent, to how many, and for how long.
@@ -81,7 +82,7 @@ const WARM_SHARE: f64 = 0.99;
 pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     // Before this process is bound to a core: its children would be, too.
     let server = ServerProcess::start()?;
-    let pinned = process::pin(process::CLIENTS_CORE);
+    let pinned = pin(process::CLIENTS_CORE);
     let mut crowd = Crowd::new(*load, server, pinned);
 
     crowd.join_all(load.publishers)?;

@@ -12,23 +12,6 @@ pub(super) const SERVER_CORE: usize = 0;
 /// The processor core of the clients.
 pub(super) const CLIENTS_CORE: usize = 1;
 
-/// Binds the calling thread, and all that it starts from here on, to a processor core. Returns
-/// whether that worked.
-#[cfg(target_os = "linux")]
-pub(super) fn pin(core: usize) -> bool {
-    use rustix::thread::{CpuSet, sched_setaffinity};
-
-    let mut cores = CpuSet::new();
-    cores.set(core);
-    sched_setaffinity(None, &cores).is_ok()
-}
-
-/// Only Linux is asked.
-#[cfg(not(target_os = "linux"))]
-pub(super) const fn pin(_core: usize) -> bool {
-    false
-}
-
 /// The processor time that all threads of a process have used so far.
 pub(super) fn cpu(process: u32) -> anyhow::Result<Duration> {
     let tasks = format!("/proc/{process}/task");

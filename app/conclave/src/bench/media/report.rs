@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 use crate::bench::machine::Machine;
-use crate::bench::tables::{number, render_markdown, render_text, words};
+use crate::bench::output::{self, Column, Render, number, rows};
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -36,10 +36,7 @@ pub(super) struct Floor {
 /// A floor that differs by more from one end of a row to the other voids the row.
 const MOST_APART: f64 = 0.2;
 
-/// One column: its head, and what it says of a row.
-type Column = (&'static str, fn(&Row) -> String);
-
-const COSTS: &[Column] = &[
+const COSTS: &[Column<Row>] = &[
     ("packets a frame", |row| row.measured.burst.to_string()),
     ("packets/s", |row| format!("{:.0}", row.measured.forwarded_per_second)),
     ("ns/packet", |row| format!("{:.0}", row.measured.cpu_ns_per_packet)),
@@ -53,7 +50,7 @@ const COSTS: &[Column] = &[
     ("p99", |row| number(f64::from(row.measured.delay_us.p99) / 1000.0)),
 ];
 
-const JOINS: &[Column] = &[
+const JOINS: &[Column<Row>] = &[
     ("packets a frame", |row| row.measured.burst.to_string()),
     ("join: CPU ms", |row| number(row.measured.join.cpu_ms_each)),
     ("join: kB", |row| number(row.measured.join.kb_each)),
@@ -105,34 +102,18 @@ impl Floor {
     }
 }
 
-impl Report {
-    /// For a terminal.
-    pub(super) fn text(&self) -> String {
-        self.tables(render_text)
-    }
-
-    /// For the documentation.
-    pub(super) fn markdown(&self) -> String {
-        self.tables(render_markdown)
-    }
-
-    fn tables(&self, render: fn(&[Vec<String>]) -> String) -> String {
+impl output::Report for Report {
+    fn tables(&self, render: Render) -> String {
         let load = self.rows.first().map(load).unwrap_or_default();
         let mut text = format!("{load} {}\n", self.machine);
         for columns in [COSTS, JOINS] {
             text.push('\n');
-            text.push_str(&render(&self.table(columns)));
+            text.push_str(&render(&rows(columns, &self.rows)));
         }
         text.push('\n');
         text.extend(self.rows.iter().filter_map(Row::verdict));
         text.push_str(NOTES);
         text
-    }
-
-    fn table(&self, columns: &[Column]) -> Vec<Vec<String>> {
-        let heads: Vec<_> = columns.iter().map(|(head, _)| *head).collect();
-        let cells = |row| columns.iter().map(|(_, cell)| cell(row)).collect();
-        [words(&heads)].into_iter().chain(self.rows.iter().map(cells)).collect()
     }
 }
 

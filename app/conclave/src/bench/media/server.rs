@@ -11,11 +11,12 @@ use tokio::sync::mpsc::{Receiver, Sender};
 
 use super::control::{Event, Request};
 use super::process;
+use crate::bench::cores::pin;
 use crate::serve::say;
 
 /// Runs a shard on loopback until standard input ends.
 pub(in crate::bench) fn run() -> anyhow::Result<()> {
-    let pinned = process::pin(process::SERVER_CORE);
+    let pinned = pin(process::SERVER_CORE);
     let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let shard = Shard::spawn(&ShardConfig { udp, tcp: None, ..ShardConfig::default() })?;
     let address = *shard.udp.first().context("the shard has no address")?;

@@ -21,19 +21,19 @@ impl Cores {
 
     /// Puts the calling thread on the core for what is measured.
     pub(super) fn take_measured(self) {
-        pin(self.0.map(|[measured, _]| measured));
+        self.0.map(|[measured, _]| pin(measured));
     }
 
     /// Puts the calling thread on the other core.
     pub(super) fn take_other(self) {
-        pin(self.0.map(|[_, other]| other));
+        self.0.map(|[_, other]| pin(other));
     }
 }
 
-fn pin(core: Option<usize>) {
-    let Some(core) = core else { return };
+/// Binds the calling thread, and all that it starts from here on, to a processor core. Returns
+/// whether that worked: where it is not allowed, figures are only noisier.
+pub(super) fn pin(core: usize) -> bool {
     let mut set = CpuSet::new();
     set.set(core);
-    // Where it is not allowed, the figures are only noisier.
-    let _ = sched_setaffinity(None, &set);
+    sched_setaffinity(None, &set).is_ok()
 }
