@@ -25,7 +25,7 @@ pub(crate) enum Bench {
 /// Arguments of `cargo xtask soak`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Soak {
-    /// For how long others come and go, in all; beside that, half as long nobody does.
+    /// For how long others come and go, in all; beside that, for as long nobody does.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..))]
     minutes: u16,
 }

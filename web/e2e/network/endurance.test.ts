@@ -9,6 +9,9 @@ for (const browsers of COUPLES) {
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },
-    { skip: ({ network }) => (typeof network === "string" ? network : undefined) },
+    {
+      skip: ({ network }) => (typeof network === "string" ? network : undefined),
+      timeoutMs: 240_000,
+    },
   );
 }

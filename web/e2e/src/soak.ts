@@ -1,6 +1,6 @@
 /**
  * The same as the tests of a bad network, for longer: `node src/soak.ts [--minutes 10]`, of which each
- * couple has its share, and half as long again in peace. It leaves its figures in `out/soak.json`, too.
+ * couple has its share, and as long again in peace. It leaves its figures in `out/soak.json`, too.
  * @module
  */
 
@@ -30,7 +30,7 @@ for (const browsers of COUPLES) {
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },
-    { timeoutMs: 1.5 * seconds * 1000 + SLACK_MS, attempts: 1 },
+    { timeoutMs: 2 * seconds * 1000 + SLACK_MS, attempts: 1 },
   );
 }
 
