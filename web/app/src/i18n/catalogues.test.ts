@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { getCatalogs } from "@lingui/cli/api";
 import { getConfig } from "@lingui/conf";
+import { type CompiledMessage, compileMessageOrThrow } from "@lingui/message-utils/compileMessage";
 import { expect, test } from "vitest";
 import { LANGUAGES } from "./languages";
 
@@ -25,9 +26,26 @@ function fieldOf(block: string, field: string): string {
   return [...found.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, part]) => part).join("");
 }
 
-/** The names in braces of a message. */
+/** The names of what a message leaves open, with those within the branches of its plurals. */
 function placeholders(message: string): readonly string[] {
-  return [...new Set(message.match(/\{\w+(?=[},])/g) ?? [])].toSorted();
+  return [...new Set(namesIn(compileMessageOrThrow(message)))].toSorted();
+}
+
+function namesIn(message: CompiledMessage): string[] {
+  return message.flatMap((token) => {
+    if (typeof token === "string") return [];
+    const [name, , branches] = token;
+    return [name, ...(isBranches(branches) ? Object.values(branches).flatMap(namesOfBranch) : [])];
+  });
+}
+
+/** Numbers stand among the branches too: a plural's offset. */
+function namesOfBranch(branch: unknown): string[] {
+  return Array.isArray(branch) ? namesIn(branch) : [];
+}
+
+function isBranches(format: unknown): format is Record<string, unknown> {
+  return typeof format === "object" && format !== null;
 }
 
 const languages = LANGUAGES.map(({ id }) => id);
