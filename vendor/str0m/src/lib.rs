@@ -788,6 +788,7 @@ pub mod rtp {
     /// Video Layers Allocation RTP Header Extension
     pub mod vla;
     pub use crate::rtp_::{AbsCaptureTime, ExtensionValues, UserExtensionValues};
+    pub use crate::rtp_::SharedExtensionValue;
     pub use crate::rtp_::{Extension, ExtensionMap, ExtensionSerializer};
 
     pub use crate::packet::{
@@ -951,6 +952,7 @@ enum RtcState {
     Closed,
 }
 
+#[derive(Clone, Copy)]
 struct SendAddr {
     proto: net::Protocol,
     source: SocketAddr,

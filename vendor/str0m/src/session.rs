@@ -38,7 +38,7 @@ use crate::rtp_::{RtpHeader, SessionId, TwccPacketId, extend_u16};
 use crate::rtp_::{SrtpContext, Ssrc};
 use crate::rtp_::{TwccRecvRegister, TwccSendRegister};
 use crate::stats::StatsSnapshot;
-use crate::streams::{RtpPacket, StreamTimeoutConfig, Streams};
+use crate::streams::{RtpPacket, RtpWrite, StreamTimeoutConfig, Streams};
 use crate::util::{Soonest, SystemTimeExt, already_happened, not_happening};
 use crate::{Reason, net};
 use crate::{RtcConfig, RtcError};
@@ -1296,6 +1296,56 @@ impl Session {
         }
 
         Some(protected.into())
+    }
+
+    /// Protects a packet and appends it to `out`, if it need not wait. Queues it otherwise.
+    ///
+    /// Returns whether it was appended; `None` if there is no such stream or payload type.
+    pub fn send_now(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        rtp: RtpWrite,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        let stream = self.streams.stream_tx(&ssrc)?;
+        let pacer = &mut self.pacer;
+        let may_send = stream
+            .may_send_now()
+            .filter(|_| !self.rtp_closing)
+            .is_some_and(|unpaced| pacer.may_send_now(now, unpaced.0));
+        let Some(srtp_tx) = self.srtp_tx.as_mut().filter(|_| may_send) else {
+            stream.write_rtp(rtp);
+            return Some(false);
+        };
+
+        let (mid, rid) = (stream.mid(), stream.rid());
+        let media = self.medias.iter().find(|m| m.mid() == mid)?;
+        let exts = media.remote_extmap();
+        let twcc_enabled = exts.id_of(Extension::TransportSequenceNumber).is_some();
+        let twcc_seq = self.twcc;
+        let payload_size = stream.send_now(
+            now,
+            rtp,
+            exts,
+            twcc_enabled.then_some(&mut self.twcc),
+            &self.codec_config,
+            srtp_tx,
+            &mut self.poll_packet_buf,
+            out,
+        )?;
+
+        self.pacer
+            .register_send(now, payload_size.into(), MidRid(mid, rid));
+        if twcc_enabled {
+            self.twcc_tx_register
+                .register_seq(TwccPacketId::new(twcc_seq), now, payload_size);
+        }
+        if let Some(bwe) = self.bwe.as_mut() {
+            bwe.on_media_sent(payload_size.into(), false, now);
+        }
+        self.media_bytes_tx += payload_size as u64;
+        Some(true)
     }
 
     pub fn poll_timeout(&mut self) -> (Option<Instant>, Reason) {

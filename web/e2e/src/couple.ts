@@ -34,6 +34,8 @@ export interface CoupleFindings {
   readonly browsers: Browsers;
   readonly disturbed: Tally;
   readonly inPeace: Tally;
+  /** What each saw of the other stand still, whenever it was. */
+  readonly freezes: readonly Gap[];
   /** Frames that the two did not open, by reason: of one another, and of those who came. */
   readonly dropped: {
     readonly ofStayers: Readonly<Record<string, number>>;
@@ -156,6 +158,7 @@ export class Couple {
       browsers: this.#browsers,
       disturbed: tally(true),
       inPeace: tally(false),
+      freezes: found.filter(({ ms }) => ms > FREEZE_MS),
       dropped: { ofStayers, ofVisitors: grown(ofStayers, ofVisitors) },
       notSealed,
     };

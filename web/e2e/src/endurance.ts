@@ -58,13 +58,14 @@ export async function endure(
 
 /** In words, a line for each thing found. */
 export function inWords(findings: Findings): string[] {
-  const { roughness, lost, disturbed, inPeace, dropped } = findings;
+  const { roughness, lost, disturbed, inPeace, dropped, freezes } = findings;
   const { delayMs, jitterMs } = roughness;
   const percent = (100 * lost).toFixed(2);
   return [
     `${percent} % of packets lost, the others ${delayMs} to ${delayMs + jitterMs} ms late each way`,
     `disturbed: ${tallyInWords(disturbed)}`,
     `in peace: ${tallyInWords(inPeace)}`,
+    ...freezes.map(({ name, pageMs, ms }) => `${name}'s picture stood still for ${ms} ms at ${pageMs} ms`),
     `not opened: of each other ${JSON.stringify(dropped.ofStayers)}, of visitors ${JSON.stringify(dropped.ofVisitors)}`,
   ];
 }

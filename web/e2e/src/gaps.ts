@@ -11,6 +11,8 @@ export interface Gap {
   readonly name: string;
   /** When the last frame before it was shown: milliseconds since 1970. */
   readonly sinceMs: number;
+  /** The same in milliseconds since the page was opened, as in the log of its traffic. */
+  readonly pageMs: number;
   readonly ms: number;
 }
 
@@ -41,6 +43,7 @@ export function watchPictures(): void {
   const gap = (name: string, from: number, ms: number): Gap => ({
     name,
     sinceMs: performance.timeOrigin + from,
+    pageMs: Math.round(from),
     ms: Math.round(ms),
   });
 

@@ -359,7 +359,7 @@ impl Call {
         let id = peer.id();
         let Some(session) = peer.session.as_mut() else { return };
         let mut events = std::mem::take(&mut self.buffer);
-        let result = session.drain(now, &mut shared.transmits, &mut events);
+        let result = session.drain(now, &mut shared.outbox, &mut events);
         let timeout = session.timeout();
         if peer.scheduled != Some(timeout) {
             if let Some(before) = peer.scheduled.replace(timeout) {

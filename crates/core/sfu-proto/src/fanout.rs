@@ -1,23 +1,24 @@
 //! What happens to a packet for each slot that carries its publication.
-//!
-//! This is all that touches str0m's writer: a path of its own (shared history, sealing and
-//! sending in bursts) can take its place.
 
-use conclave_forward::{PacketOut, set_frame_number};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use std::sync::Arc;
+use std::time::Instant;
 
-use crate::dependency::RawDescriptor;
-use crate::session::{Session, Slot};
+use conclave_forward::PacketOut;
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SharedExtensionValue, Vp8Descriptor};
 
-/// Puts a packet into a slot, with the numbers that the slot's stream has come to. Flush the
-/// session afterwards.
+use crate::burst::Outbox;
+use crate::session::{Session, Slot, Written};
+
+/// Puts a packet into a slot, with the numbers that the slot's stream has come to.
 pub(crate) fn forward(
     session: &mut Session,
     slot: &Slot,
     packet: &RtpPacket,
     vp8: Option<&Vp8Descriptor>,
     out: &PacketOut,
-) -> bool {
+    now: Instant,
+    outbox: &mut Outbox,
+) -> Written {
     let video = vp8.is_some() || out.frame_number.is_some();
     let mut write = RtpWrite::new(
         slot.pt,
@@ -43,7 +44,7 @@ pub(crate) fn forward(
             write = write.vp8_patch(patch);
         }
     }
-    session.write(slot.ssrc, write)
+    session.write(now, slot.ssrc, write, outbox)
 }
 
 /// Whether a VP8 payload descriptor that has a picture id has a short one (RFC 7741 section 4.2).
@@ -54,20 +55,16 @@ fn is_short(payload: &[u8]) -> bool {
 /// The extensions that mean something to a receiver. Those of the transport are str0m's own.
 fn extensions(slot: &Slot, packet: &RtpPacket, out: &PacketOut) -> ExtensionValues {
     let from = &packet.header.ext_vals;
-    let mut to = ExtensionValues {
+    let descriptor = from.shared_value.as_ref().filter(|_| slot.descriptor);
+    let shared_value = out.frame_number.zip(descriptor).map(|(number, descriptor)| {
+        SharedExtensionValue { bytes: Arc::clone(&descriptor.bytes), number: Some(number) }
+    });
+    ExtensionValues {
         audio_level: from.audio_level,
         voice_activity: from.voice_activity,
         video_orientation: from.video_orientation,
         video_content_type: from.video_content_type,
+        shared_value,
         ..ExtensionValues::default()
-    };
-    if slot.descriptor
-        && let Some(number) = out.frame_number
-        && let Some(raw) = from.user_values.get::<RawDescriptor>()
-    {
-        let mut raw = raw.clone();
-        set_frame_number(&mut raw.0, number);
-        to.user_values.set(raw);
     }
-    to
 }

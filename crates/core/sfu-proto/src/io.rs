@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::slice::Chunks;
 use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
@@ -44,11 +45,11 @@ pub enum Output {
     Event(MediaEvent),
     /// Nothing more to do until this instant, or until the next input.
     Timeout(Instant),
-    /// A datagram to send.
+    /// Something to send.
     Transmit(Transmit),
 }
 
-/// A datagram to send.
+/// A datagram to send, or several to one destination.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Transmit {
     /// How.
@@ -57,6 +58,16 @@ pub struct Transmit {
     pub source: SocketAddr,
     /// Where to.
     pub destination: SocketAddr,
-    /// The datagram, without framing.
+    /// The datagrams, one after another, without framing. Give the buffer back with
+    /// [`Node::recycle`](crate::Node::recycle) if it was sent.
     pub bytes: Vec<u8>,
+    /// The length of each datagram but the last, which may be shorter. `None` if there is one.
+    pub segment: Option<usize>,
+}
+
+impl Transmit {
+    /// Each of the datagrams.
+    pub fn datagrams(&self) -> Chunks<'_, u8> {
+        self.bytes.chunks(self.segment.unwrap_or(self.bytes.len()).max(1))
+    }
 }

@@ -9,6 +9,7 @@
 //! what each slot carries ([`conclave_forward`] holds the rules) and rewrites it so that the slot
 //! is one continuous stream; whoever comes, goes or is looked at, nothing is negotiated again.
 
+mod burst;
 mod call;
 mod config;
 mod deframe;

@@ -56,13 +56,21 @@ impl Node {
     /// Returns the next thing to do.
     pub fn poll_output(&mut self) -> Output {
         loop {
-            if let Some(transmit) = self.shared.transmits.pop_front() {
-                self.shared.stats.datagrams_out += 1;
+            if let Some(transmit) = self.shared.outbox.pop() {
+                self.shared.stats.bursts_out += 1;
+                self.shared.stats.datagrams_out += transmit.datagrams().count() as u64;
                 self.shared.stats.bytes_out += transmit.bytes.len() as u64;
                 return Output::Transmit(transmit);
             }
             if let Some(event) = self.shared.events.pop_front() {
                 return Output::Event(event);
+            }
+            if let Some(peer) = self.shared.unsent.pop() {
+                if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer))
+                {
+                    session.send_burst(&mut self.shared.outbox);
+                }
+                continue;
             }
             let Some(peer) = self.shared.unflushed.pop_first() else { break };
             if let Some(call) = self.calls.get_mut(&peer.call) {
@@ -71,6 +79,11 @@ impl Node {
         }
         let next = self.shared.timers.first().map(|(at, _)| *at);
         Output::Timeout(next.unwrap_or_else(|| self.now + IDLE))
+    }
+
+    /// Takes back the buffer of a [`Transmit`](crate::Transmit) that was sent, to fill it again.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.shared.outbox.recycle(buffer);
     }
 
     /// What the node has done and what it holds.

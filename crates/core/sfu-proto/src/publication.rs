@@ -10,7 +10,6 @@ use conclave_model::{Mid, ParticipantId};
 use str0m::media::Rid;
 use str0m::rtp::{RtpPacket, Vp8Descriptor};
 
-use crate::dependency::RawDescriptor;
 use crate::session::Source;
 
 /// A track that a peer publishes, and who gets it.
@@ -131,8 +130,8 @@ impl Publication {
             frame_number: None,
         };
         let mut size = None;
-        match packet.header.ext_vals.user_values.get::<RawDescriptor>() {
-            Some(raw) => size = self.read_descriptor(&raw.0, &mut input),
+        match &packet.header.ext_vals.shared_value {
+            Some(descriptor) => size = self.read_descriptor(&descriptor.bytes, &mut input),
             None if vp8.is_none() && !packet.payload.is_empty() => return Err(Malformed),
             None => {}
         }

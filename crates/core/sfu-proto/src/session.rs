@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
+use str0m::change::WriteNow;
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive};
@@ -11,11 +12,12 @@ use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
 use str0m::stats::PeerStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
+use crate::burst::{Burst, Outbox, Path};
 use crate::config::Limits;
 use crate::dependency::{self, DescriptorSerializer};
-use crate::guard;
+use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
-use crate::{Transmit, Transport};
+use crate::Transport;
 
 /// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub(crate) struct Session {
     addresses: VecDeque<(Transport, SocketAddr)>,
     sources: HashMap<Ssrc, Source>,
     slots: Vec<Slot>,
+    /// What left for the peer since the last input.
+    burst: Burst,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,6 +90,17 @@ pub(crate) enum SessionEvent {
     /// A path works again.
     Regained,
     Stats(Box<PeerStats>),
+}
+
+/// What became of a packet that was put into a slot.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Written {
+    /// It leaves with the session's burst, of which it is the first one or not.
+    Gathered { is_first: bool },
+    /// The session has no such slot.
+    Nowhere,
+    /// It has to wait. Flush the session.
+    Queued,
 }
 
 /// The session is over: ICE or DTLS failed, or str0m did.
@@ -133,6 +148,7 @@ impl Session {
             addresses: VecDeque::new(),
             sources: HashMap::new(),
             slots: Vec::new(),
+            burst: Burst::default(),
         };
         session.negotiated();
         Ok((session, answer))
@@ -260,7 +276,7 @@ impl Session {
     pub(crate) fn drain(
         &mut self,
         now: Instant,
-        transmits: &mut VecDeque<Transmit>,
+        outbox: &mut Outbox,
         events: &mut Vec<SessionEvent>,
     ) -> Result<(), Ended> {
         let mut wakes = 0;
@@ -274,10 +290,11 @@ impl Session {
                     self.handle(Input::Timeout(at))?;
                 }
                 Ok(Output::Timeout(at)) => {
+                    self.burst.send(outbox);
                     self.timeout = at;
                     return if self.rtc.is_alive() { Ok(()) } else { Err(Ended) };
                 }
-                Ok(Output::Transmit(transmit)) => transmits.extend(Transmit::new(transmit)),
+                Ok(Output::Transmit(transmit)) => self.send(&transmit, outbox),
                 Err(error) => {
                     tracing::debug!(%error, "a media session failed");
                     return Err(Ended);
@@ -356,12 +373,46 @@ impl Session {
         true
     }
 
-    /// Puts a packet into a slot. Flush afterwards.
-    pub(crate) fn write(&mut self, ssrc: Ssrc, packet: RtpWrite) -> bool {
-        let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx(&ssrc) else { return false };
-        stream.write_rtp(packet);
-        true
+    /// Puts a packet into a slot.
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        packet: RtpWrite,
+        outbox: &mut Outbox,
+    ) -> Written {
+        let is_first = self.burst.is_empty();
+        let buffer = self.burst.buffer();
+        let start = buffer.len();
+        let rtc = &mut self.rtc;
+        match guard::call(|| rtc.direct_api().write_rtp_now(now, ssrc, packet, buffer)) {
+            Ok(WriteNow::Sent { proto, source, destination }) => {
+                let Some(transport) = Transport::of(proto) else {
+                    self.burst.buffer().truncate(start);
+                    return Written::Nowhere;
+                };
+                self.burst.add(start, Path { transport, source, destination }, outbox);
+                Written::Gathered { is_first }
+            }
+            Ok(WriteNow::Queued) => Written::Queued,
+            Ok(WriteNow::NoStream) | Err(Panicked) => {
+                self.burst.buffer().truncate(start);
+                Written::Nowhere
+            }
+        }
+    }
+
+    /// Sends what was written and did not have to wait.
+    pub(crate) fn send_burst(&mut self, outbox: &mut Outbox) {
+        self.burst.send(outbox);
+    }
+
+    fn send(&mut self, transmit: &str0m::net::Transmit, outbox: &mut Outbox) {
+        let Some(transport) = Transport::of(transmit.proto) else { return };
+        let (source, destination) = (transmit.source, transmit.destination);
+        let start = self.burst.buffer().len();
+        self.burst.buffer().extend_from_slice(&transmit.contents);
+        self.burst.add(start, Path { transport, source, destination }, outbox);
     }
 
     /// Tells the bandwidth estimation what the node sends at least, and what it would like to.
@@ -393,23 +444,19 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
 }
 
 impl Transport {
+    /// `None` for a protocol that the node does not offer.
+    const fn of(protocol: Protocol) -> Option<Self> {
+        match protocol {
+            Protocol::Tcp => Some(Self::Tcp),
+            Protocol::Udp => Some(Self::Udp),
+            Protocol::SslTcp | Protocol::Tls => None,
+        }
+    }
+
     pub(crate) const fn protocol(self) -> Protocol {
         match self {
             Self::Tcp => Protocol::Tcp,
             Self::Udp => Protocol::Udp,
         }
-    }
-}
-
-impl Transmit {
-    /// `None` for a protocol that the node does not offer.
-    fn new(transmit: str0m::net::Transmit) -> Option<Self> {
-        let transport = match transmit.proto {
-            Protocol::Tcp => Transport::Tcp,
-            Protocol::Udp => Transport::Udp,
-            Protocol::SslTcp | Protocol::Tls => return None,
-        };
-        let (source, destination) = (transmit.source, transmit.destination);
-        Some(Self { transport, source, destination, bytes: transmit.contents.into() })
     }
 }

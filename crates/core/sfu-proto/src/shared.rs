@@ -5,7 +5,7 @@ use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_model::CallId;
 use str0m::{Candidate, RtcConfig};
 
-use crate::Transmit;
+use crate::burst::Outbox;
 use crate::config::NodeConfig;
 use crate::demux::Demux;
 use crate::stats::NodeStats;
@@ -19,10 +19,12 @@ pub(crate) struct Shared {
     /// What the node's addresses are in every session's answer.
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) demux: Demux,
-    pub(crate) transmits: VecDeque<Transmit>,
+    pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<MediaEvent>,
     pub(crate) stats: NodeStats,
-    /// Sessions with something written to them that is not yet sent.
+    /// Sessions with a burst that is not yet sent.
+    pub(crate) unsent: Vec<PeerId>,
+    /// Sessions with something written to them that waits for its turn.
     pub(crate) unflushed: BTreeSet<PeerId>,
     pub(crate) timers: BTreeSet<(Instant, Timer)>,
     /// Counts the random numbers drawn from the seed.
@@ -48,9 +50,10 @@ impl Shared {
             rtc_config,
             candidates,
             demux: Demux::default(),
-            transmits: VecDeque::new(),
+            outbox: Outbox::default(),
             events: VecDeque::new(),
             stats: NodeStats::default(),
+            unsent: Vec::new(),
             unflushed: BTreeSet::new(),
             timers: BTreeSet::new(),
             draws: 0,

@@ -20,9 +20,6 @@ const MAX_DATAGRAM: usize = 2048;
 /// How long the socket is left alone after an error: what comes meanwhile waits in its buffer.
 const REST: Duration = Duration::from_millis(5);
 
-/// The most bytes that one send may carry: what fits into one IP packet.
-const MAX_BURST: usize = 60 * 1024;
-
 /// Binds a UDP socket that is ready for an event loop.
 pub(crate) fn bind(address: SocketAddr) -> io::Result<StdUdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
@@ -50,7 +47,6 @@ pub(crate) struct Udp {
     local: SocketAddr,
     buffers: Vec<Vec<u8>>,
     metas: Vec<RecvMeta>,
-    burst: Vec<u8>,
     /// The machine's addresses, if the socket is bound to all of them.
     own: Vec<IpAddr>,
     /// Until when the socket is left alone, after an error.
@@ -71,7 +67,6 @@ impl Udp {
             local,
             buffers: vec![vec![0; room]; BATCH_SIZE],
             metas: vec![RecvMeta::default(); BATCH_SIZE],
-            burst: Vec::with_capacity(MAX_BURST),
             own,
             rests_until: None,
             send_failures: 0,
@@ -132,39 +127,25 @@ impl Udp {
         self.rests_until = Some(Instant::now() + REST);
     }
 
-    /// Sends datagrams in their order. Runs of equal size to one destination go as one burst.
-    pub(crate) fn send(&mut self, transmits: &[Transmit]) {
-        let mut rest = transmits;
-        while !rest.is_empty() {
-            let run = run_length(rest, self.state.max_gso_segments());
-            let (now, later) = rest.split_at(run);
-            rest = later;
-            if self.send_run(now) {
-                continue;
-            }
-            if run == 1 {
-                self.send_failures += 1;
-                continue;
-            }
-            // The path may not take bursts: one by one then.
-            for one in now {
-                self.send_failures += u64::from(!self.send_run(std::slice::from_ref(one)));
-            }
+    /// Sends a burst of datagrams, in one go where the kernel can.
+    pub(crate) fn send(&mut self, transmit: &Transmit) {
+        let fits = transmit.datagrams().len() <= self.state.max_gso_segments();
+        if fits && self.try_send(transmit, &transmit.bytes, transmit.segment) {
+            return;
+        }
+        // The path may not take bursts: one by one then.
+        for datagram in transmit.datagrams() {
+            self.send_failures += u64::from(!self.try_send(transmit, datagram, None));
         }
     }
 
-    fn send_run(&mut self, run: &[Transmit]) -> bool {
-        let Some(first) = run.first() else { return true };
-        self.burst.clear();
-        for transmit in run {
-            self.burst.extend_from_slice(&transmit.bytes);
-        }
+    fn try_send(&self, transmit: &Transmit, contents: &[u8], segment: Option<usize>) -> bool {
         let transmit = quinn_udp::Transmit {
-            destination: self.native(first.destination),
+            destination: self.native(transmit.destination),
             ecn: None,
-            contents: &self.burst,
-            segment_size: (run.len() > 1).then_some(first.bytes.len()),
-            src_ip: self.source_ip(first.source),
+            contents,
+            segment_size: segment,
+            src_ip: self.source_ip(transmit.source),
         };
         self.state.try_send((&self.socket).into(), &transmit).is_ok()
     }
@@ -186,36 +167,9 @@ impl Udp {
     }
 }
 
-/// How many datagrams at the head can go as one: same ends, same size, only the last shorter.
-fn run_length(transmits: &[Transmit], most: usize) -> usize {
-    let Some(first) = transmits.first() else { return 0 };
-    let size = first.bytes.len();
-    let most = most.min(MAX_BURST / size.max(1)).max(1);
-    let mut run = 1;
-    for transmit in transmits.iter().skip(1).take(most - 1) {
-        let same = (transmit.destination, transmit.source) == (first.destination, first.source);
-        if !same || transmit.bytes.len() > size || transmit.bytes.is_empty() {
-            break;
-        }
-        run += 1;
-        if transmit.bytes.len() < size {
-            break;
-        }
-    }
-    run
-}
-
 #[cfg(test)]
 mod tests {
-    use conclave_sfu_proto::Transport;
-
     use super::*;
-
-    fn transmit(port: u16, len: usize) -> Transmit {
-        let source = SocketAddr::from(([127, 0, 0, 1], 10000));
-        let destination = SocketAddr::from(([127, 0, 0, 1], port));
-        Transmit { transport: Transport::Udp, source, destination, bytes: vec![1; len] }
-    }
 
     #[tokio::test]
     async fn a_socket_that_failed_is_left_alone_for_a_moment_and_then_goes_on() {
@@ -233,24 +187,5 @@ mod tests {
         udp.receive(|_, _, bytes| heard.extend_from_slice(bytes)).unwrap();
         assert_eq!(heard, b"hello");
         assert_eq!(udp.rests_until, None);
-    }
-
-    #[test]
-    fn a_burst_has_one_destination_one_size_and_perhaps_a_shorter_end() {
-        let cases = [
-            ("nothing", vec![], 0),
-            ("one", vec![(1, 100)], 1),
-            ("all the same", vec![(1, 100), (1, 100), (1, 100)], 3),
-            ("another destination", vec![(1, 100), (1, 100), (2, 100)], 2),
-            ("a shorter one ends it", vec![(1, 100), (1, 50), (1, 50)], 2),
-            ("a longer one is not in it", vec![(1, 100), (1, 101)], 1),
-        ];
-        for (name, sizes, expected) in cases {
-            let transmits: Vec<_> = sizes.iter().map(|(port, len)| transmit(*port, *len)).collect();
-            assert_eq!(run_length(&transmits, 64), expected, "case: {name}");
-        }
-        let many: Vec<_> = (0..100).map(|_| transmit(1, 1200)).collect();
-        assert_eq!(run_length(&many, 64), 51, "what fits into one IP packet");
-        assert_eq!(run_length(&many, 1), 1, "what the kernel can");
     }
 }

@@ -173,8 +173,10 @@ impl Worker {
                 },
             }
         }
-        self.udp.send(&self.transmits);
-        self.transmits.clear();
+        for transmit in self.transmits.drain(..) {
+            self.udp.send(&transmit);
+            self.node.recycle(transmit.bytes);
+        }
         self.pass_events_on();
     }
 

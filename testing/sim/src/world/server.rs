@@ -121,10 +121,16 @@ impl World {
                         let (source, destination) = (transmit.source, transmit.destination);
                         let device = number_of(destination).and_then(|n| self.devices.get_mut(n));
                         if let Some(device) = device {
-                            let bytes = transmit.bytes;
-                            assert!(!shows_media(&bytes), "media on the line, for anybody to see");
-                            device.down.send(self.now, Datagram { source, destination, bytes });
+                            for datagram in transmit.datagrams() {
+                                assert!(
+                                    !shows_media(datagram),
+                                    "media on the line, for anybody to see"
+                                );
+                                let bytes = datagram.to_vec();
+                                device.down.send(self.now, Datagram { source, destination, bytes });
+                            }
                         }
+                        self.node.recycle(transmit.bytes);
                     }
                 }
             }

@@ -1,4 +1,6 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::Candidate;
 use crate::IceCreds;
@@ -12,7 +14,27 @@ use crate::poll::RtcMut;
 use crate::rtp_::MidRid;
 use crate::rtp_::{Mid, Rid, Ssrc};
 use crate::sctp::{ChannelConfig, SctpInitData};
-use crate::streams::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP, StreamRx, StreamTx};
+use crate::net::Protocol;
+use crate::streams::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP};
+use crate::streams::{RtpWrite, StreamRx, StreamTx};
+
+/// What became of a packet given to [`DirectApi::write_rtp_now`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteNow {
+    /// It is one datagram at the end of the buffer.
+    Sent {
+        /// Protocol to send it with.
+        proto: Protocol,
+        /// Address to send it from.
+        source: SocketAddr,
+        /// Address to send it to.
+        destination: SocketAddr,
+    },
+    /// It waits. [`Rtc::handle_input()`] with a timeout lets it go.
+    Queued,
+    /// There is no such stream, or no such payload type in its media.
+    NoStream,
+}
 
 /// Direct change strategy.
 ///
@@ -356,6 +378,51 @@ impl<'a> DirectApi<'a> {
     /// The stream must first be declared using [`DirectApi::declare_stream_tx`].
     pub fn stream_tx(&mut self, ssrc: &Ssrc) -> Option<&mut StreamTx> {
         self.rtc.session.streams.stream_tx(ssrc)
+    }
+
+    /// Write an RTP packet that leaves at once if it may.
+    ///
+    /// This is [`StreamTx::write_rtp`] followed by [`Rtc::handle_input()`] and
+    /// [`Rtc::poll_output()`], for one who forwards a packet to many and cannot afford a turn of
+    /// the event loop for each of them. What the packet would go through is the same: pacing,
+    /// transport-wide congestion control, the RTX cache and statistics.
+    ///
+    /// If nothing waits and pacing allows it, the protected packet is appended to `out`, to be
+    /// sent by the caller as one datagram to the returned addresses. Otherwise it is queued, as
+    /// by [`StreamTx::write_rtp`].
+    ///
+    /// `now` must not be before the last time that was given to [`Rtc::handle_input()`].
+    pub fn write_rtp_now(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        rtp: RtpWrite,
+        out: &mut Vec<u8>,
+    ) -> WriteNow {
+        let mut rtc = self.rtc.mutate();
+        let now = now.max(rtc.last_now);
+        let Some(send_addr) = rtc.send_addr else {
+            if let Some(stream) = rtc.session.streams.stream_tx(&ssrc) {
+                stream.write_rtp(rtp);
+            }
+            return WriteNow::Queued;
+        };
+        let start = out.len();
+        match rtc.session.send_now(now, ssrc, rtp, out) {
+            Some(true) => {
+                rtc.peer_bytes_tx += (out.len() - start) as u64;
+                // No event comes of it, and the timers that it moves may fire a little early.
+                rtc.no_events();
+                rtc.no_timeout();
+                WriteNow::Sent {
+                    proto: send_addr.proto,
+                    source: send_addr.source,
+                    destination: send_addr.destination,
+                }
+            }
+            Some(false) => WriteNow::Queued,
+            None => WriteNow::NoStream,
+        }
     }
 
     /// Obtain a send stream by looking it up via mid/rid.

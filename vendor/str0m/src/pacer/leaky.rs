@@ -28,8 +28,10 @@ pub struct LeakyBucketPacer {
     adjusted_bitrate: Bitrate,
     /// The bitrate at which to send padding packets when the pacing rate isn't being achieved.
     padding_bitrate: Bitrate,
-    /// The last time we refreshed media debt and potentially adjusted the bitrate.
+    /// The last time we potentially adjusted the bitrate.
     last_handle_time: Option<Instant>,
+    /// The last time we refreshed the debts.
+    last_debt_time: Option<Instant>,
     /// The last time we indicated that a packet should be sent.
     last_emitted: Option<Instant>,
     /// The next time we should send a queued packet.
@@ -93,9 +95,8 @@ impl Pacer for LeakyBucketPacer {
         self.queue_states.clear();
         self.queue_states.extend(iter);
 
-        let elapsed = self.update_handle_time_and_get_elapsed(now);
-
-        self.clear_debt(elapsed);
+        self.last_handle_time = Some(now);
+        self.clear_debt(now);
         self.maybe_update_adjusted_bitrate(now);
 
         if let Some(request) = self.maybe_create_padding_request(now) {
@@ -161,6 +162,23 @@ impl Pacer for LeakyBucketPacer {
             self.completed_probe = Some(cluster_id);
         }
     }
+
+    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool {
+        self.clear_debt(now);
+        if unpaced {
+            return true;
+        }
+        // A probe has its own timing, and what waits goes first. The states are as old as the last
+        // timeout; what was queued since then was queued because of the debt.
+        let is_idle = self.probe_queue.is_empty()
+            && self.next_poll_queue.is_none()
+            && self.queue_states.iter().all(|q| q.snapshot.packet_count == 0);
+        if !is_idle || self.adjusted_bitrate == Bitrate::ZERO {
+            return false;
+        }
+        let burst_interval = PACING.min(MAX_BURST_SIZE / self.adjusted_bitrate);
+        self.media_debt / self.adjusted_bitrate < burst_interval
+    }
 }
 
 impl LeakyBucketPacer {
@@ -172,6 +190,7 @@ impl LeakyBucketPacer {
             adjusted_bitrate: Bitrate::ZERO,
             padding_bitrate: Bitrate::ZERO,
             last_handle_time: None,
+            last_debt_time: None,
             last_emitted: None,
             next_poll_time: None,
             media_debt: DataSize::ZERO,
@@ -224,20 +243,11 @@ impl LeakyBucketPacer {
         None
     }
 
-    fn update_handle_time_and_get_elapsed(&mut self, now: Instant) -> Duration {
-        // Due the calling code this also happens when a packet is queued in any upstream queue.
-        let Some(previous_handle_time) = self.last_handle_time else {
-            self.last_handle_time = Some(now);
-            return Duration::ZERO;
-        };
-
-        let elapsed = now - previous_handle_time;
-        self.last_handle_time = Some(now);
-
-        elapsed
-    }
-
-    fn clear_debt(&mut self, elapsed: Duration) {
+    fn clear_debt(&mut self, now: Instant) {
+        let elapsed = self
+            .last_debt_time
+            .replace(now)
+            .map_or(Duration::ZERO, |previous| now - previous);
         self.media_debt = self
             .media_debt
             .saturating_sub(self.adjusted_bitrate * elapsed);

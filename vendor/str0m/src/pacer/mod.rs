@@ -101,6 +101,13 @@ impl Pacer for PacerImpl {
             PacerImpl::LeakyBucket(v) => v.register_send(now, packet_size, from),
         }
     }
+
+    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool {
+        match self {
+            PacerImpl::Null(v) => v.may_send_now(now, unpaced),
+            PacerImpl::LeakyBucket(v) => v.may_send_now(now, unpaced),
+        }
+    }
 }
 
 /// A packet Pacer.
@@ -134,6 +141,11 @@ pub trait Pacer {
     ///
     /// **MUST** be called each time [`Pacer::poll_queue`] produces a mid.
     fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid);
+
+    /// Tell if a packet may be sent at this moment without having been in any queue.
+    ///
+    /// If so, and the packet is sent, it **MUST** be told with [`Pacer::register_send`].
+    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool;
 }
 
 /// The sub-reason for the [`Reason::Pacer`][crate::Reason::Pacer].

@@ -66,6 +66,10 @@ impl Pacer for NullPacer {
         let e = self.last_sends.entry(from).or_insert(now);
         *e = now;
     }
+
+    fn may_send_now(&mut self, _now: Instant, _unpaced: bool) -> bool {
+        self.queue_states.iter().all(|q| q.snapshot.packet_count == 0)
+    }
 }
 
 #[cfg(test)]

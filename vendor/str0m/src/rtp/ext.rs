@@ -925,7 +925,23 @@ pub struct ExtensionValues {
 
     /// User values for [`ExtensionSerializer`] to parse into and write from.
     pub user_values: UserExtensionValues,
+
+    /// One value for an [`ExtensionSerializer`] that costs nothing to clone, for what is sent
+    /// to many.
+    pub shared_value: Option<SharedExtensionValue>,
 }
+
+/// The bytes of a header extension, shared by all packets that carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedExtensionValue {
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+
+    /// A number that the packet has in place of the one in the bytes. Where it stands is for the
+    /// [`ExtensionSerializer`] to know.
+    pub number: Option<u16>,
+}
+
 impl ExtensionValues {
     pub(crate) fn update_absolute_send_time(&mut self, now: Instant) {
         let Some(v) = self.abs_send_time else {

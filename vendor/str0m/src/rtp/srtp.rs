@@ -345,6 +345,42 @@ impl SrtpContext {
         }
     }
 
+    /// Like [`protect_rtp`][Self::protect_rtp], but takes header and payload apart, and appends the
+    /// protected packet to `out` instead of allocating one.
+    pub fn protect_rtp_to(
+        &mut self,
+        header: &RtpHeader,
+        header_bytes: &[u8],
+        payload: &[u8],
+        srtp_index: u64, // same as ext_seq
+        out: &mut Vec<u8>,
+    ) {
+        let roc = (srtp_index >> 16) as u32;
+        let seq = header.sequence_number;
+        let body = out.len() + header_bytes.len();
+
+        match &mut self.rtp {
+            Derived::Aes128CmSha1_80 { .. } => {
+                let packet = [header_bytes, payload].concat();
+                out.extend_from_slice(&self.protect_rtp(&packet, header, srtp_index));
+            }
+            Derived::AeadAes128Gcm { salt, enc, .. } => {
+                let iv = AeadAes128Gcm::rtp_iv(*salt, *header.ssrc, roc, seq);
+                out.extend_from_slice(header_bytes);
+                out.resize(body + payload.len() + AeadAes128Gcm::TAG_LEN, 0);
+                enc.encrypt(&iv, header_bytes, payload, &mut out[body..])
+                    .expect("rtp encrypt");
+            }
+            Derived::AeadAes256Gcm { salt, enc, .. } => {
+                let iv = AeadAes256Gcm::rtp_iv(*salt, *header.ssrc, roc, seq);
+                out.extend_from_slice(header_bytes);
+                out.resize(body + payload.len() + AeadAes256Gcm::TAG_LEN, 0);
+                enc.encrypt(&iv, header_bytes, payload, &mut out[body..])
+                    .expect("rtp encrypt");
+            }
+        }
+    }
+
     /// Decrypts an SRTP packet into the internal reusable scratch buffer and
     /// returns a slice of the plaintext bytes. The returned slice borrows from
     /// `self` until the next mutable use; the scratch buffer is reused across

@@ -20,7 +20,7 @@ use crate::rtp_::{Bitrate, Descriptions, Extension, ExtensionMap, ExtensionValue
 use crate::rtp_::{MAX_BLANK_PADDING_PAYLOAD_SIZE, Sdes, SdesType};
 use crate::rtp_::{MediaTime, Mid, NackEntry, ReportList, Rtcp, RtpHeader};
 use crate::rtp_::{Pt, Rid, RtcpFb, SenderInfo, SenderReport, Ssrc};
-use crate::rtp_::{SRTP_BLOCK_SIZE, SeqNo};
+use crate::rtp_::{SRTP_BLOCK_SIZE, SeqNo, SrtpContext};
 use crate::session::PacketReceipt;
 use crate::stats::StatsSnapshot;
 use crate::util::value_history::ValueHistory;
@@ -351,6 +351,10 @@ impl RtpWrite {
     }
 }
 
+/// Whether a stream's packets leave without regard to pacing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unpaced(pub(crate) bool);
+
 impl StreamTx {
     pub(crate) fn new(
         ssrc: Ssrc,
@@ -553,6 +557,119 @@ impl StreamTx {
         };
 
         self.send_queue.push(packet);
+    }
+
+    /// Whether a packet may go out before anything else of this stream, and pacing does not matter.
+    ///
+    /// `None` if packets must queue.
+    pub(crate) fn may_send_now(&self) -> Option<Unpaced> {
+        let is_ready = self.kind.is_some() && !self.ssrc.is_probe();
+        let is_idle =
+            self.send_queue.is_empty() && self.resends.is_empty() && self.padding == 0;
+        (is_ready && is_idle).then_some(Unpaced(self.unpaced.unwrap_or(true)))
+    }
+
+    /// Like [`write_rtp`][Self::write_rtp] and `poll_packet` in one, without the queue between.
+    ///
+    /// Appends the protected packet to `out`. `None` if the packet cannot be sent at all.
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn send_now(
+        &mut self,
+        now: Instant,
+        rtp: RtpWrite,
+        exts: &ExtensionMap,
+        twcc: Option<&mut u64>,
+        params: &[PayloadParams],
+        srtp: &mut SrtpContext,
+        scratch: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<usize> {
+        let RtpWrite {
+            pt,
+            seq_no,
+            time,
+            wallclock,
+            marker,
+            ext_vals,
+            nackable,
+            payload,
+            csrc_count,
+            csrc,
+            vp8_patch,
+        } = rtp;
+
+        let param = params
+            .iter()
+            .find(|p| p.pt() == pt || p.red() == Some(pt))?;
+        // See `poll_packet` about RED.
+        let rtx_possible = param.resend().is_some() && param.red() != Some(pt);
+        let clock_rate = param.spec().rtp_clock_rate();
+
+        let mut header = RtpHeader {
+            csrc_count,
+            sequence_number: *seq_no as u16,
+            marker,
+            payload_type: pt,
+            timestamp: time,
+            ssrc: self.ssrc,
+            csrc,
+            ext_vals,
+            ..Default::default()
+        };
+        // See `poll_packet` about binding the SSRC.
+        if !self.remote_acked_ssrc {
+            header.ext_vals.mid = Some(self.midrid.mid());
+            header.ext_vals.rid = self.midrid.rid();
+        }
+        if exts.id_of(Extension::AbsoluteSendTime).is_some() {
+            header.ext_vals.abs_send_time = Some(now);
+        }
+        if let Some(twcc) = twcc {
+            header.ext_vals.transport_cc = Some(*twcc as u16);
+            *twcc += 1;
+        }
+
+        let len = payload.len();
+        let needed = DATAGRAM_MAX_PACKET_SIZE + len;
+        if scratch.len() < needed {
+            scratch.resize(needed, 0);
+        }
+        let header_len = header.write_to(scratch, exts);
+        header.header_len = header_len;
+        let (head, body) = scratch.split_at_mut(header_len);
+        if let Some(patch) = &vp8_patch {
+            let body = &mut body[..len];
+            patch.copy_to(&payload, body);
+            srtp.protect_rtp_to(&header, head, body, *seq_no, out);
+        } else {
+            srtp.protect_rtp_to(&header, head, &payload, *seq_no, out);
+        }
+
+        self.rtp_and_wallclock = Some((time, wallclock));
+        self.last_sent_seq_no = seq_no;
+        self.last_used = now;
+        self.clock_rate = Some(clock_rate);
+        self.stats.update_packet_counts(len as u64, false);
+        if let Some(h) = &mut self.stats.bytes_transmitted {
+            h.push(now, len as u64);
+        }
+        if rtx_possible {
+            self.pt_for_padding = Some(pt);
+        }
+        if rtx_possible && nackable {
+            let packet = RtpPacket {
+                seq_no,
+                time: MediaTime::new(time as u64, clock_rate),
+                header,
+                payload,
+                vp8_patch,
+                nackable,
+                timestamp: now,
+                last_sender_info: None,
+            };
+            self.rtx_cache.cache_sent_packet(packet, now);
+        }
+        Some(len)
     }
 
     fn padding_enabled(&self) -> bool {

@@ -9,7 +9,7 @@ use str0m::rtp::{RtpPacket, Vp8Descriptor};
 
 use crate::call::{Call, policy};
 use crate::fanout;
-use crate::session::{SessionEvent, Source};
+use crate::session::{SessionEvent, Source, Written};
 use crate::shared::Shared;
 
 impl Call {
@@ -169,11 +169,25 @@ impl Call {
                 let changed = switched.is_some_and(|before| before != input.layer);
                 shared.stats.layer_switches += u64::from(changed);
             }
-            if fanout::forward(session, &outlet.slot, packet, vp8, &out) {
-                shared.stats.packets_forwarded += 1;
-                shared.stats.bytes_forwarded += packet.payload.len() as u64;
-                shared.unflushed.insert(peer_id);
+            let written = fanout::forward(
+                session,
+                &outlet.slot,
+                packet,
+                vp8,
+                &out,
+                input.now,
+                &mut shared.outbox,
+            );
+            match written {
+                Written::Gathered { is_first: true } => shared.unsent.push(peer_id),
+                Written::Gathered { is_first: false } => {}
+                Written::Nowhere => continue,
+                Written::Queued => {
+                    shared.unflushed.insert(peer_id);
+                }
             }
+            shared.stats.packets_forwarded += 1;
+            shared.stats.bytes_forwarded += packet.payload.len() as u64;
         }
     }
 }

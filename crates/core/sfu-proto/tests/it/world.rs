@@ -232,17 +232,17 @@ impl World {
                     return;
                 }
                 Output::Transmit(transmit) => {
-                    self.sent += 1;
-                    let lost = self.lose_every.is_some_and(|n| self.sent.is_multiple_of(n));
                     let client =
                         self.clients.iter().position(|c| c.address() == transmit.destination);
-                    if let Some(client) = client.filter(|_| !lost) {
-                        let Some(wait) = self.pass_link(client, transmit.bytes.len()) else {
-                            continue;
-                        };
-                        let (from, bytes) = (transmit.source, transmit.bytes);
+                    for datagram in transmit.datagrams() {
+                        self.sent += 1;
+                        let lost = self.lose_every.is_some_and(|n| self.sent.is_multiple_of(n));
+                        let Some(client) = client.filter(|_| !lost) else { continue };
+                        let Some(wait) = self.pass_link(client, datagram.len()) else { continue };
+                        let (from, bytes) = (transmit.source, datagram.to_vec());
                         self.fly(wait, Flight::ToClient { client, from, bytes });
                     }
+                    self.node.recycle(transmit.bytes);
                 }
             }
         }
