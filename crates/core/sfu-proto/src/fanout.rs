@@ -1,24 +1,23 @@
 //! What happens to a packet for each slot that carries its publication.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use conclave_forward::PacketOut;
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SharedExtensionValue, Vp8Descriptor};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SharedExtensionValue};
 
 use crate::burst::Outbox;
+use crate::publication::Arrival;
 use crate::session::{Session, Slot, Written};
 
 /// Puts a packet into a slot, with the numbers that the slot's stream has come to.
 pub(crate) fn forward(
     session: &mut Session,
     slot: &Slot,
-    packet: &RtpPacket,
-    vp8: Option<&Vp8Descriptor>,
+    arrival: &Arrival,
     out: &PacketOut,
-    now: Instant,
     outbox: &mut Outbox,
 ) -> Written {
+    let Arrival { packet, input, vp8 } = arrival;
     let video = vp8.is_some() || out.frame_number.is_some();
     let mut write = RtpWrite::new(
         slot.pt,
@@ -44,7 +43,7 @@ pub(crate) fn forward(
             write = write.vp8_patch(patch);
         }
     }
-    session.write(now, slot.ssrc, write, outbox)
+    session.write(input.now, slot.ssrc, write, outbox)
 }
 
 /// Whether a VP8 payload descriptor that has a picture id has a short one (RFC 7741 section 4.2).

@@ -65,6 +65,12 @@ impl Node {
             if let Some(event) = self.shared.events.pop_front() {
                 return Output::Event(event);
             }
+            if let Some((call, publication)) = self.shared.arrived.pop() {
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.forward(&mut self.shared, publication);
+                }
+                continue;
+            }
             if let Some(peer) = self.shared.unsent.pop() {
                 if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer))
                 {

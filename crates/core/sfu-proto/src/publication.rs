@@ -28,8 +28,18 @@ pub(crate) struct Publication {
     sound_paid_until: Instant,
     /// How many of its layers are shown to anybody.
     demand: LayerDemand,
+    /// What came since the last turn.
+    arrivals: Vec<Arrival>,
     /// The slots that carry it: whose, and which.
     pub(crate) outlets: Vec<(ParticipantId, Mid)>,
+}
+
+/// A packet that waits to be put into the slots that carry its publication.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) packet: Box<RtpPacket>,
+    pub(crate) input: PacketIn,
+    pub(crate) vp8: Option<Vp8Descriptor>,
 }
 
 /// A video packet and what was read from its extensions and payload descriptor.
@@ -57,6 +67,7 @@ impl Publication {
             throttle: KeyframeThrottle::new(now),
             sound_paid_until: now,
             demand: LayerDemand::new(1),
+            arrivals: Vec::new(),
             outlets: Vec::new(),
         }
     }
@@ -92,9 +103,25 @@ impl Publication {
         self.rids = rids;
         self.tracker = LayerTracker::new();
         self.structures.clear();
+        self.arrivals.clear();
         self.throttle = KeyframeThrottle::new(now);
         self.demand = LayerDemand::new(self.layers());
         true
+    }
+
+    /// Takes a packet in. Returns whether it is the first one of this turn.
+    pub(crate) fn arrive(&mut self, arrival: Arrival) -> bool {
+        self.arrivals.push(arrival);
+        self.arrivals.len() == 1
+    }
+
+    /// What came in this turn. Give the emptied list back.
+    pub(crate) fn take_arrivals(&mut self) -> Vec<Arrival> {
+        std::mem::take(&mut self.arrivals)
+    }
+
+    pub(crate) fn give_back(&mut self, emptied: Vec<Arrival>) {
+        self.arrivals = emptied;
     }
 
     /// Whether a packet of sound with a payload of so many bytes may go out: sound takes no part

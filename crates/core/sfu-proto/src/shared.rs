@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, PeerId};
-use conclave_model::CallId;
+use conclave_model::{CallId, PublicationId};
 use str0m::{Candidate, RtcConfig};
 
 use crate::burst::Outbox;
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<MediaEvent>,
     pub(crate) stats: NodeStats,
+    /// Publications with packets that are not yet in their slots.
+    pub(crate) arrived: Vec<(CallId, PublicationId)>,
     /// Sessions with a burst that is not yet sent.
     pub(crate) unsent: Vec<PeerId>,
     /// Sessions with something written to them that waits for its turn.
@@ -53,6 +55,7 @@ impl Shared {
             outbox: Outbox::default(),
             events: VecDeque::new(),
             stats: NodeStats::default(),
+            arrived: Vec::new(),
             unsent: Vec::new(),
             unflushed: BTreeSet::new(),
             timers: BTreeSet::new(),

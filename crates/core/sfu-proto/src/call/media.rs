@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use conclave_call_proto::media::MediaEvent;
-use conclave_forward::{DropReason, LayerId, PacketIn, Verdict};
+use conclave_call_proto::media::{MediaEvent, PeerId};
+use conclave_forward::{DropReason, LayerId, PacketIn, SpeakerDetector, Verdict};
 use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
-use str0m::rtp::{RtpPacket, Vp8Descriptor};
+use str0m::rtp::RtpPacket;
 
 use crate::call::{Call, policy};
 use crate::fanout;
-use crate::session::{SessionEvent, Source, Written};
+use crate::publication::Arrival;
+use crate::session::{Session, SessionEvent, Source, Written};
 use crate::shared::Shared;
+use crate::slots::Outlet;
 
 impl Call {
     pub(super) fn handle_event(
@@ -40,7 +42,7 @@ impl Call {
                     .extend(quality.map(|quality| MediaEvent::Quality { peer: peer_id, quality }));
             }
             SessionEvent::Packet(source, packet) => {
-                self.handle_packet(now, shared, participant, source, &packet);
+                self.handle_packet(now, shared, participant, source, packet);
             }
             SessionEvent::Regained => {
                 peer.restart_outlets();
@@ -81,7 +83,7 @@ impl Call {
         shared: &mut Shared,
         participant: ParticipantId,
         source: Source,
-        packet: &RtpPacket,
+        packet: Box<RtpPacket>,
     ) {
         shared.stats.packets_received += 1;
         let track = self.peers.get(&participant).and_then(|peer| peer.publication_at(source.mid));
@@ -99,7 +101,7 @@ impl Call {
                     return;
                 }
                 if track.source == TrackSource::Microphone {
-                    self.note_level(now, participant, packet);
+                    note_level(&mut self.speakers, now, participant, &packet);
                 }
                 let input = PacketIn {
                     now,
@@ -111,41 +113,37 @@ impl Call {
                     vp8: None,
                     frame_number: None,
                 };
-                self.forward(shared, track.publication, packet, &input, None);
+                let arrival = Arrival { packet, input, vp8: None };
+                if publication.arrive(arrival) {
+                    shared.arrived.push((self.id, track.publication));
+                }
             }
             MediaKind::Video => {
                 let Some(publication) = self.publications.get_mut(&track.publication) else {
                     return;
                 };
-                let Ok(video) = publication.take_video(now, source, packet) else {
+                let Ok(video) = publication.take_video(now, source, &packet) else {
                     shared.stats.drops.malformed += 1;
                     return;
                 };
+                let arrival = Arrival { packet, input: video.input, vp8: video.vp8 };
+                if publication.arrive(arrival) {
+                    shared.arrived.push((self.id, track.publication));
+                }
                 if video.revives {
                     self.allocate_subscribers(now, shared, track.publication);
                 }
-                self.forward(shared, track.publication, packet, &video.input, video.vp8.as_ref());
             }
         }
     }
 
-    fn note_level(&mut self, now: Instant, participant: ParticipantId, packet: &RtpPacket) {
-        let extensions = &packet.header.ext_vals;
-        if let Some(level) = extensions.audio_level {
-            self.speakers.record(now, participant, level.unsigned_abs(), extensions.voice_activity);
-        }
-    }
-
-    /// Puts a packet into each slot that carries its publication.
-    fn forward(
-        &mut self,
-        shared: &mut Shared,
-        id: PublicationId,
-        packet: &RtpPacket,
-        input: &PacketIn,
-        vp8: Option<&Vp8Descriptor>,
-    ) {
-        let Some(publication) = self.publications.get(&id) else { return };
+    /// Puts what has arrived of a publication into each slot that carries it.
+    ///
+    /// Slot by slot, not packet by packet: what is known of a session is then in the processor's
+    /// cache for all packets but the first.
+    pub(crate) fn forward(&mut self, shared: &mut Shared, id: PublicationId) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let mut arrivals = publication.take_arrivals();
         for (subscriber, mid) in &publication.outlets {
             let Some(peer) = self.peers.get_mut(subscriber) else { continue };
             let peer_id = peer.id();
@@ -153,41 +151,60 @@ impl Call {
                 continue;
             };
             let Some(outlet) = peer.outlets.get_mut(mid) else { continue };
-            let out = match outlet.rewriter.rewrite(input) {
-                Verdict::Forward(out) => out,
-                Verdict::Drop(reason) => {
-                    let expected = matches!(
-                        reason,
-                        DropReason::OtherLayer | DropReason::Padding | DropReason::Paused
-                    );
-                    shared.stats.drops.unneeded += u64::from(!expected);
-                    continue;
-                }
-            };
-            if out.switched {
-                let switched = outlet.layer.replace(input.layer);
-                let changed = switched.is_some_and(|before| before != input.layer);
-                shared.stats.layer_switches += u64::from(changed);
+            for arrival in &arrivals {
+                fill(shared, peer_id, session, outlet, arrival);
             }
-            let written = fanout::forward(
-                session,
-                &outlet.slot,
-                packet,
-                vp8,
-                &out,
-                input.now,
-                &mut shared.outbox,
+        }
+        arrivals.clear();
+        publication.give_back(arrivals);
+    }
+}
+
+fn note_level(
+    speakers: &mut SpeakerDetector<ParticipantId>,
+    now: Instant,
+    participant: ParticipantId,
+    packet: &RtpPacket,
+) {
+    let extensions = &packet.header.ext_vals;
+    if let Some(level) = extensions.audio_level {
+        speakers.record(now, participant, level.unsigned_abs(), extensions.voice_activity);
+    }
+}
+
+/// Puts a packet into a slot, if it belongs there.
+fn fill(
+    shared: &mut Shared,
+    peer: PeerId,
+    session: &mut Session,
+    outlet: &mut Outlet,
+    arrival: &Arrival,
+) {
+    let out = match outlet.rewriter.rewrite(&arrival.input) {
+        Verdict::Forward(out) => out,
+        Verdict::Drop(reason) => {
+            let expected = matches!(
+                reason,
+                DropReason::OtherLayer | DropReason::Padding | DropReason::Paused
             );
-            match written {
-                Written::Gathered { is_first: true } => shared.unsent.push(peer_id),
-                Written::Gathered { is_first: false } => {}
-                Written::Nowhere => continue,
-                Written::Queued => {
-                    shared.unflushed.insert(peer_id);
-                }
-            }
-            shared.stats.packets_forwarded += 1;
-            shared.stats.bytes_forwarded += packet.payload.len() as u64;
+            shared.stats.drops.unneeded += u64::from(!expected);
+            return;
+        }
+    };
+    if out.switched {
+        let layer = arrival.input.layer;
+        let switched = outlet.layer.replace(layer);
+        let changed = switched.is_some_and(|before| before != layer);
+        shared.stats.layer_switches += u64::from(changed);
+    }
+    match fanout::forward(session, &outlet.slot, arrival, &out, &mut shared.outbox) {
+        Written::Gathered { is_first: true } => shared.unsent.push(peer),
+        Written::Gathered { is_first: false } => {}
+        Written::Nowhere => return,
+        Written::Queued => {
+            shared.unflushed.insert(peer);
         }
     }
+    shared.stats.packets_forwarded += 1;
+    shared.stats.bytes_forwarded += arrival.packet.payload.len() as u64;
 }
