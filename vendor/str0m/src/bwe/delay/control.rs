@@ -113,15 +113,12 @@ impl DelayController {
         if !self.trendline_hypothesis_valid(now) {
             // We haven't received a TWCC report in a while. The trendline hypothesis can
             // no longer be considered valid. We need another TWCC report before we can update
-            // estimates.
-            let next_timeout_in = self
-                .get_smoothed_rtt()
-                .unwrap_or(MAX_TWCC_GAP)
-                .min(UPDATE_INTERVAL);
+            // estimates. The report itself makes that update, so nothing is won by looking for it
+            // once in a round trip, which is below a millisecond where the network is near.
 
             // Set this even if we didn't update, otherwise we get stuck in a poll -> handle loop
             // that starves the run loop.
-            self.next_timeout = now + next_timeout_in;
+            self.next_timeout = now + UPDATE_INTERVAL;
             return;
         }
 
