@@ -4,32 +4,33 @@
 //! sending in bursts) can take its place.
 
 use conclave_forward::{PacketOut, set_frame_number};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Vp8Descriptor};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 
+use crate::codec::{Codec, Payload};
 use crate::dependency::RawDescriptor;
 use crate::session::{Session, Slot};
 
 /// Puts a packet into a slot, with the numbers that the slot's stream has come to. Flush the
-/// session afterwards.
+/// session afterwards. A slot that does not take the packet's codec gets nothing.
 pub(crate) fn forward(
     session: &mut Session,
     slot: &Slot,
     packet: &RtpPacket,
-    vp8: Option<&Vp8Descriptor>,
+    payload: &Payload,
     out: &PacketOut,
 ) -> bool {
-    let video = vp8.is_some() || out.frame_number.is_some();
+    let Some(pt) = slot.payload_types.of(payload.codec()) else { return false };
     let mut write = RtpWrite::new(
-        slot.pt,
+        pt,
         out.seq.into(),
         out.timestamp,
         packet.timestamp,
-        packet.payload.clone(),
+        payload.with_ids(&packet.payload, out.ids),
     )
     .marker(packet.header.marker)
-    .nackable(video)
+    .nackable(payload.codec() != Codec::Opus)
     .ext_vals(extensions(slot, packet, out));
-    if let (Some(descriptor), Some(ids)) = (vp8, out.vp8) {
+    if let (Payload::Vp8(Some(descriptor)), Some(ids)) = (payload, out.ids) {
         let mut patch = descriptor.patch();
         if let Some(id) = ids.picture_id {
             // A stream that counts in 7 bits goes on counting in 7 bits.

@@ -9,7 +9,9 @@
 //! what each slot carries ([`conclave_forward`] holds the rules) and rewrites it so that the slot
 //! is one continuous stream; whoever comes, goes or is looked at, nothing is negotiated again.
 
+mod answer;
 mod call;
+mod codec;
 mod config;
 mod deframe;
 mod demux;

@@ -5,9 +5,10 @@ use std::time::Instant;
 use conclave_call_proto::media::MediaEvent;
 use conclave_forward::{DropReason, LayerId, PacketIn, Verdict};
 use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
-use str0m::rtp::{RtpPacket, Vp8Descriptor};
+use str0m::rtp::RtpPacket;
 
 use crate::call::{Call, policy};
+use crate::codec::Payload;
 use crate::fanout;
 use crate::session::{SessionEvent, Source};
 use crate::shared::Shared;
@@ -84,11 +85,12 @@ impl Call {
         packet: &RtpPacket,
     ) {
         shared.stats.packets_received += 1;
-        let track = self.peers.get(&participant).and_then(|peer| peer.publication_at(source.mid));
-        let Some(track) = track else {
+        let Some(peer) = self.peers.get(&participant) else { return };
+        let Some(track) = peer.publication_at(source.mid) else {
             shared.stats.drops.unpublished += 1;
             return;
         };
+        let codec = peer.session.as_ref().and_then(|s| s.codec(packet.header.payload_type));
         match track.source.kind() {
             MediaKind::Audio => {
                 let Some(publication) = self.publications.get_mut(&track.publication) else {
@@ -108,23 +110,23 @@ impl Call {
                     timestamp: packet.header.timestamp,
                     payload_len: packet.payload.len(),
                     starts_keyframe: false,
-                    vp8: None,
+                    ids: None,
                     frame_number: None,
                 };
-                self.forward(shared, track.publication, packet, &input, None);
+                self.forward(shared, track.publication, packet, &input, &Payload::Opus);
             }
             MediaKind::Video => {
                 let Some(publication) = self.publications.get_mut(&track.publication) else {
                     return;
                 };
-                let Ok(video) = publication.take_video(now, source, packet) else {
+                let Ok(video) = publication.take_video(now, source, codec, packet) else {
                     shared.stats.drops.malformed += 1;
                     return;
                 };
                 if video.revives {
                     self.allocate_subscribers(now, shared, track.publication);
                 }
-                self.forward(shared, track.publication, packet, &video.input, video.vp8.as_ref());
+                self.forward(shared, track.publication, packet, &video.input, &video.payload);
             }
         }
     }
@@ -143,7 +145,7 @@ impl Call {
         id: PublicationId,
         packet: &RtpPacket,
         input: &PacketIn,
-        vp8: Option<&Vp8Descriptor>,
+        payload: &Payload,
     ) {
         let Some(publication) = self.publications.get(&id) else { return };
         for (subscriber, mid) in &publication.outlets {
@@ -153,6 +155,10 @@ impl Call {
                 continue;
             };
             let Some(outlet) = peer.outlets.get_mut(mid) else { continue };
+            if !outlet.slot.takes(payload.codec()) {
+                shared.stats.drops.other_codec += 1;
+                continue;
+            }
             let out = match outlet.rewriter.rewrite(input) {
                 Verdict::Forward(out) => out,
                 Verdict::Drop(reason) => {
@@ -169,7 +175,7 @@ impl Call {
                 let changed = switched.is_some_and(|before| before != input.layer);
                 shared.stats.layer_switches += u64::from(changed);
             }
-            if fanout::forward(session, &outlet.slot, packet, vp8, &out) {
+            if fanout::forward(session, &outlet.slot, packet, payload, &out) {
                 shared.stats.packets_forwarded += 1;
                 shared.stats.bytes_forwarded += packet.payload.len() as u64;
                 shared.unflushed.insert(peer_id);
