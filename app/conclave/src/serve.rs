@@ -146,6 +146,7 @@ impl Server {
         let config = CallsConfig {
             identity,
             max_participants: settings.limits.max_participants.get(),
+            camera_codec: settings.media.camera_codec,
             keep_meetings: DAY * settings.limits.meeting_days.get(),
         };
         let calls = Calls::new(config, Arc::clone(&shared), requests);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use conclave_commit_rules::Jurisdiction;
+use conclave_wire::CameraCodec;
 pub(crate) use config::ValueKind;
 use config::{Config, Environment, File, FileFormat, Map, Source, Value};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,8 @@ pub(crate) struct Media {
     pub(crate) tcp_port: u16,
     /// Addresses that clients are told to send media to; those of the interfaces if empty.
     pub(crate) advertise: Vec<IpAddr>,
+    /// The codec that browsers are asked to send cameras in.
+    pub(crate) camera_codec: CameraCodec,
 }
 
 /// What survives a restart.
@@ -109,7 +112,13 @@ impl Default for Http {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: None, udp_port: 10_000, tcp_port: 10_000, advertise: Vec::new() }
+        Self {
+            listen: None,
+            udp_port: 10_000,
+            tcp_port: 10_000,
+            advertise: Vec::new(),
+            camera_codec: CameraCodec::Auto,
+        }
     }
 }
 

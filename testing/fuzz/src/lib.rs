@@ -19,6 +19,7 @@ mod policy;
 mod sealed;
 mod session;
 mod signalling;
+mod vp9;
 
 pub use mutate::Mutator;
 
@@ -48,4 +49,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: session::target },
     Target { name: "signalling", run: signalling::target },
     Target { name: "statement", run: policy::statement },
+    Target { name: "vp9", run: vp9::target },
 ];

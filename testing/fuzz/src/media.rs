@@ -8,7 +8,8 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest, PublicationTrack, Til
 use conclave_model::{Mid, PublicationId, TrackSource};
 use conclave_sfu_proto::{Input as NodeInput, Transport};
 use str0m::change::SdpAnswer;
-use str0m::media::{Direction, MediaKind, Mid as RtcMid, Rid, Simulcast, SimulcastLayer};
+use str0m::format::Codec;
+use str0m::media::{Direction, MediaKind, Mid as RtcMid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, ExtensionMap, ExtensionSerializer, ExtensionValues, RtpWrite};
 use str0m::{Candidate, Input, Output, Rtc};
@@ -97,7 +98,7 @@ impl Call {
     /// Sends a packet, and returns what comes after it.
     ///
     /// The first byte says which stream, whether the packet ends a frame, whether it has a
-    /// descriptor and whether time goes on; the next two how far number and timestamp jump; then
+    /// descriptor, whether time goes on and whether it is VP9; the next two how far number and timestamp jump; then
     /// the lengths of descriptor and payload, and the audio level.
     fn send<'a>(&mut self, head: [u8; 6], rest: &'a [u8]) -> &'a [u8] {
         let [flags, seq_jump, time_jump, descriptor_len, payload_len, level] = head;
@@ -129,7 +130,7 @@ impl Call {
                 .nackable(true)
                 .ext_vals(extensions)
         };
-        self.sender.write(stream, packet);
+        self.sender.write(stream, flags & 32 != 0, packet);
         self.run(Duration::from_millis(if flags & 16 == 0 { 1 } else { 30 }));
         rest
     }
@@ -198,6 +199,7 @@ impl Client {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .enable_vp9(true)
             .set_rtp_mode(true)
             .set_extension_map(map)
             .build(rig.now);
@@ -230,10 +232,15 @@ impl Client {
     }
 
     /// Sends on a simulcast layer, or sound on the stream above them.
-    fn write(&mut self, stream: usize, packet: impl FnOnce(str0m::media::Pt) -> RtpWrite) {
+    fn write(&mut self, stream: usize, vp9: bool, packet: impl FnOnce(Pt) -> RtpWrite) {
         let rid = RIDS.get(stream).map(|rid| Rid::from(*rid));
         let mid = if rid.is_some() { self.video } else { self.audio };
-        let pt = self.rtc.media(mid).and_then(|media| media.remote_pts().first().copied());
+        let pts = self.rtc.media(mid).map(|media| media.remote_pts().to_vec()).unwrap_or_default();
+        let is_vp9 = |pt: &&Pt| {
+            let mut params = self.rtc.codec_config().params().iter();
+            params.any(|params| params.pt() == **pt && params.spec().codec == Codec::Vp9)
+        };
+        let pt = pts.iter().find(|pt| rid.is_none() || is_vp9(pt) == vp9).copied();
         let mut api = self.rtc.direct_api();
         if let (Some(pt), Some(tx)) = (pt, api.stream_tx_by_mid(mid, rid)) {
             tx.write_rtp(packet(pt));
@@ -313,9 +320,11 @@ mod tests {
 
     #[test]
     fn the_seeds_reach_the_receiver() {
-        let seeds: [(&str, &[u8]); 3] = [
+        let seeds: [(&str, &[u8]); 5] = [
             ("vp8", include_bytes!("../corpus/media/vp8")),
             ("vp8-descriptors", include_bytes!("../corpus/media/vp8-descriptors")),
+            ("vp9", include_bytes!("../corpus/media/vp9")),
+            ("vp9-descriptors", include_bytes!("../corpus/media/vp9-descriptors")),
             ("sound", include_bytes!("../corpus/media/sound")),
         ];
         for (name, seed) in seeds {

@@ -20,7 +20,7 @@ macro_rules! targets {
 
 targets! {
     constitution datagram deframe delivery descriptor identity link media news offer order sealed
-    session signalling statement
+    session signalling statement vp9
 }
 
 #[test]
@@ -41,6 +41,7 @@ fn each_target_has_a_test_and_a_corpus() {
         "session",
         "signalling",
         "statement",
+        "vp9",
     ];
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, tested);

@@ -1,11 +1,12 @@
+import { nameOf } from "../src/couple.ts";
 import { COUPLES, check, endure, inWords } from "../src/endurance.ts";
 import { test } from "../src/runner.ts";
 
-for (const browsers of COUPLES) {
+for (const pair of COUPLES) {
   test(
-    `joins and leaves do not disturb ${browsers.join(" and ")} who stay, at 2 % loss with jitter`,
+    `joins and leaves do not disturb ${nameOf(pair)} who stay, at 2 % loss with jitter`,
     async (stage) => {
-      const findings = await endure(stage, browsers, 60);
+      const findings = await endure(stage, pair, 60);
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },

@@ -10,7 +10,7 @@ import { createMeeting } from "./meeting.ts";
 import { Person } from "./person.ts";
 import type { Server } from "./server.ts";
 import type { Stage } from "./stage.ts";
-import { type BrowserName, frameCounts } from "./tab.ts";
+import { type BrowserName, frameCounts, stats } from "./tab.ts";
 import { FREEZE_MS, sum, type Tally } from "./tally.ts";
 import { pause, until } from "./until.ts";
 
@@ -26,12 +26,20 @@ const WARM_UP_FRAMES = 300;
 /** The leaves of the couple, who were the first to come: newcomers take the free ones after them. */
 const STAYERS = [0, 1] as const;
 
-/** The browsers of the two who meet, in the order in which they come. */
-export type Browsers = readonly [BrowserName, BrowserName];
+/** Who meets, and how they send their cameras. */
+export interface Pair {
+  /** The browsers of the two, in the order in which they come. */
+  readonly browsers: readonly [BrowserName, BrowserName];
+  readonly cameraCodec: "vp8" | "vp9";
+}
+
+/** What a report calls the two. */
+export function nameOf({ browsers, cameraCodec }: Pair): string {
+  return `${browsers.join(" and ")}${cameraCodec === "vp9" ? " with VP9" : ""}`;
+}
 
 /** How it was for one couple. */
-export interface CoupleFindings {
-  readonly browsers: Browsers;
+export interface CoupleFindings extends Pair {
   readonly disturbed: Tally;
   readonly inPeace: Tally;
   /** What each saw of the other stand still, whenever it was. */
@@ -55,21 +63,22 @@ interface Turn {
 
 /** Two people who stay in a meeting. */
 export class Couple {
-  readonly #browsers: Browsers;
+  readonly #pair: Pair;
   readonly #people: readonly [Person, Person];
   readonly #link: string;
   readonly #turns: Turn[] = [];
   /** What had been counted of each one's frames before the first turn. */
   #start: readonly FrameCounts[] = [];
 
-  private constructor(browsers: Browsers, people: readonly [Person, Person], link: string) {
-    this.#browsers = browsers;
+  private constructor(pair: Pair, people: readonly [Person, Person], link: string) {
+    this.#pair = pair;
     this.#people = people;
     this.#link = link;
   }
 
   /** Lets two people come to a new meeting. */
-  static async meet(stage: Stage, server: Server, browsers: Browsers): Promise<Couple> {
+  static async meet(stage: Stage, server: Server, pair: Pair): Promise<Couple> {
+    const { browsers } = pair;
     const link = await createMeeting(server);
     // Large enough for two layers, small enough for a machine of two cores.
     const camera = { cameraSize: [640, 360], size: [700, 500] } as const;
@@ -78,13 +87,14 @@ export class Couple {
       await Person.enter(stage, browsers[0], link, { name: "Ada", colour: "red", ...options }),
       await Person.enter(stage, browsers[1], link, { name: "Ben", colour: "blue", ...options }),
     ] as const;
-    return new Couple(browsers, people, link);
+    return new Couple(pair, people, link);
   }
 
   /** Waits until the two see and hear each other, and have done so for a while. */
   async warmUp(): Promise<void> {
     const [first, second] = this.#people;
     await Promise.all([first.sees(second.name, "blue"), second.sees(first.name, "red")]);
+    await Promise.all(this.#people.map((person) => this.#sendsAsTold(person)));
     await Promise.all([first.hears(), second.hears()]);
     await until(`${first.name} and ${second.name} to be warm`, async () => {
       const counts = await this.#counts();
@@ -155,13 +165,23 @@ export class Couple {
       add(notSealed, grown(before?.notSealed, now.notSealed));
     }
     return {
-      browsers: this.#browsers,
+      ...this.#pair,
       disturbed: tally(true),
       inPeace: tally(false),
       freezes: found.filter(({ ms }) => ms > FREEZE_MS),
       dropped: { ofStayers, ofVisitors: grown(ofStayers, ofVisitors) },
       notSealed,
     };
+  }
+
+  /** Waits until the person's camera comes in the codec that is measured. */
+  async #sendsAsTold({ name, tab }: Person): Promise<void> {
+    const wanted = `video/${this.#pair.cameraCodec.toUpperCase()}`;
+    await until(`${name} to send ${wanted}`, async () => {
+      const { sent } = await stats(tab);
+      const live = sent.filter(({ framesEncoded }) => framesEncoded > 0);
+      return live.length > 0 && live.every(({ codec }) => codec === wanted);
+    });
   }
 
   #counts(): Promise<FrameCounts[]> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Browsers, Couple, type CoupleFindings } from "./couple.ts";
+import { Couple, type CoupleFindings, type Pair } from "./couple.ts";
 import type { Roughness } from "./roughLink.ts";
 import { Violation } from "./runner.ts";
 import type { Stage } from "./stage.ts";
@@ -17,12 +17,13 @@ export const ROUGH: Roughness = { loss: 0.02, delayMs: 20, jitterMs: 20 };
 /** The longest that a visit may take on average: people come and leave every few seconds. */
 const SLOWEST_VISIT_S = 10;
 
-/** All browsers with all others, in the order in which they come. */
-export const COUPLES: readonly Browsers[] = [
-  ["chromium", "chromium"],
-  ["chromium", "firefox"],
-  ["firefox", "chromium"],
-  ["firefox", "firefox"],
+/** All browsers with all others, in the order in which they come; and those that can, with VP9. */
+export const COUPLES: readonly Pair[] = [
+  { browsers: ["chromium", "chromium"], cameraCodec: "vp8" },
+  { browsers: ["chromium", "firefox"], cameraCodec: "vp8" },
+  { browsers: ["firefox", "chromium"], cameraCodec: "vp8" },
+  { browsers: ["firefox", "firefox"], cameraCodec: "vp8" },
+  { browsers: ["chromium", "chromium"], cameraCodec: "vp9" },
 ];
 
 /** How it was. */
@@ -38,11 +39,12 @@ export interface Findings extends CoupleFindings {
  */
 export async function endure(
   stage: Stage,
-  browsers: Browsers,
+  pair: Pair,
   disturbedSeconds: number,
 ): Promise<Findings> {
-  const { server, network } = await stage.serverBehindNetwork();
-  const couple = await Couple.meet(stage, server, browsers);
+  const { cameraCodec } = pair;
+  const { server, network } = await stage.serverBehindNetwork({ cameraCodec });
+  const couple = await Couple.meet(stage, server, pair);
   await couple.warmUp();
   const before = network.carried;
   const disturbedMs = disturbedSeconds * 1000;

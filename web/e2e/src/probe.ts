@@ -12,6 +12,8 @@ import type { Rgb } from "./colour.ts";
 /** One receiving video stream. */
 export interface InboundVideo {
   readonly mid: string;
+  /** Its media type, such as `video/VP9`; empty before the first packet. */
+  readonly codec: string;
   readonly framesDecoded: number;
   readonly frameWidth: number;
   readonly frameHeight: number;
@@ -21,6 +23,8 @@ export interface InboundVideo {
 /** One layer of a sent video. */
 export interface OutboundVideo {
   readonly rid: string;
+  /** Its media type, such as `video/VP9`; empty where nothing is sent. */
+  readonly codec: string;
   readonly framesEncoded: number;
   readonly frameWidth: number;
   readonly bytes: number;
@@ -116,6 +120,7 @@ export function installProbe(options: ProbeOptions): void {
         if (entry.type === "inbound-rtp" && entry.kind === "video") {
           video.push({
             mid: String(entry.mid ?? entry.ssrc),
+            codec: report.get(entry.codecId)?.mimeType ?? "",
             framesDecoded: entry.framesDecoded ?? 0,
             frameWidth: entry.frameWidth ?? 0,
             frameHeight: entry.frameHeight ?? 0,
@@ -127,6 +132,7 @@ export function installProbe(options: ProbeOptions): void {
         } else if (entry.type === "outbound-rtp" && entry.kind === "video") {
           sent.push({
             rid: String(entry.rid ?? ""),
+            codec: report.get(entry.codecId)?.mimeType ?? "",
             framesEncoded: entry.framesEncoded ?? 0,
             frameWidth: entry.frameWidth ?? 0,
             bytes: entry.bytesSent ?? 0,

@@ -8,6 +8,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { nameOf } from "./couple.ts";
 import { COUPLES, check, endure, type Findings, inWords, ROUGH } from "./endurance.ts";
 import { OUT, run, test } from "./runner.ts";
 
@@ -21,11 +22,11 @@ if (!(minutes >= 2)) throw new Error("it takes two minutes at least");
 const seconds = (minutes * 60) / COUPLES.length;
 const found: Findings[] = [];
 
-for (const browsers of COUPLES) {
+for (const pair of COUPLES) {
   test(
-    `joins and leaves do not disturb ${browsers.join(" and ")} who stay, for ${seconds} s`,
+    `joins and leaves do not disturb ${nameOf(pair)} who stay, for ${seconds} s`,
     async (stage) => {
-      const findings = await endure(stage, browsers, seconds);
+      const findings = await endure(stage, pair, seconds);
       found.push(findings);
       for (const line of inWords(findings)) stage.note(line);
       check(findings);

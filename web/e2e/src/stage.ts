@@ -69,11 +69,13 @@ export class Stage {
   }
 
   /** A server of this test's own, behind a network that can be cut and narrowed. */
-  async serverBehindNetwork(): Promise<{ readonly server: Server; readonly network: Network }> {
+  async serverBehindNetwork(
+    options: Omit<ServerOptions, "network"> = {},
+  ): Promise<{ readonly server: Server; readonly network: Network }> {
     const { network } = this.world;
     if (typeof network === "string") throw new Error(network);
     this.after(() => network.mend());
-    return { server: await this.ownServer({ network }), network };
+    return { server: await this.ownServer({ ...options, network }), network };
   }
 
   /** Opens a window of its own in a browser. */

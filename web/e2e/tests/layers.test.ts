@@ -75,9 +75,15 @@ test(
   },
 );
 
-for (const browser of ["chromium", "firefox"] as const) {
-  test(`${browser} encodes what somebody is shown, and nothing else`, async (stage) => {
-    const link = await createMeeting(await stage.server());
+const PUBLISHERS = [
+  { browser: "chromium", cameraCodec: "vp8" },
+  { browser: "firefox", cameraCodec: "vp8" },
+  { browser: "chromium", cameraCodec: "vp9" },
+] as const;
+
+for (const { browser, cameraCodec } of PUBLISHERS) {
+  test(`${browser} encodes in ${cameraCodec} what somebody is shown, and nothing else`, async (stage) => {
+    const link = await createMeeting(await stage.ownServer({ cameraCodec }));
     const ada = await Person.enter(stage, browser, link, {
       name: "Ada",
       colour: "red",
@@ -92,6 +98,15 @@ for (const browser of ["chromium", "firefox"] as const) {
 
     await ben.tab.resize(1500, 950);
     await encodes(ada, "the large picture again", (rids) => rids.includes("f"));
+    await settlesAt(ben, "the large tile gets 1280x720", (width) => width === 1280);
+    await ben.sees("Ada", "red");
+    await ben.tab.resize(420, 330);
+    await settlesAt(ben, "the small tile gets a smaller picture", (width) => width < 1280);
+    await ben.sees("Ada", "red");
+    const { video } = await stats(ben.tab);
+    const wanted = `video/${cameraCodec.toUpperCase()}`;
+    const other = video.find(({ codec }) => codec !== "" && codec !== wanted);
+    if (other !== undefined) throw new Error(`a picture came in ${other.codec}`);
     await ben.leave();
     await encodes(ada, "nothing, alone again", (rids) => rids.length === 0);
   });

@@ -43,9 +43,7 @@ pub(super) fn read(root: &Path) -> anyhow::Result<Vec<Source>> {
 /// Our own sources: the libraries in `vendor` keep their authors' rules.
 fn is_source(path: &str) -> bool {
     !path.starts_with("vendor/")
-        && [".rs", ".ts", ".tsx", ".css", ".html"]
-            .iter()
-            .any(|extension| path.ends_with(extension))
+        && [".rs", ".ts", ".tsx", ".css", ".html"].iter().any(|extension| path.ends_with(extension))
 }
 
 /// Says that a file is longer than a reader likes.

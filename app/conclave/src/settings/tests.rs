@@ -85,6 +85,20 @@ fn a_jurisdiction_is_a_country_code_or_none() {
 }
 
 #[test]
+fn cameras_come_as_the_codec_that_is_set_and_a_codec_of_another_name_is_refused() {
+    let codec = |name: &str| {
+        let file = format!("[media]\ncamera_codec = \"{name}\"\n");
+        load(&file, &[], Vec::new()).map(|settings| settings.media.camera_codec)
+    };
+
+    assert_eq!(load("", &[], Vec::new()).unwrap().media.camera_codec, CameraCodec::Auto);
+    assert_eq!(codec("vp8").unwrap(), CameraCodec::Vp8);
+    assert_eq!(codec("vp9").unwrap(), CameraCodec::Vp9);
+    let error = format!("{:#}", codec("av1").unwrap_err());
+    assert!(error.contains("av1"), "{error}");
+}
+
+#[test]
 fn a_certificate_without_its_key_is_refused() {
     assert!(load("[http]\ncertificate = \"a.pem\"\n", &[], Vec::new()).is_err());
 }

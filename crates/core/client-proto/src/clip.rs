@@ -1,10 +1,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use conclave_frame::Codec;
 use conclave_model::TrackSource;
 
 use crate::media::{Layer, MediaFrame};
-use crate::packetize::is_keyframe;
+use crate::picture::is_keyframe;
 
 /// Encoded media to be published in a loop: sound, or a picture in one or more simulcast layers.
 #[derive(Clone, Debug)]
@@ -36,7 +37,8 @@ impl Clip {
         for file in files {
             let file = file?;
             let fits = file.period == clip.period && file.kind == clip.kind;
-            let keys = |frames: &[Arc<[u8]>]| frames.iter().map(|f| is_keyframe(f)).collect();
+            let keys =
+                |frames: &[Arc<[u8]>]| frames.iter().map(|f| is_keyframe(Codec::Vp8, f)).collect();
             let same_keys = clip.layers.first().is_some_and(|lowest| {
                 let (a, b): (Vec<_>, Vec<_>) = (keys(lowest), keys(&file.frames));
                 clip.kind == ClipKind::Opus || a == b
@@ -49,7 +51,7 @@ impl Clip {
         let lowest = clip.layers.first().ok_or(ClipError::Empty)?;
         match lowest.first() {
             None => Err(ClipError::Empty),
-            Some(frame) if clip.kind == ClipKind::Vp8 && !is_keyframe(frame) => {
+            Some(frame) if clip.kind == ClipKind::Vp8 && !is_keyframe(Codec::Vp8, frame) => {
                 Err(ClipError::NoKeyframe)
             }
             Some(_) => Ok(clip),
@@ -126,7 +128,9 @@ impl Player {
     pub fn skip_to_keyframe(&mut self) {
         let Some(lowest) = self.clip.layers.first() else { return };
         let ahead = (0..lowest.len()).map(|step| (self.next + step) % lowest.len());
-        let key = ahead.into_iter().find(|&at| lowest.get(at).is_some_and(|f| is_keyframe(f)));
+        let key = ahead
+            .into_iter()
+            .find(|&at| lowest.get(at).is_some_and(|f| is_keyframe(Codec::Vp8, f)));
         self.next = key.unwrap_or(self.next);
     }
 }

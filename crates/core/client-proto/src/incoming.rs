@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_e2ee::Dropped;
-use conclave_frame::OpenError;
-use conclave_model::{MediaKind, Mid};
+use conclave_frame::{Codec, OpenError};
+use conclave_model::Mid;
 
 /// How long a frame may wait for the news that explains it: whose frames its slot carries from here
 /// on, or the commit that brings its epoch.
@@ -17,7 +17,7 @@ const MAX_HELD: usize = 64;
 #[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) mid: Mid,
-    pub(crate) kind: MediaKind,
+    pub(crate) codec: Codec,
     pub(crate) at: Instant,
     pub(crate) sealed: Arc<[u8]>,
     /// Packets that are missing before it.

@@ -5,6 +5,7 @@
 //! simulator drive it.
 
 mod clip;
+mod codec;
 mod config;
 mod incoming;
 mod io;
@@ -13,6 +14,7 @@ mod media;
 mod member;
 mod packetize;
 mod participant;
+mod picture;
 mod report;
 mod signal;
 

@@ -15,11 +15,13 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{RtpWrite, SeqNo};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcError};
 
+use crate::codec::{frame_codec, take_vp9};
 use crate::config::Config;
 use crate::incoming::Arrival;
 use crate::io::Transmit;
 use crate::ledger::{FrameCount, Ledger};
-use crate::packetize::{Vp8Packetizer, is_keyframe, keyframe_size};
+use crate::packetize::Vp8Packetizer;
+use crate::picture::{is_keyframe, keyframe_size};
 
 /// How long a media session may take to connect once it is answered.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -122,13 +124,14 @@ impl MediaSession {
         seed: u64,
         config: &Config,
     ) -> Result<(Self, Offer), SessionError> {
-        let mut rtc = Rtc::builder()
+        let mut builder = Rtc::builder()
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
             .set_reordering_size_audio(5)
-            .set_stats_interval(None)
-            .build(now);
+            .set_stats_interval(None);
+        take_vp9(builder.codec_config());
+        let mut rtc = builder.build(now);
         for &address in &config.addresses {
             let candidate = Candidate::host(address, "udp").map_err(|_| SessionError::Address)?;
             rtc.add_local_candidate(candidate);
@@ -400,12 +403,13 @@ impl MediaSession {
     fn handle_frame(&mut self, now: Instant, data: MediaData) {
         let Ok(mid) = model_mid(data.mid) else { return };
         let Some(slot) = self.slots.get_mut(&mid) else { return };
+        let Some(codec) = frame_codec(data.params.spec().codec) else { return };
         let (first, last) = (**data.seq_range.start(), **data.seq_range.end());
         let lost_packets = slot.last_seq.map_or(0, |seq| first.saturating_sub(seq + 1));
         slot.last_seq = Some(last);
         self.arrivals.push_back(Arrival {
             mid,
-            kind: slot.kind,
+            codec,
             at: now,
             sealed: data.data,
             lost_packets,
@@ -531,7 +535,7 @@ impl Slot {
         self.last_frame_at = Some(now);
 
         let video = self.kind == MediaKind::Video;
-        let keyframe = video && is_keyframe(frame);
+        let keyframe = is_keyframe(arrival.codec, frame);
         let of_another = std::mem::take(&mut self.is_fresh);
         if keyframe {
             self.needs_keyframe = false;
@@ -545,7 +549,7 @@ impl Slot {
             decodable: !self.needs_keyframe,
             lost_packets: arrival.lost_packets,
             gap,
-            size: if video { keyframe_size(frame) } else { None },
+            size: keyframe_size(arrival.codec, frame),
         }
     }
 }

@@ -37,23 +37,6 @@ impl Vp8Packetizer {
     }
 }
 
-/// Whether a VP8 frame is a key frame (RFC 6386 section 9.1). False for an empty one.
-pub(crate) fn is_keyframe(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|byte| byte & 1 == 0)
-}
-
-/// Width and height that a VP8 key frame states (RFC 6386 section 9.1); `None` for other frames.
-pub(crate) fn keyframe_size(frame: &[u8]) -> Option<(u16, u16)> {
-    if !is_keyframe(frame) {
-        return None;
-    }
-    let [_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1] = *frame.first_chunk::<10>()? else {
-        return None;
-    };
-    let size = |bytes| u16::from_le_bytes(bytes) & 0x3fff;
-    Some((size([w0, w1]), size([h0, h1])))
-}
-
 #[cfg(test)]
 mod tests {
     use str0m::rtp::Vp8Descriptor;
@@ -77,15 +60,5 @@ mod tests {
         let next = packetizer.packetize(&[1]);
         assert_eq!(Vp8Descriptor::parse(&next[0]).unwrap().picture_id(), Some(0), "wraps");
         assert_eq!(next[0][4], 0, "wraps");
-    }
-
-    #[test]
-    fn only_a_key_frame_states_its_size() {
-        let key = [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x40];
-        assert_eq!(keyframe_size(&key), Some((320, 180)), "the scale bits are not size");
-        let delta = [0x11, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x40];
-        assert_eq!(keyframe_size(&delta), None);
-        assert_eq!(keyframe_size(&key[..9]), None);
-        assert_eq!(keyframe_size(&[]), None);
     }
 }

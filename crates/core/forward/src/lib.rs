@@ -13,6 +13,7 @@ mod rewrite;
 mod slot;
 mod speaker;
 mod steady_tile;
+mod vp9;
 
 pub use allocate::{Allocation, Demand, Rank, allocate, layers_needed};
 pub use descriptor::{
@@ -21,10 +22,11 @@ pub use descriptor::{
 pub use keyframe::{Input as KeyframeInput, KeyframeThrottle, Output as KeyframeOutput};
 pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
 pub use layer_demand::LayerDemand;
-pub use rewrite::{DropReason, PacketIn, PacketOut, Rewriter, Verdict, Vp8Ids};
+pub use rewrite::{DropReason, PacketIn, PacketOut, PictureIds, Rewriter, Verdict};
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};
 pub use steady_tile::SteadyTile;
+pub use vp9::{Vp9Descriptor, Vp9Error, set_vp9_ids};
 
 /// Where virtual time begins in tests.
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Rewriter {
         let out = PacketOut {
             seq,
             timestamp: packet.timestamp.wrapping_add(segment.timestamp_offset),
-            vp8: packet.vp8.map(|ids| segment.rebase_vp8(ids)),
+            ids: packet.ids.map(|ids| segment.rebase_ids(ids)),
             frame_number: packet
                 .frame_number
                 .map(|number| number.wrapping_add(segment.frame_number_offset)),
@@ -149,14 +149,14 @@ impl Rewriter {
             None => PacketOut {
                 seq: self.next_seq,
                 timestamp: packet.timestamp,
-                vp8: packet.vp8,
+                ids: packet.ids,
                 frame_number: packet.frame_number,
                 switched: true,
             },
             Some(newest) => PacketOut {
                 seq: self.next_seq,
                 timestamp: newest.timestamp_at(packet.now, self.clock_rate),
-                vp8: packet.vp8.map(|ids| newest.vp8_after(ids)),
+                ids: packet.ids.map(|ids| newest.ids_after(ids)),
                 frame_number: packet
                     .frame_number
                     .map(|number| newest.frame_number.map_or(number, |n| n.wrapping_add(1))),
@@ -175,7 +175,7 @@ impl Rewriter {
         self.next_seq = out.seq + 1;
         let before = self.newest.take();
         let same_frame = before.as_ref().filter(|newest| newest.timestamp == out.timestamp);
-        let ids = out.vp8.unwrap_or_default();
+        let ids = out.ids.unwrap_or_default();
         self.newest = Some(Newest {
             timestamp: out.timestamp,
             at: same_frame.map_or(now, |newest| newest.at),
@@ -201,15 +201,15 @@ pub struct PacketIn {
     pub payload_len: usize,
     /// It is the first packet of a key frame. Without meaning for audio.
     pub starts_keyframe: bool,
-    /// What its VP8 payload descriptor says, if it has one.
-    pub vp8: Option<Vp8Ids>,
+    /// What its payload descriptor says, if it has one.
+    pub ids: Option<PictureIds>,
     /// What its Dependency Descriptor says, if it has one.
     pub frame_number: Option<u16>,
 }
 
-/// The counters in a VP8 payload descriptor (RFC 7741 section 4.2).
+/// The counters in a payload descriptor of VP8 (RFC 7741 section 4.2) or VP9 (RFC 9628 section 4.2).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Vp8Ids {
+pub struct PictureIds {
     /// Counts frames; 15 bits.
     pub picture_id: Option<u16>,
     /// Counts frames of the lowest temporal layer; 8 bits.
@@ -233,8 +233,8 @@ pub struct PacketOut {
     pub seq: u64,
     /// RTP timestamp.
     pub timestamp: u32,
-    /// For the VP8 payload descriptor, where the packet has one.
-    pub vp8: Option<Vp8Ids>,
+    /// For the payload descriptor, where the packet has one.
+    pub ids: Option<PictureIds>,
     /// For the Dependency Descriptor, where the packet has one.
     pub frame_number: Option<u16>,
     /// It is the first packet of a layer or publication.
@@ -294,9 +294,9 @@ struct Segment {
 
 impl Segment {
     fn new(first: &PacketIn, out: &PacketOut) -> Self {
-        let (ids_in, ids_out) = (first.vp8.unwrap_or_default(), out.vp8.unwrap_or_default());
-        let picture_id = |ids: Vp8Ids| ids.picture_id.unwrap_or_default();
-        let tl0_pic_idx = |ids: Vp8Ids| ids.tl0_pic_idx.unwrap_or_default();
+        let (ids_in, ids_out) = (first.ids.unwrap_or_default(), out.ids.unwrap_or_default());
+        let picture_id = |ids: PictureIds| ids.picture_id.unwrap_or_default();
+        let tl0_pic_idx = |ids: PictureIds| ids.tl0_pic_idx.unwrap_or_default();
         let number_in = first.frame_number.unwrap_or_default();
         let mut segment = Self {
             layer: first.layer,
@@ -393,8 +393,8 @@ impl Segment {
         ((i / 64) as usize, 1 << (i % 64))
     }
 
-    fn rebase_vp8(&self, ids: Vp8Ids) -> Vp8Ids {
-        Vp8Ids {
+    fn rebase_ids(&self, ids: PictureIds) -> PictureIds {
+        PictureIds {
             picture_id: ids
                 .picture_id
                 .map(|id| id.wrapping_add(self.picture_id_offset) & PICTURE_ID_MASK),
@@ -425,9 +425,9 @@ impl Newest {
         self.timestamp.wrapping_add(ticks(elapsed, clock_rate).max(1))
     }
 
-    fn vp8_after(&self, ids: Vp8Ids) -> Vp8Ids {
+    fn ids_after(&self, ids: PictureIds) -> PictureIds {
         let next_id = |id: u16| id.wrapping_add(1) & PICTURE_ID_MASK;
-        Vp8Ids {
+        PictureIds {
             picture_id: ids.picture_id.map(|id| self.picture_id.map_or(id, next_id)),
             tl0_pic_idx: ids
                 .tl0_pic_idx

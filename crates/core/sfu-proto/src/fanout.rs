@@ -6,10 +6,12 @@ use conclave_forward::PacketOut;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SharedExtensionValue};
 
 use crate::burst::Outbox;
+use crate::codec::{Codec, Payload};
 use crate::publication::Arrival;
 use crate::session::{Session, Slot, Written};
 
-/// Puts a packet into a slot, with the numbers that the slot's stream has come to.
+/// Puts a packet into a slot, with the numbers that the slot's stream has come to. A slot that does
+/// not take the packet's codec gets nothing.
 pub(crate) fn forward(
     session: &mut Session,
     slot: &Slot,
@@ -17,19 +19,19 @@ pub(crate) fn forward(
     out: &PacketOut,
     outbox: &mut Outbox,
 ) -> Written {
-    let Arrival { packet, input, vp8 } = arrival;
-    let video = vp8.is_some() || out.frame_number.is_some();
+    let Arrival { packet, input, payload } = arrival;
+    let Some(pt) = slot.payload_types.of(payload.codec()) else { return Written::Nowhere };
     let mut write = RtpWrite::new(
-        slot.pt,
+        pt,
         out.seq.into(),
         out.timestamp,
         packet.timestamp,
-        packet.payload.clone(),
+        payload.with_ids(&packet.payload, out.ids),
     )
     .marker(packet.header.marker)
-    .nackable(video)
+    .nackable(payload.codec() != Codec::Opus)
     .ext_vals(extensions(slot, packet, out));
-    if let (Some(descriptor), Some(ids)) = (vp8, out.vp8) {
+    if let (Payload::Vp8(Some(descriptor)), Some(ids)) = (payload, out.ids) {
         let mut patch = descriptor.patch();
         if let Some(id) = ids.picture_id {
             // A stream that counts in 7 bits goes on counting in 7 bits.

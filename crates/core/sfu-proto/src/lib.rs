@@ -9,8 +9,10 @@
 //! what each slot carries ([`conclave_forward`] holds the rules) and rewrites it so that the slot
 //! is one continuous stream; whoever comes, goes or is looked at, nothing is negotiated again.
 
+mod answer;
 mod burst;
 mod call;
+mod codec;
 mod config;
 mod deframe;
 mod demux;

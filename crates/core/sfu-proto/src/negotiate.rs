@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
+use str0m::format::{Codec, FormatParams};
+use str0m::media::Frequency;
 use str0m::net::TcpType;
 use str0m::rtp::Extension;
 use str0m::{Candidate, Rtc, RtcConfig};
 
+use crate::answer;
 use crate::config::{Limits, NodeConfig};
 use crate::dependency;
 use crate::guard::{self, Panicked};
@@ -25,6 +28,11 @@ const STATS_INTERVAL: Duration = Duration::from_secs(2);
 /// The id with which the Dependency Descriptor would be offered; the client's offer decides.
 const DESCRIPTOR_ID: u8 = 12;
 
+/// The payload types with which VP9 and its retransmissions would be offered; the client's offer
+/// decides.
+const VP9: u8 = 98;
+const VP9_RESENT: u8 = 99;
+
 /// Candidates in one offer. The node waits for the client's checks and needs none; a machine with
 /// many interfaces states some dozens.
 const MAX_CANDIDATES: usize = 128;
@@ -35,7 +43,7 @@ const MAX_SSRC_LINES: usize = 512;
 /// How every session of a node is set up.
 pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
     let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
-    let config = RtcConfig::new()
+    let mut config = RtcConfig::new()
         .clear_codecs()
         .enable_opus(true, false)
         .enable_vp8(true)
@@ -44,6 +52,11 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
         .set_ice_lite(true)
         .enable_bwe(Some(str0m::bwe::Bitrate::bps(INITIAL_ESTIMATE.as_bps())))
         .set_stats_interval(Some(STATS_INTERVAL));
+    // Not `enable_vp9`: that takes profile 2 as well, which not every browser decodes.
+    let format = FormatParams { profile_id: Some(0), ..FormatParams::default() };
+    let clock = Frequency::NINETY_KHZ;
+    let (pt, resent) = (VP9.into(), Some(VP9_RESENT.into()));
+    config.codec_config().add_config(pt, resent, Codec::Vp9, clock, None, format);
     match cert {
         Some(cert) => config.set_dtls_cert(cert),
         None => config,
@@ -179,7 +192,7 @@ pub(crate) fn accept(rtc: &mut Rtc, sdp: &str) -> Result<String, OfferError> {
             .map_err(|error| OfferError::Unusable { detail: error.to_string() })
     });
     match answer {
-        Ok(answer) => Ok(with_dtx(&answer?.to_sdp_string())),
+        Ok(answer) => Ok(answer::finished(sdp, &answer?.to_sdp_string())),
         Err(Panicked) => Err(OfferError::Unsupported),
     }
 }
@@ -187,24 +200,6 @@ pub(crate) fn accept(rtc: &mut Rtc, sdp: &str) -> Result<String, OfferError> {
 /// Gives the offer to a session that is then thrown away.
 pub(crate) fn rehearse(config: &RtcConfig, sdp: &str, now: Instant) -> Result<(), OfferError> {
     accept(&mut config.clone().build(now), sdp).map(drop)
-}
-
-/// Allows the client to send almost nothing while nobody speaks (RFC 7587 section 3.1.3), which
-/// str0m does not say by itself.
-fn with_dtx(answer: &str) -> String {
-    let mut text = String::with_capacity(answer.len() + 64);
-    for line in answer.split_inclusive('\n') {
-        let opus = line.starts_with("a=fmtp:")
-            && line.contains("useinbandfec=1")
-            && !line.contains("usedtx");
-        if opus {
-            text.push_str(line.trim_end());
-            text.push_str(";usedtx=1\r\n");
-        } else {
-            text.push_str(line);
-        }
-    }
-    text
 }
 
 /// Why an offer cannot be used. The client is at fault.

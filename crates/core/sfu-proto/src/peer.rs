@@ -261,13 +261,14 @@ impl Peer {
                 continue;
             }
             slots.push(mid);
+            let takes = publication.codec().is_none_or(|codec| outlet.slot.takes(codec));
             let size = PixelSize { width: want.width, height: want.height };
             let tile = self.tiles.entry(want.publication).or_insert_with(|| SteadyTile::new(size));
             demands.push(Demand {
                 publication: want.publication,
                 rank: rank(want.priority, publication.track().source),
                 tile: tile.update(now, size),
-                layers: publication.live(now),
+                layers: if takes { publication.live(now) } else { Vec::new() },
                 current: outlet.rewriter.target(),
             });
         }
@@ -348,6 +349,9 @@ impl Peer {
         self.wants.iter().filter_map(|want| {
             let outlet = self.outlets.get(&self.video.slot_of(want.publication)?)?;
             let publication = publications.get(&want.publication)?;
+            if publication.codec().is_some_and(|codec| !outlet.slot.takes(codec)) {
+                return None;
+            }
             let tile = PixelSize { width: want.width, height: want.height };
             let gets = outlet.rewriter.current().map_or(0, |layer| layer.0 + 1);
             Some((want.publication, publication.layers_for(tile).max(gets)))

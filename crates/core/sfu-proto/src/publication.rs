@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 use conclave_call_proto::media::PublicationTrack;
 use conclave_forward::{
     DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerDemand, LayerId,
-    LayerState, LayerTracker, PacketIn, PixelSize, TemplateStructure, Vp8Ids, layers_needed,
+    LayerState, LayerTracker, PacketIn, PictureIds, PixelSize, TemplateStructure, Vp9Descriptor,
+    layers_needed,
 };
 use conclave_model::{Mid, ParticipantId};
 use str0m::media::Rid;
 use str0m::rtp::{RtpPacket, Vp8Descriptor};
 
+use crate::codec::{Codec, Payload};
 use crate::session::Source;
 
 /// A track that a peer publishes, and who gets it.
@@ -21,6 +23,8 @@ pub(crate) struct Publication {
     generation: Option<u32>,
     /// The simulcast layers, lowest first; none if there is one encoding only.
     rids: Vec<Rid>,
+    /// The codec of its newest packet.
+    codec: Option<Codec>,
     tracker: LayerTracker,
     structures: BTreeMap<LayerId, TemplateStructure>,
     throttle: KeyframeThrottle,
@@ -39,21 +43,72 @@ pub(crate) struct Publication {
 pub(crate) struct Arrival {
     pub(crate) packet: Box<RtpPacket>,
     pub(crate) input: PacketIn,
-    pub(crate) vp8: Option<Vp8Descriptor>,
+    pub(crate) payload: Payload,
 }
 
 /// A video packet and what was read from its extensions and payload descriptor.
 #[derive(Debug)]
 pub(crate) struct VideoPacket {
     pub(crate) input: PacketIn,
-    pub(crate) vp8: Option<Vp8Descriptor>,
-    /// Its layer was not sent before.
+    pub(crate) payload: Payload,
+    /// Its layer was not sent before, or not in this codec.
     pub(crate) revives: bool,
 }
 
-/// A packet's descriptor cannot be read: nobody could tell frames in it.
+/// A packet's descriptor cannot be read, or its codec is unknown: nobody could tell frames in it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Malformed;
+
+/// What the payload descriptor of a video packet says.
+#[derive(Debug)]
+struct Content {
+    payload: Payload,
+    starts_keyframe: bool,
+    /// The counters; `None` where there is no descriptor.
+    ids: Option<PictureIds>,
+    /// The size of the pictures, if it tells.
+    size: Option<PixelSize>,
+}
+
+impl Content {
+    fn read(codec: Codec, payload: &[u8]) -> Result<Self, Malformed> {
+        match codec {
+            Codec::Opus => Err(Malformed),
+            Codec::Vp8 => Ok(Self::read_vp8(payload)),
+            Codec::Vp9 => Self::read_vp9(payload),
+        }
+    }
+
+    /// Without a VP8 descriptor, the Dependency Descriptor may tell enough.
+    fn read_vp8(payload: &[u8]) -> Self {
+        let vp8 = Vp8Descriptor::parse(payload).ok();
+        let ids = |vp8: Vp8Descriptor| PictureIds {
+            picture_id: vp8.picture_id(),
+            tl0_pic_idx: vp8.tl0_pic_idx(),
+        };
+        Self {
+            payload: Payload::Vp8(vp8),
+            starts_keyframe: vp8.is_some_and(|vp8| vp8.starts_keyframe(payload)),
+            ids: vp8.map(ids),
+            size: None,
+        }
+    }
+
+    fn read_vp9(payload: &[u8]) -> Result<Self, Malformed> {
+        let vp9 = match Vp9Descriptor::parse(payload) {
+            Ok(vp9) => Some(vp9),
+            // Padding.
+            Err(_) if payload.is_empty() => None,
+            Err(_) => return Err(Malformed),
+        };
+        Ok(Self {
+            payload: Payload::Vp9,
+            starts_keyframe: vp9.is_some_and(|vp9| vp9.starts_keyframe()),
+            ids: vp9.map(|vp9| vp9.ids()),
+            size: vp9.and_then(|vp9| vp9.size),
+        })
+    }
+}
 
 impl Publication {
     pub(crate) const fn new(owner: ParticipantId, track: PublicationTrack, now: Instant) -> Self {
@@ -62,6 +117,7 @@ impl Publication {
             track,
             generation: None,
             rids: Vec::new(),
+            codec: None,
             tracker: LayerTracker::new(),
             structures: BTreeMap::new(),
             throttle: KeyframeThrottle::new(now),
@@ -101,6 +157,7 @@ impl Publication {
         self.track.mid = mid;
         self.generation = generation;
         self.rids = rids;
+        self.codec = None;
         self.tracker = LayerTracker::new();
         self.structures.clear();
         self.arrivals.clear();
@@ -136,41 +193,48 @@ impl Publication {
         admitted
     }
 
-    /// Reads a video packet and takes note of it.
+    /// The codec that it comes in; `None` before its first packet.
+    pub(crate) const fn codec(&self) -> Option<Codec> {
+        self.codec
+    }
+
+    /// Reads a video packet, in the codec that its payload type stands for, and takes note of it.
     pub(crate) fn take_video(
         &mut self,
         now: Instant,
         source: Source,
+        codec: Option<Codec>,
         packet: &RtpPacket,
     ) -> Result<VideoPacket, Malformed> {
         let layer = self.layer(source.rid).ok_or(Malformed)?;
-        let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
+        let content = Content::read(codec.ok_or(Malformed)?, &packet.payload)?;
         let mut input = PacketIn {
             now,
             layer,
             seq: *packet.seq_no,
             timestamp: packet.header.timestamp,
             payload_len: packet.payload.len(),
-            starts_keyframe: vp8.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
-            vp8: vp8
-                .map(|vp8| Vp8Ids { picture_id: vp8.picture_id(), tl0_pic_idx: vp8.tl0_pic_idx() }),
+            starts_keyframe: content.starts_keyframe,
+            ids: content.ids,
             frame_number: None,
         };
-        let mut size = None;
+        let mut size = content.size;
         match &packet.header.ext_vals.shared_value {
-            Some(descriptor) => size = self.read_descriptor(&descriptor.bytes, &mut input),
-            None if vp8.is_none() && !packet.payload.is_empty() => return Err(Malformed),
+            Some(shared) => size = self.read_descriptor(&shared.bytes, &mut input).or(size),
+            None if content.ids.is_none() && !packet.payload.is_empty() => return Err(Malformed),
             None => {}
         }
 
-        let revives = !packet.payload.is_empty() && !self.tracker.is_live(layer);
+        let mut revives = false;
         if !packet.payload.is_empty() {
+            let before = self.codec.replace(content.payload.codec());
+            revives = !self.tracker.is_live(layer) || before != self.codec;
             self.tracker.record(now, layer, packet.payload.len(), size);
         }
         if input.starts_keyframe {
             self.throttle.handle_input(now, KeyframeInput::KeyframeArrived { layer });
         }
-        Ok(VideoPacket { input, vp8, revives })
+        Ok(VideoPacket { input, payload: content.payload, revives })
     }
 
     /// Takes from a Dependency Descriptor what it says better than the payload descriptor.

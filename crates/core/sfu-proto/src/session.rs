@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
 use str0m::change::WriteNow;
-use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
 use str0m::stats::PeerStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
+use crate::Transport;
 use crate::burst::{Burst, Outbox, Path};
+use crate::codec::{Codec, PayloadTypes};
 use crate::config::Limits;
 use crate::dependency::{self, DescriptorSerializer};
 use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
-use crate::Transport;
 
 /// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -72,9 +72,16 @@ pub(crate) struct Slot {
     pub(crate) mid: Mid,
     pub(crate) kind: MediaKind,
     pub(crate) ssrc: Ssrc,
-    pub(crate) pt: Pt,
+    pub(crate) payload_types: PayloadTypes,
     /// The peer reads the Dependency Descriptor here.
     pub(crate) descriptor: bool,
+}
+
+impl Slot {
+    /// Whether the peer can read this codec here.
+    pub(crate) fn takes(&self, codec: Codec) -> bool {
+        self.payload_types.of(codec).is_some()
+    }
 }
 
 /// What a session tells the node.
@@ -195,6 +202,11 @@ impl Session {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.state == State::Connected
+    }
+
+    /// The codec of the packets that come with a payload type, if it was negotiated.
+    pub(crate) fn codec(&self, pt: Pt) -> Option<Codec> {
+        Codec::negotiated(&self.rtc, pt)
     }
 
     /// The simulcast layers that the peer announced for a section, in its order.
@@ -428,19 +440,12 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
     if media.direction() != Direction::SendOnly {
         return None;
     }
-    let (kind, codec) = if media.kind().is_audio() {
-        (MediaKind::Audio, Codec::Opus)
-    } else {
-        (MediaKind::Video, Codec::Vp8)
-    };
-    let spoken = |pt: &&Pt| {
-        rtc.codec_config().params().iter().any(|p| p.pt() == **pt && p.spec().codec == codec)
-    };
-    let pt = *media.remote_pts().iter().find(spoken)?;
+    let kind = if media.kind().is_audio() { MediaKind::Audio } else { MediaKind::Video };
+    let payload_types = PayloadTypes::read(rtc, media)?;
     let extension = Extension::with_serializer(dependency::URI, DescriptorSerializer);
     let descriptor = media.remote_extmap().id_of(extension).is_some();
     let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
-    Some(Slot { mid, kind, ssrc, pt, descriptor })
+    Some(Slot { mid, kind, ssrc, payload_types, descriptor })
 }
 
 impl Transport {

@@ -26,6 +26,22 @@ pub struct MeetingInfo {
     pub policy: String,
     /// How many are in the call now.
     pub participants: u32,
+    /// What the server's operator wants cameras to be sent in.
+    pub camera_codec: CameraCodec,
+}
+
+/// The codec that cameras are sent in. A wish: a browser that cannot goes on with VP8, which all
+/// have, and whoever receives takes both.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum CameraCodec {
+    /// VP9 from devices that encode it well and have the processor for it, else VP8.
+    #[default]
+    Auto,
+    /// VP8.
+    Vp8,
+    /// VP9 from all devices that encode it well.
+    Vp9,
 }
 
 /// Answer of `GET /api/v1/server`.

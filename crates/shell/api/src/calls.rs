@@ -7,6 +7,7 @@ use conclave_call_proto::ConnectionId;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Store, StoreError, UnixMillis};
+use conclave_wire::CameraCodec;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
@@ -20,6 +21,8 @@ pub struct CallsConfig {
     pub identity: Identity,
     /// The most participants of one call.
     pub max_participants: u32,
+    /// What cameras are to be sent in.
+    pub camera_codec: CameraCodec,
     /// How long a meeting is kept that nobody enters.
     pub keep_meetings: Duration,
 }
@@ -154,6 +157,10 @@ impl Calls {
 
     pub(crate) fn max_participants(&self) -> u32 {
         self.inner.config.max_participants
+    }
+
+    pub(crate) fn camera_codec(&self) -> CameraCodec {
+        self.inner.config.camera_codec
     }
 
     pub(crate) fn identity(&self) -> &Identity {

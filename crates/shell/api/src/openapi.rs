@@ -92,6 +92,9 @@ pub(crate) mod schema {
         policy: String,
         /// How many are in the call now.
         participants: u32,
+        /// What the server's operator wants cameras to be sent in: `auto`, `vp8` or `vp9`. A wish:
+        /// who cannot sends VP8.
+        camera_codec: String,
     }
 
     /// A server.

@@ -105,6 +105,7 @@ pub(crate) async fn meeting(
         sealed_title: meeting.sealed_title,
         policy: meeting.policy,
         participants: api.calls.participants(id),
+        camera_codec: api.calls.camera_codec(),
     }))
 }
 

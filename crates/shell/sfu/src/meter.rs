@@ -60,6 +60,7 @@ impl Meter {
             told(drops("forged"), |f| f.node.drops.forged),
             told(drops("unpublished"), |f| f.node.drops.unpublished),
             told(drops("malformed"), |f| f.node.drops.malformed),
+            told(drops("otherCodec"), |f| f.node.drops.other_codec),
             told(drops("excess"), |f| f.node.drops.excess),
             told(drops("unneeded"), |f| f.node.drops.unneeded),
             told(drops("send_failed"), |f| f.send_failures),

@@ -83,7 +83,12 @@ const demoEngine: Engine = {
   fetchMeeting: async () => {
     const fault = query.get("fault") as MeetingFault | null;
     if (fault !== null) throw new MeetingError(fault, "demo");
-    return { title: scenario.title, participants: scenario.people - 1, constitution: "" };
+    return {
+      title: scenario.title,
+      participants: scenario.people - 1,
+      constitution: "",
+      cameraCodec: "auto",
+    };
   },
   openCall: () => {
     const call = new DemoCall(scenario);

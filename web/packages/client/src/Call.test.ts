@@ -26,6 +26,7 @@ const meeting = (part: Partial<Meeting> = {}): Meeting => ({
   title: "Tea",
   participants: 0,
   constitution: "{}",
+  cameraCodec: "auto",
   ...part,
 });
 
@@ -520,6 +521,17 @@ describe("coming back", () => {
     expect(shot().phase.kind).toBe("reconnecting");
     world.peer().options.events.onConnected();
     expect(shot().phase).toEqual({ kind: "inCall" });
+  });
+
+  test("each generation sends the camera in what the server wants", async () => {
+    world.call.dispose();
+    world = await makeHarness();
+    world.meeting = async () => meeting({ cameraCodec: "vp9" });
+    await world.enter();
+    world.down();
+    await world.up();
+    await world.say(joinedAs({ admitted: admittedTo([]), mediaAlive: false }));
+    expect(world.peers.map(({ options }) => options.cameraCodec)).toEqual(["vp9", "vp9"]);
   });
 
   test("media that died meanwhile is offered with the session, and its answer is verified", async () => {

@@ -1,6 +1,7 @@
 import type { Member, SlotAssignment } from "@conclave/e2ee";
 import type {
   AudioSlot,
+  CameraCodec,
   Mid,
   PictureDemand,
   PublicationId,
@@ -26,7 +27,7 @@ export interface CallMediaEvents {
 
 /** What {@link CallMedia} is made of. */
 export interface CallMediaOptions {
-  readonly env: Pick<CallEnv, "createPeer" | "mark">;
+  readonly env: Pick<CallEnv, "createPeer" | "cameraCodec" | "mark">;
   readonly output: AudioOutput;
   /** Whose a publication is: nobody else's frames are shown for it. */
   readonly ownerOf: (publication: PublicationId) => Owner | undefined;
@@ -66,6 +67,7 @@ export class CallMedia {
   readonly #book = new SlotBook();
   /** What is published, and what it carries now: `undefined` for a muted microphone. */
   readonly #outgoing = new Map<TrackSource, MediaStreamTrack | undefined>();
+  #cameraWish: CameraCodec = "vp8";
   #member: Member | undefined;
   #peer: Peer | undefined;
   #nextGeneration = 1;
@@ -94,12 +96,13 @@ export class CallMedia {
 
   /**
    * Ends what ran, and makes a peer connection and its offer ready for this member, so that being
-   * let in needs only to send it.
+   * let in needs only to send it. `cameraWish` is what the server wants the camera to be sent in.
    */
-  begin(member: Member): void {
+  begin(member: Member, cameraWish: CameraCodec): void {
     if (this.#member === member && this.#peer !== undefined && !this.#isSpent) return;
     this.close();
     this.#member = member;
+    this.#cameraWish = cameraWish;
     this.renew(FIRST_VIDEO_SLOTS);
     // A failure shows when the offer is needed.
     this.#peer?.offer().catch(() => {});
@@ -116,6 +119,7 @@ export class CallMedia {
     const peer = env.createPeer({
       generation,
       videoSlots: Math.max(videoSlots, this.#peer?.videoSlots ?? 0),
+      cameraCodec: env.cameraCodec(this.#cameraWish),
       member: this.#member,
       events: {
         onConnected: () => this.#peer === peer && events.onConnected(),

@@ -374,7 +374,7 @@ export class CallRun {
   async #prepare(meeting: Promise<CheckedMeeting | undefined>): Promise<void> {
     const checked = await meeting;
     if (checked === undefined || this.#isDisposed || this.#state.kind !== "preparing") return;
-    this.#media.begin(this.#group.prepare(checked));
+    this.#media.begin(this.#group.prepare(checked), checked.cameraCodec);
   }
 
   #close(): void {

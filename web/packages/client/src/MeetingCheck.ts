@@ -1,3 +1,5 @@
+import type { CameraCodec } from "@conclave/wire";
+
 import type { CallEnv } from "./callEnv";
 import { hostKeyOf } from "./constitution";
 import type { LinkKeys, MeetingLink } from "./link";
@@ -8,6 +10,8 @@ import type { EndReason } from "./snapshot";
 export interface CheckedMeeting {
   readonly keys: LinkKeys;
   readonly constitution: string;
+  /** What the server wants cameras to be sent in. */
+  readonly cameraCodec: CameraCodec;
   /** The meeting's host key, if this device has it. */
   readonly hostKey: CryptoKey | undefined;
 }
@@ -38,9 +42,9 @@ export async function checkMeeting(options: MeetingCheckOptions): Promise<Checke
       const meeting = await env.fetchMeeting(link, keys);
       if (stop.aborted) break;
       onMeeting(meeting);
-      const { constitution } = meeting;
+      const { constitution, cameraCodec } = meeting;
       const hostKey = await env.hostKeys.find(link.id, hostKeyOf(constitution));
-      return { keys, constitution, hostKey };
+      return { keys, constitution, cameraCodec, hostKey };
     } catch (error) {
       if (!(error instanceof MeetingError)) throw error;
       const reason = refusalOf(error);

@@ -202,7 +202,7 @@ export class Negotiation {
     if (checked === undefined || ticket !== this.#ticket) return;
     onOthers([]);
     onInput({ kind: "atDoor" });
-    media.begin(group.atDoor(checked, name()));
+    media.begin(group.atDoor(checked, name()), checked.cameraCodec);
   }
 
   async #offer(isFresh: boolean): Promise<Offer> {

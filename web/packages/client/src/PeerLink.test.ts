@@ -30,8 +30,9 @@ class FakeTransceiver {
     this.#parameters = { ...rest, encodings };
   }
 
-  setCodecPreferences(): void {
-    log.push(`codecs ${this.id}`);
+  setCodecPreferences(codecs: readonly RTCRtpCodec[]): void {
+    const names = codecs.map(({ mimeType, sdpFmtpLine = "" }) => `${mimeType} ${sdpFmtpLine}`);
+    log.push(`codecs ${this.id} ${names.map((name) => name.trim()).join()}`);
   }
 }
 
@@ -54,7 +55,9 @@ class FakePeerConnection extends EventTarget {
 
   addTransceiver(_kind: string, init?: RTCRtpTransceiverInit): FakeTransceiver {
     const transceiver = new FakeTransceiver(init);
-    log.push(`add ${transceiver.id}`);
+    const modes = init?.sendEncodings?.map((encoding) => JSON.stringify(encoding)) ?? [];
+    const layered = modes.filter((mode) => mode.includes("scalabilityMode"));
+    log.push(`add ${transceiver.id}`, ...layered.map((mode) => `layer ${transceiver.id} ${mode}`));
     return transceiver;
   }
 
@@ -71,17 +74,30 @@ const member = {
   },
 };
 
-function makePeer(onLost = () => {}): PeerLink {
+function makePeer(onLost = () => {}, cameraCodec: "vp8" | "vp9" = "vp8"): PeerLink {
   const events = { onConnected: () => {}, onLost };
-  return new PeerLink({ generation: 3, videoSlots: 2, member, events });
+  return new PeerLink({ generation: 3, videoSlots: 2, cameraCodec, member, events });
 }
+
+/** What a browser lists, in its own order. */
+const CODECS = [
+  { mimeType: "audio/opus" },
+  { mimeType: "audio/PCMU" },
+  { mimeType: "video/rtx" },
+  { mimeType: "video/AV1" },
+  { mimeType: "video/VP9", sdpFmtpLine: "profile-id=0" },
+  { mimeType: "video/VP9", sdpFmtpLine: "profile-id=2" },
+  { mimeType: "video/VP8" },
+];
 
 beforeEach(() => {
   log = [];
   FakeTransceiver.count = 0;
   vi.stubGlobal("RTCPeerConnection", FakePeerConnection);
   vi.stubGlobal("RTCRtpReceiver", {
-    getCapabilities: () => ({ codecs: [{ mimeType: "audio/opus" }, { mimeType: "video/VP8" }] }),
+    getCapabilities: (kind: string) => ({
+      codecs: CODECS.filter(({ mimeType }) => mimeType.startsWith(kind)),
+    }),
   });
 });
 
@@ -93,7 +109,8 @@ afterEach(() => {
 test("the member has each section the moment it is there", () => {
   const peer = makePeer();
   peer.growVideo(3);
-  const adds = log.flatMap((entry, i) => (entry.startsWith("add") ? [log[i + 1]] : []));
+  const told = log.filter((entry) => !entry.startsWith("layer"));
+  const adds = told.flatMap((entry, i) => (entry.startsWith("add") ? [told[i + 1]] : []));
   expect(adds).toEqual([
     "seal 0 as microphone",
     "seal 1 as camera",
@@ -107,6 +124,30 @@ test("the member has each section the moment it is there", () => {
     "open 9 as 3 video 1",
     "open 10 as 3 video 2",
   ]);
+});
+
+test("the camera alone is sent in VP9, and every picture is taken in both codecs", () => {
+  makePeer(undefined, "vp9");
+  const codecs = log.filter((entry) => entry.startsWith("codecs"));
+  expect(codecs).toEqual([
+    "codecs 0 audio/opus",
+    "codecs 1 video/VP9 profile-id=0,video/VP8,video/rtx",
+    "codecs 2 video/VP8,video/rtx",
+    "codecs 3 audio/opus",
+    ...[4, 5, 6, 7].map((id) => `codecs ${id} audio/opus`),
+    ...[8, 9].map((id) => `codecs ${id} video/VP8,video/VP9 profile-id=0,video/rtx`),
+  ]);
+});
+
+test("each layer of a camera names its mode in VP9, and none in VP8", () => {
+  const modes = (codec: "vp8" | "vp9"): (string | undefined)[] => {
+    log = [];
+    FakeTransceiver.count = 0;
+    makePeer(undefined, codec);
+    return log.flatMap((entry) => /^layer 1 .*"scalabilityMode":"(\w+)"/.exec(entry)?.[1] ?? []);
+  };
+  expect(modes("vp9")).toEqual(["L1T3", "L1T3", "L1T3"]);
+  expect(modes("vp8")).toEqual([]);
 });
 
 test("no track is sent before all of it is sealed", () => {

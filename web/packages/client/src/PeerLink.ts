@@ -1,6 +1,7 @@
 import type { Member, SlotRef } from "@conclave/e2ee";
 import type { Mid, PictureDemand, TrackSource } from "@conclave/wire";
 
+import { preferReceived, preferSent, type SentCodec } from "./codecs";
 import { withOpusDtx } from "./sdp";
 
 /** What a {@link PeerLink} reports. */
@@ -16,6 +17,8 @@ export interface PeerOptions {
   readonly generation: number;
   /** Size of the pool of video slots to begin with. */
   readonly videoSlots: number;
+  /** What the camera is sent in. */
+  readonly cameraCodec: SentCodec;
   /** Seals what is sent and opens what comes in: there is no media without. */
   readonly member: Pick<Member, "attachSender" | "attachReceiver">;
   readonly events: PeerEvents;
@@ -85,6 +88,12 @@ const CAMERA_LAYERS: readonly RTCRtpEncodingParameters[] = [
   { rid: "f", scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
 ];
 
+/** Each layer in three temporal ones: without a mode, Chromium sends the lowest alone in VP9. */
+const VP9_CAMERA_LAYERS: readonly LayeredEncoding[] = CAMERA_LAYERS.map((layer) => ({
+  ...layer,
+  scalabilityMode: "L1T3",
+}));
+
 /**
  * Text stays legible at this rate, and a slide change does not starve the cameras. Chromium sends
  * the Dependency Descriptor of a single encoding only where a mode is named.
@@ -93,9 +102,6 @@ const SCREEN_LAYER: LayeredEncoding = { maxBitrate: 2_500_000, scalabilityMode: 
 
 /** The sources that can be encoded in part. */
 const PICTURES: readonly TrackSource[] = ["camera", "screen"];
-
-const AUDIO_CODECS = ["audio/opus"];
-const VIDEO_CODECS = ["video/vp8", "video/rtx"];
 
 /**
  * One generation of the media session: one `RTCPeerConnection`.
@@ -125,10 +131,15 @@ export class PeerLink implements Peer {
     this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
     this.#pc.addEventListener("connectionstatechange", () => this.#onState());
     this.#pc.addEventListener("iceconnectionstatechange", () => this.#onState());
-    this.#addSender("microphone", "audio", []);
-    this.#addSender("camera", "video", CAMERA_LAYERS);
-    this.#addSender("screen", "video", [SCREEN_LAYER]);
-    this.#addSender("screenAudio", "audio", []);
+    const { cameraCodec } = options;
+    this.#addSender("microphone", "opus", []);
+    this.#addSender(
+      "camera",
+      cameraCodec,
+      cameraCodec === "vp9" ? VP9_CAMERA_LAYERS : CAMERA_LAYERS,
+    );
+    this.#addSender("screen", "vp8", [SCREEN_LAYER]);
+    this.#addSender("screenAudio", "opus", []);
     for (let i = 0; i < AUDIO_SLOTS; i += 1) this.#addReceiver("audio", this.#audio);
     this.growVideo(options.videoSlots);
   }
@@ -235,14 +246,14 @@ export class PeerLink implements Peer {
 
   #addSender(
     source: TrackSource,
-    kind: "audio" | "video",
+    codec: "opus" | SentCodec,
     layers: readonly RTCRtpEncodingParameters[],
   ): void {
     const init: RTCRtpTransceiverInit = { direction: "sendonly" };
     if (layers.length > 0) init.sendEncodings = layers.map((layer) => ({ ...layer }));
-    const transceiver = this.#pc.addTransceiver(kind, init);
+    const transceiver = this.#pc.addTransceiver(codec === "opus" ? "audio" : "video", init);
     this.#options.member.attachSender(transceiver.sender, source);
-    preferCodecs(transceiver, kind);
+    preferSent(transceiver, codec);
     this.#senders.set(source, transceiver);
   }
 
@@ -250,7 +261,7 @@ export class PeerLink implements Peer {
     const transceiver = this.#pc.addTransceiver(kind, { direction: "recvonly" });
     const slot = { generation: this.generation, kind, index: pool.length };
     this.#options.member.attachReceiver(transceiver.receiver, slot);
-    preferCodecs(transceiver, kind);
+    preferReceived(transceiver, kind);
     pool.push(transceiver);
   }
 
@@ -314,17 +325,4 @@ export class PeerLink implements Peer {
   #midOfTrack(track: string): Mid | undefined {
     return this.#video.find((slot) => slot.receiver.track.id === track)?.mid ?? undefined;
   }
-}
-
-/**
- * One codec and its retransmissions: what every browser has and the server forwards. A short list
- * also makes a short description, and joining is as fast as that is parsed.
- */
-function preferCodecs(transceiver: RTCRtpTransceiver, kind: "audio" | "video"): void {
-  const wanted = kind === "audio" ? AUDIO_CODECS : VIDEO_CODECS;
-  const known = RTCRtpReceiver.getCapabilities(kind)?.codecs ?? [];
-  const codecs = wanted.flatMap((mime) =>
-    known.filter((codec) => codec.mimeType.toLowerCase() === mime),
-  );
-  if (codecs.length > 0) transceiver.setCodecPreferences(codecs);
 }

@@ -1,6 +1,9 @@
 import { createMember, isSupported, type Member, type MemberOptions, warmUp } from "@conclave/e2ee";
+import type { CameraCodec } from "@conclave/wire";
 
 import { type AudioOutput, ElementOutput, listSpeakers } from "./audioOutput";
+import { cameraCodecFor } from "./cameraCodec";
+import type { SentCodec } from "./codecs";
 import { type DeviceEvents, LocalDevices } from "./devices";
 import { deviceHostKeys, type HostKeys } from "./hostKeys";
 import { LevelMeter } from "./LevelMeter";
@@ -27,6 +30,8 @@ export interface CallEnv {
     events: SignalEvents,
   ) => Pick<SignalSocket, "open" | "close" | "send" | "isUp">;
   readonly createPeer: (options: PeerOptions) => Peer;
+  /** What this browser sends its camera in, if the server wants `wish`. */
+  readonly cameraCodec: (wish: CameraCodec) => SentCodec;
   readonly createDevices: (
     events: DeviceEvents,
   ) => Pick<
@@ -56,6 +61,7 @@ export function browserCallEnv(): CallEnv {
     createMember,
     createSocket: (url, events) => new SignalSocket(url, events),
     createPeer: (options) => new PeerLink(options),
+    cameraCodec: (wish) => cameraCodecFor(wish),
     createDevices: (events) =>
       new LocalDevices(events, { media: navigator.mediaDevices, storage: localStorage }),
     createScreen: (events) => {

@@ -408,6 +408,7 @@ export async function openHarness(
       title: "Tea",
       participants: 0,
       constitution: '{"hostKey":"a key"}',
+      cameraCodec: "auto",
     }),
   };
 
@@ -443,6 +444,8 @@ export async function openHarness(
       peers.push(peer);
       return peer;
     },
+    // A browser that can all.
+    cameraCodec: (wish) => (wish === "vp8" ? "vp8" : "vp9"),
     createDevices: ({ onChange }) => {
       devices = new FakeDevices(onChange);
       return devices;

@@ -46,9 +46,14 @@ test("a question that gets no answer is asked once more", async () => {
 test("a meeting is answered for with its constitution, and with no other", async () => {
   const policy = '{"mode":"lobby"}';
   const link = await makeLink(ORIGIN, drawMeetingId(), policy);
-  const info = { sealedTitle: "", participants: 3 };
+  const info = { sealedTitle: "", participants: 3, cameraCodec: "vp9" };
   serve({ ...info, policy }, { ...info, policy: "{}" });
-  expect(await fetchMeeting(link)).toEqual({ title: "", participants: 3, constitution: policy });
+  expect(await fetchMeeting(link)).toEqual({
+    title: "",
+    participants: 3,
+    constitution: policy,
+    cameraCodec: "vp9",
+  });
   await expect(fetchMeeting(link)).rejects.toMatchObject({ fault: "policyMismatch" });
 });
 

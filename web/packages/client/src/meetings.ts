@@ -1,4 +1,4 @@
-import type { CreateMeeting, MeetingInfo, ServerInfo } from "@conclave/wire";
+import type { CameraCodec, CreateMeeting, MeetingInfo, ServerInfo } from "@conclave/wire";
 
 import { fromBase64Url } from "./base64url";
 import { type MeetingMode, writeConstitution } from "./constitution";
@@ -53,6 +53,8 @@ export interface Meeting {
   readonly participants: number;
   /** The constitution's text: the one whose digest is in the link. */
   readonly constitution: string;
+  /** What the server wants cameras to be sent in. */
+  readonly cameraCodec: CameraCodec;
 }
 
 /** How a meeting is to be. */
@@ -142,10 +144,12 @@ export async function fetchMeeting(link: MeetingLink, keys?: LinkKeys): Promise<
     title: await readTitle(meta, info),
     participants: info.participants,
     constitution: info.policy,
+    // What a server of another version wants, if anything, is what every browser has.
+    cameraCodec: CAMERA_CODECS.find((codec) => codec === info.cameraCodec) ?? "vp8",
   };
 }
 
-async function readInfo(response: Response): Promise<MeetingInfo> {
+async function readInfo(response: Response): Promise<UncheckedInfo> {
   const info: unknown = await response.json().catch(() => undefined);
   if (!isMeetingInfo(info)) {
     throw new MeetingError("incompatible", "the answer is not a meeting's");
@@ -153,7 +157,11 @@ async function readInfo(response: Response): Promise<MeetingInfo> {
   return info;
 }
 
-function isMeetingInfo(value: unknown): value is MeetingInfo {
+const CAMERA_CODECS: readonly CameraCodec[] = ["auto", "vp8", "vp9"];
+
+type UncheckedInfo = Omit<MeetingInfo, "cameraCodec"> & { readonly cameraCodec?: unknown };
+
+function isMeetingInfo(value: unknown): value is UncheckedInfo {
   if (typeof value !== "object" || value === null) return false;
   const { sealedTitle, policy, participants } = value as Partial<
     Record<keyof MeetingInfo, unknown>
@@ -165,7 +173,7 @@ function isMeetingInfo(value: unknown): value is MeetingInfo {
   );
 }
 
-async function readTitle(meta: CryptoKey, info: MeetingInfo): Promise<string> {
+async function readTitle(meta: CryptoKey, info: UncheckedInfo): Promise<string> {
   try {
     return await openTitle(meta, info.sealedTitle);
   } catch (error) {

@@ -2,6 +2,7 @@
 export type { Admitted } from "./Admitted";
 export type { Answer } from "./Answer";
 export type { AudioSlot } from "./AudioSlot";
+export type { CameraCodec } from "./CameraCodec";
 export type { ClientMessage } from "./ClientMessage";
 export type { ConnectionQuality } from "./ConnectionQuality";
 export type { CreateMeeting } from "./CreateMeeting";

@@ -6,7 +6,7 @@ const FORGED: Unopened = Unopened::Dropped(Dropped::Frame(OpenError::Forged));
 fn arrival(mid: &str, at: Instant, frame: u8) -> Arrival {
     Arrival {
         mid: Mid::new(mid).unwrap(),
-        kind: MediaKind::Audio,
+        codec: Codec::Opus,
         at,
         sealed: Arc::from([frame]),
         lost_packets: 0,

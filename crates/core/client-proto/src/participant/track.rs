@@ -64,8 +64,8 @@ impl Participant {
             let publication = media.publication(arrival.mid).ok_or(Unopened::Unassigned)?;
             let publisher = known.get(&publication).ok_or(Unopened::Unassigned)?;
             let leaf = Leaf::try_from(publisher.leaf).map_err(|_| Unopened::Unassigned)?;
-            let (source, codec) = (source(publisher.source), codec(arrival.kind));
-            let expected = Expected { leaf, source, codec };
+            let expected =
+                Expected { leaf, source: source(publisher.source), codec: arrival.codec };
             let opened = member.open(now, expected, &arrival.sealed);
             opened.map(|opened| opened.frame).map_err(Unopened::Dropped)
         });
@@ -99,7 +99,7 @@ const fn source(source: TrackSource) -> Source {
     }
 }
 
-/// The codec of all that is negotiated of a kind.
+/// The codec that a track is sent in.
 const fn codec(kind: MediaKind) -> Codec {
     match kind {
         MediaKind::Audio => Codec::Opus,

@@ -18,7 +18,7 @@ fn delta(now: Instant, layer: LayerId, seq: u64, timestamp: u32) -> PacketIn {
         timestamp,
         payload_len: 1000,
         starts_keyframe: false,
-        vp8: None,
+        ids: None,
         frame_number: None,
     }
 }
@@ -211,22 +211,22 @@ fn timestamps_advance_even_where_no_time_passed() {
 fn counters_of_the_payload_go_on_across_a_switch_and_wrap() {
     let now = origin();
     let ids = |picture_id, tl0_pic_idx| {
-        Some(Vp8Ids { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0_pic_idx) })
+        Some(PictureIds { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0_pic_idx) })
     };
     let mut rewriter = Rewriter::new(RATE, 0);
     rewriter.set_target(Some(LOW));
     let first =
-        PacketIn { vp8: ids(0x7fff, 255), frame_number: Some(u16::MAX), ..key(now, LOW, 1, 0) };
-    assert_eq!(forwarded(rewriter.rewrite(&first)).vp8, ids(0x7fff, 255));
+        PacketIn { ids: ids(0x7fff, 255), frame_number: Some(u16::MAX), ..key(now, LOW, 1, 0) };
+    assert_eq!(forwarded(rewriter.rewrite(&first)).ids, ids(0x7fff, 255));
 
     rewriter.set_target(Some(HIGH));
-    let key = PacketIn { vp8: ids(40, 9), frame_number: Some(5), ..key(now, HIGH, 1, 0) };
+    let key = PacketIn { ids: ids(40, 9), frame_number: Some(5), ..key(now, HIGH, 1, 0) };
     let out = forwarded(rewriter.rewrite(&key));
-    assert_eq!((out.vp8, out.frame_number), (ids(0, 0), Some(0)));
+    assert_eq!((out.ids, out.frame_number), (ids(0, 0), Some(0)));
 
-    let next = PacketIn { vp8: ids(42, 10), frame_number: Some(7), ..delta(now, HIGH, 2, 3000) };
+    let next = PacketIn { ids: ids(42, 10), frame_number: Some(7), ..delta(now, HIGH, 2, 3000) };
     let out = forwarded(rewriter.rewrite(&next));
-    assert_eq!((out.vp8, out.frame_number), (ids(2, 1), Some(2)));
+    assert_eq!((out.ids, out.frame_number), (ids(2, 1), Some(2)));
 }
 
 #[test]

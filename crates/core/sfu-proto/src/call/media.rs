@@ -8,6 +8,7 @@ use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 use str0m::rtp::RtpPacket;
 
 use crate::call::{Call, policy};
+use crate::codec::Payload;
 use crate::fanout;
 use crate::publication::Arrival;
 use crate::session::{Session, SessionEvent, Source, Written};
@@ -86,11 +87,12 @@ impl Call {
         packet: Box<RtpPacket>,
     ) {
         shared.stats.packets_received += 1;
-        let track = self.peers.get(&participant).and_then(|peer| peer.publication_at(source.mid));
-        let Some(track) = track else {
+        let Some(peer) = self.peers.get(&participant) else { return };
+        let Some(track) = peer.publication_at(source.mid) else {
             shared.stats.drops.unpublished += 1;
             return;
         };
+        let codec = peer.session.as_ref().and_then(|s| s.codec(packet.header.payload_type));
         match track.source.kind() {
             MediaKind::Audio => {
                 let Some(publication) = self.publications.get_mut(&track.publication) else {
@@ -110,10 +112,10 @@ impl Call {
                     timestamp: packet.header.timestamp,
                     payload_len: packet.payload.len(),
                     starts_keyframe: false,
-                    vp8: None,
+                    ids: None,
                     frame_number: None,
                 };
-                let arrival = Arrival { packet, input, vp8: None };
+                let arrival = Arrival { packet, input, payload: Payload::Opus };
                 if publication.arrive(arrival) {
                     shared.arrived.push((self.id, track.publication));
                 }
@@ -122,11 +124,11 @@ impl Call {
                 let Some(publication) = self.publications.get_mut(&track.publication) else {
                     return;
                 };
-                let Ok(video) = publication.take_video(now, source, &packet) else {
+                let Ok(video) = publication.take_video(now, source, codec, &packet) else {
                     shared.stats.drops.malformed += 1;
                     return;
                 };
-                let arrival = Arrival { packet, input: video.input, vp8: video.vp8 };
+                let arrival = Arrival { packet, input: video.input, payload: video.payload };
                 if publication.arrive(arrival) {
                     shared.arrived.push((self.id, track.publication));
                 }
@@ -180,13 +182,15 @@ fn fill(
     outlet: &mut Outlet,
     arrival: &Arrival,
 ) {
+    if !outlet.slot.takes(arrival.payload.codec()) {
+        shared.stats.drops.other_codec += 1;
+        return;
+    }
     let out = match outlet.rewriter.rewrite(&arrival.input) {
         Verdict::Forward(out) => out,
         Verdict::Drop(reason) => {
-            let expected = matches!(
-                reason,
-                DropReason::OtherLayer | DropReason::Padding | DropReason::Paused
-            );
+            let expected =
+                matches!(reason, DropReason::OtherLayer | DropReason::Padding | DropReason::Paused);
             shared.stats.drops.unneeded += u64::from(!expected);
             return;
         }

@@ -5,25 +5,11 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::{ParticipantId, TrackSource};
 
 use crate::client::{Received, Setup};
+use crate::continuity::assert_continuous;
 use crate::world::{CALL, World, peer, publication};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CAMERA: TrackSource = TrackSource::Camera;
-
-/// A receiver must see one stream: sequence numbers without repeats or jumps, timestamps and
-/// picture ids that do not go back.
-fn assert_continuous(packets: &[&Received]) {
-    let mut seen = BTreeSet::new();
-    for pair in packets.windows(2) {
-        let (a, b) = (pair[0], pair[1]);
-        assert!(seen.insert(a.seq), "sequence number {} came twice", a.seq);
-        assert_eq!(b.seq, a.seq + 1, "a gap after {}", a.seq);
-        assert!(b.timestamp.wrapping_sub(a.timestamp) < 1 << 31, "a timestamp went back");
-        if let (Some(x), Some(y)) = (a.picture_id, b.picture_id) {
-            assert!(y.wrapping_sub(x) & 0x7fff <= 1, "picture ids jump from {x} to {y}");
-        }
-    }
-}
 
 #[test]
 fn two_peers_see_and_hear_each_other() {

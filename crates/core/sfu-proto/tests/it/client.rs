@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use conclave_model::TrackSource;
 use str0m::change::{SdpAnswer, SdpPendingOffer};
+use str0m::format::Codec;
 use str0m::media::{
-    Direction, KeyframeRequestKind, MediaKind, Mid, Rid, Simulcast, SimulcastLayer,
+    Direction, KeyframeRequestKind, MediaKind, Mid, Pt, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{
@@ -22,8 +23,20 @@ pub(crate) struct Setup {
     pub(crate) simulcast: bool,
     /// Offers the Dependency Descriptor, and sends it.
     pub(crate) descriptor: bool,
+    pub(crate) vp9: Vp9,
     /// In -dBov.
     pub(crate) level: i8,
+}
+
+/// What a client does with VP9. It takes and sends VP8 as well, one of them at a time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Vp9 {
+    /// It does not know it.
+    Unknown,
+    /// It takes it, and sends VP8.
+    Taken,
+    /// It takes it, and sends it.
+    Sent,
 }
 
 impl Setup {
@@ -34,6 +47,7 @@ impl Setup {
             video_slots: 2,
             simulcast: true,
             descriptor: false,
+            vp9: Vp9::Taken,
             level: -30,
         }
     }
@@ -76,6 +90,8 @@ pub(crate) struct Received {
     /// Which layer, taken from the payload.
     pub(crate) layer: u8,
     pub(crate) keyframe: bool,
+    /// It came as VP9.
+    pub(crate) vp9: bool,
     pub(crate) picture_id: Option<u16>,
     pub(crate) frame_number: Option<u16>,
 }
@@ -100,6 +116,7 @@ impl Client {
             .clear_codecs()
             .enable_opus(true, false)
             .enable_vp8(true)
+            .enable_vp9(setup.vp9 != Vp9::Unknown)
             .set_rtp_mode(true)
             .set_extension_map(extensions)
             .build(now);
@@ -261,8 +278,16 @@ impl Client {
         if packet.payload.is_empty() {
             return;
         }
-        let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
         let video = self.receiving.iter().any(|(kind, m)| *m == mid && kind.is_video());
+        let vp9 = self.codec(packet.header.payload_type) == Some(Codec::Vp9);
+        let (keyframe, picture_id) = if vp9 {
+            let [flags, high, low] = *packet.payload.first_chunk().unwrap();
+            (flags & 0x48 == 0x08, Some(u16::from_be_bytes([high, low]) & 0x7fff))
+        } else {
+            let vp8 = Vp8Descriptor::parse(&packet.payload).ok();
+            let keyframe = vp8.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload));
+            (keyframe, vp8.and_then(|vp8| vp8.picture_id()))
+        };
         let mark = packet.payload.len() - 2;
         let descriptor = packet.header.ext_vals.user_values.get::<Descriptor>();
         self.received.push(Received {
@@ -272,10 +297,16 @@ impl Client {
             timestamp: packet.header.timestamp,
             from: usize::from(packet.payload[mark]),
             layer: packet.payload[mark + 1],
-            keyframe: video && vp8.is_some_and(|vp8| vp8.starts_keyframe(&packet.payload)),
-            picture_id: vp8.filter(|_| video).and_then(|vp8| vp8.picture_id()),
+            keyframe: video && keyframe,
+            vp9,
+            picture_id: picture_id.filter(|_| video),
             frame_number: descriptor.map(|d| u16::from_be_bytes([d.0[1], d.0[2]])),
         });
+    }
+
+    fn codec(&self, pt: Pt) -> Option<Codec> {
+        let params = self.rtc.codec_config().params().iter();
+        params.into_iter().find(|params| params.pt() == pt).map(|params| params.spec().codec)
     }
 
     /// Packets received from another client's video since an instant.
@@ -338,26 +369,34 @@ impl Client {
 
     fn send_video(&mut self, now: Instant, mid: Mid, rid: Option<&str>, layer: u8, packets: usize) {
         let key = (mid.to_string(), rid.unwrap_or_default().to_owned());
-        let encoder = self.streams.entry(key).or_default();
+        let encoder = self.streams.entry(key.clone()).or_default();
         let keyframe = encoder.frame == 0 || std::mem::take(&mut encoder.wants_keyframe);
         encoder.frame += 1;
         for part in 0..packets {
+            let encoder = self.streams.entry(key.clone()).or_default();
             encoder.seq += 1;
+            let (seq, frame) = (encoder.seq, encoder.frame);
+            // Each encoder counts from elsewhere, as browsers' do.
+            let start = (self.index as u16).wrapping_mul(5000).wrapping_add(700 * u16::from(layer));
+            let number = frame.wrapping_add(start);
             let (first, last) = (part == 0, part + 1 == packets);
-            let picture = 0x8000 | encoder.frame;
-            let start = if first { 0x90 } else { 0x80 };
-            let mut payload =
-                vec![start, 0xe0, (picture >> 8) as u8, picture as u8, encoder.frame as u8, 0];
-            payload.push(u8::from(!keyframe));
+            let vp9 = self.setup.vp9 == Vp9::Sent;
+            let mut payload = if vp9 {
+                describe_vp9(first, last, keyframe, number)
+            } else {
+                describe_vp8(first, keyframe, number)
+            };
             payload.extend(vec![0xaa; 800]);
             payload.extend([self.index as u8, layer]);
             let mut extensions = ExtensionValues::default();
             if self.setup.descriptor {
-                extensions.user_values.set(describe(first, last, keyframe, encoder.frame));
+                extensions.user_values.set(describe(first, last, keyframe, number));
             }
-            let pt = self.rtc.media(mid).expect("negotiated").remote_pts()[0];
-            let timestamp = u32::from(encoder.frame) * 3600;
-            let write = RtpWrite::new(pt, encoder.seq.into(), timestamp, now, payload)
+            let codec = if vp9 { Codec::Vp9 } else { Codec::Vp8 };
+            let pts = self.rtc.media(mid).expect("negotiated").remote_pts();
+            let pt = *pts.iter().find(|pt| self.codec(**pt) == Some(codec)).expect("negotiated");
+            let timestamp = u32::from(frame) * 3600;
+            let write = RtpWrite::new(pt, seq.into(), timestamp, now, payload)
                 .marker(last)
                 .nackable(true)
                 .ext_vals(extensions);
@@ -401,6 +440,21 @@ impl ExtensionSerializer for DescriptorSerializer {
     fn requires_two_byte_form(&self, ev: &ExtensionValues) -> bool {
         ev.user_values.get::<Descriptor>().is_some_and(|d| d.0.len() > 16)
     }
+}
+
+/// A VP8 payload descriptor, and the one byte behind it that says what the frame is.
+fn describe_vp8(first: bool, keyframe: bool, frame: u16) -> Vec<u8> {
+    let picture = 0x8000 | frame;
+    let start = if first { 0x90 } else { 0x80 };
+    let counters = [(picture >> 8) as u8, picture as u8, frame as u8];
+    [&[start, 0xe0], &counters[..], &[0, u8::from(!keyframe)]].concat()
+}
+
+/// A VP9 payload descriptor: with picture id, layers and base layer's index.
+fn describe_vp9(first: bool, last: bool, keyframe: bool, frame: u16) -> Vec<u8> {
+    let picture = 0x8000 | frame;
+    let flags = 0xa0 | u8::from(!keyframe) << 6 | u8::from(first) << 3 | u8::from(last) << 2;
+    vec![flags, (picture >> 8) as u8, picture as u8, 0, frame as u8]
 }
 
 /// A Dependency Descriptor of a stream without layers, as Chromium's key frames have it.

@@ -9,6 +9,8 @@
 
 mod calls;
 mod client;
+mod codecs;
+mod continuity;
 mod hostile;
 mod log;
 mod world;

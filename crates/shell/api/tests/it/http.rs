@@ -7,7 +7,7 @@ use axum::response::Response;
 use conclave_commit_rules::{Constitution, Jurisdiction, Mode};
 use conclave_model::MeetingId;
 use conclave_store::Store as _;
-use conclave_wire::{MeetingInfo, ServerInfo};
+use conclave_wire::{CameraCodec, MeetingInfo, ServerInfo};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -81,6 +81,7 @@ async fn a_meeting_is_created_and_found_by_who_holds_its_link() {
     let info: MeetingInfo = serde_json::from_slice(&body).unwrap();
     assert_eq!(info.policy, constitution(&server).encode().unwrap());
     assert_eq!(info.sealed_title.as_bytes(), [1, 2, 3]);
+    assert_eq!(info.camera_codec, CameraCodec::Vp9, "as the server is told");
     assert_eq!(info.participants, 0);
 }
 

@@ -16,7 +16,7 @@ use conclave_commit_rules::{Classification, Constitution, Jurisdiction, Mode};
 use conclave_link::HostSeed;
 use conclave_model::{MeetingId, SealedBlob, TokenHash};
 use conclave_store::{Meeting, SqliteStore, Store, UnixMillis};
-use conclave_wire::ServerInfo;
+use conclave_wire::{CameraCodec, ServerInfo};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -81,8 +81,12 @@ impl Server {
         country: Option<Jurisdiction>,
     ) -> Self {
         let identity = Identity::load(&store, country).await.unwrap();
-        let config =
-            CallsConfig { identity, max_participants, keep_meetings: Duration::from_secs(60) };
+        let config = CallsConfig {
+            identity,
+            max_participants,
+            camera_codec: CameraCodec::Vp9,
+            keep_meetings: Duration::from_secs(60),
+        };
         let (requests, mut requests_in) = mpsc::channel(100);
         let (report, events) = mpsc::channel(100);
         let (asked_out, asked) = mpsc::unbounded_channel();

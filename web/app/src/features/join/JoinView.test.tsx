@@ -13,7 +13,7 @@ async function drawJoin(scenario: Partial<Scenario> = {}, participants = 0): Pro
   await render(
     <JoinView
       call={call}
-      meeting={{ title: "Budget", participants, constitution: "" }}
+      meeting={{ title: "Budget", participants, constitution: "", cameraCodec: "auto" }}
       openElsewhere={false}
       header={null}
       notice={null}

@@ -78,7 +78,7 @@ impl LayerSource {
             timestamp: self.timestamp,
             payload_len: 1000,
             starts_keyframe: false,
-            vp8: Some(Vp8Ids {
+            ids: Some(PictureIds {
                 picture_id: Some(self.picture_id),
                 tl0_pic_idx: Some(self.tl0_pic_idx),
             }),
@@ -207,10 +207,10 @@ fn check_frames(outs: &[Out]) -> Result<(), TestCaseError> {
         let (a, b) = (&pair[0], &pair[1]);
         let same_frame = a.segment == b.segment && a.sent.frame == b.sent.frame;
         let ticks = b.out.timestamp.wrapping_sub(a.out.timestamp).cast_signed();
-        let (vp8_a, vp8_b) = (a.out.vp8.unwrap(), b.out.vp8.unwrap());
+        let (ids_a, ids_b) = (a.out.ids.unwrap(), b.out.ids.unwrap());
         let pictures =
-            vp8_b.picture_id.unwrap().wrapping_sub(vp8_a.picture_id.unwrap()) & PICTURE_ID_MASK;
-        let bases = vp8_b.tl0_pic_idx.unwrap().wrapping_sub(vp8_a.tl0_pic_idx.unwrap());
+            ids_b.picture_id.unwrap().wrapping_sub(ids_a.picture_id.unwrap()) & PICTURE_ID_MASK;
+        let bases = ids_b.tl0_pic_idx.unwrap().wrapping_sub(ids_a.tl0_pic_idx.unwrap());
         let numbers = b.out.frame_number.unwrap().wrapping_sub(a.out.frame_number.unwrap());
         if same_frame {
             prop_assert_eq!((ticks, pictures, bases, numbers), (0, 0, 0, 0));
