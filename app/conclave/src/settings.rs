@@ -54,6 +54,9 @@ pub(crate) struct Media {
     pub(crate) listen: Option<IpAddr>,
     pub(crate) udp_port: u16,
     pub(crate) tcp_port: u16,
+    /// The port at which clients reach the listener of pages, for media of those whose network
+    /// lets nothing else out. That listener's own if there is none; 0 if media may not come there.
+    pub(crate) https_port: Option<u16>,
     /// Addresses that clients are told to send media to; those of the interfaces if empty.
     pub(crate) advertise: Vec<IpAddr>,
 }
@@ -109,7 +112,13 @@ impl Default for Http {
 
 impl Default for Media {
     fn default() -> Self {
-        Self { listen: None, udp_port: 10_000, tcp_port: 10_000, advertise: Vec::new() }
+        Self {
+            listen: None,
+            udp_port: 10_000,
+            tcp_port: 10_000,
+            https_port: None,
+            advertise: Vec::new(),
+        }
     }
 }
 

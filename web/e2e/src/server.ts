@@ -17,6 +17,8 @@ import { until } from "./until.ts";
 export interface ServerOptions {
   /** The most participants of one call. */
   readonly maxParticipants?: number;
+  /** Where it listens for HTTPS; at any free port if absent. */
+  readonly httpsPort?: number;
   /** Where it runs; on the machine itself if absent. */
   readonly network?: Network;
 }
@@ -47,7 +49,8 @@ export class Server {
   /** Starts a server and waits until it is ready. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     const [https, tcp, admin] = await Promise.all([freeTcpPort(), freeTcpPort(), freeTcpPort()]);
-    const server = new Server(options, { https, tcp, admin, udp: await freeUdpPort() });
+    const udp = await freeUdpPort();
+    const server = new Server(options, { https: options.httpsPort ?? https, tcp, admin, udp });
     await server.#ready();
     return server;
   }
