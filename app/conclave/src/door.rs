@@ -1,19 +1,27 @@
-//! What stands before TLS: how many connections there may be, how long one may be idle, and that
-//! what is said goes out at once.
+//! What stands before TLS: how many connections there may be, what each of them is, how long one
+//! may be idle, and that what is said goes out at once.
+//!
+//! Media may come in at the same port, from networks that let nothing else out: what a connection
+//! is shows in its first bytes, and media is handed over to the media plane.
+
+mod guarded;
 
 use std::collections::HashMap;
-use std::future::{Ready, ready};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready as poll_ready};
 use std::time::Duration;
 
 use axum_server::accept::Accept;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use conclave_sfu::Entrance;
+use conclave_sfu_proto::Opening;
+use metrics::{counter, describe_counter};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::timeout;
+
+use guarded::Guarded;
 
 /// Connections at a time. Each takes a file descriptor, of which the service has 65536.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -24,17 +32,33 @@ const MAX_PER_NETWORK: usize = 4_096;
 /// A connection on which nothing moves for this long is closed. Signalling moves every 10 s.
 const IDLE: Duration = Duration::from_secs(60);
 
+/// Who connects speaks first, with TLS and with media alike. This long it may take.
+const FIRST_BYTES_WITHIN: Duration = Duration::from_secs(10);
+
 /// Lets connections in, as many as there may be.
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     inside: Arc<Mutex<Inside>>,
     limits: Limits,
+    /// Where connections with media go, if they may come here.
+    media: Option<Entrance>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     total: usize,
     per_network: usize,
+    first_bytes_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            total: MAX_CONNECTIONS,
+            per_network: MAX_PER_NETWORK,
+            first_bytes_within: FIRST_BYTES_WITHIN,
+        }
+    }
 }
 
 /// The connections that there are.
@@ -52,12 +76,31 @@ struct Place {
 }
 
 impl Door {
-    pub(crate) fn new() -> Self {
-        Self::with(Limits { total: MAX_CONNECTIONS, per_network: MAX_PER_NETWORK })
+    /// A door for HTTPS, and for media if there is an entrance for it.
+    pub(crate) fn new(media: Option<Entrance>) -> Self {
+        describe_counter!(
+            "conclave_https_refused_total",
+            "Connections that were closed before TLS, by reason"
+        );
+        Self { inside: Arc::default(), limits: Limits::default(), media }
     }
 
-    fn with(limits: Limits) -> Self {
-        Self { inside: Arc::default(), limits }
+    /// Lets a connection in if it is HTTPS, and sees to it if it is something else.
+    async fn admit(&self, mut stream: TcpStream) -> Result<Guarded<TcpStream>, Refusal> {
+        let source = stream.peer_addr().map_err(|_gone| Refusal::Gone)?.ip();
+        let place = self.enter(source).ok_or(Refusal::Full)?;
+        // News must not wait until the news before it is acknowledged: media overtakes it.
+        stream.set_nodelay(true).map_err(|_gone| Refusal::Gone)?;
+        let mut head = Vec::with_capacity(Opening::MAX_LEN);
+        let opening = timeout(self.limits.first_bytes_within, read_opening(&mut stream, &mut head))
+            .await
+            .map_err(|_elapsed| Refusal::Silent)?
+            .map_err(|_broken| Refusal::Gone)?;
+        match (opening, &self.media) {
+            (Opening::Tls, _) => Ok(Guarded::new(head, stream, place, IDLE)),
+            (Opening::Media, Some(media)) => Err(hand_over(media, stream, head)),
+            (Opening::Media, None) | (Opening::Foreign, _) => Err(Refusal::Foreign),
+        }
     }
 
     fn enter(&self, source: IpAddr) -> Option<Place> {
@@ -71,23 +114,78 @@ impl Door {
         inside.by_network.insert(network, of_network + 1);
         Some(Place { inside: Arc::clone(&self.inside), network })
     }
+}
 
-    fn admit(&self, stream: TcpStream) -> io::Result<Guarded<TcpStream>> {
-        let source = stream.peer_addr()?.ip();
-        let place = self.enter(source).ok_or(io::ErrorKind::ConnectionRefused)?;
-        // News must not wait until the news before it is acknowledged: media overtakes it.
-        stream.set_nodelay(true)?;
-        Ok(Guarded::new(stream, place, IDLE))
+/// Reads until it shows what a connection is, and nothing beyond.
+async fn read_opening(
+    stream: &mut (impl AsyncRead + Unpin),
+    head: &mut Vec<u8>,
+) -> io::Result<Opening> {
+    loop {
+        if let Some(opening) = Opening::of(head) {
+            return Ok(opening);
+        }
+        let missing = Opening::MAX_LEN.saturating_sub(head.len()) as u64;
+        if stream.take(missing).read_buf(head).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
 }
 
-impl<S> Accept<TcpStream, S> for Door {
+/// Gives a connection to the media plane, whose limits it is held to from here on.
+fn hand_over(media: &Entrance, stream: TcpStream, head: Vec<u8>) -> Refusal {
+    let Ok(stream) = stream.into_std() else { return Refusal::Gone };
+    if media.hand_over(stream, head) { Refusal::HandedOver } else { Refusal::MediaFull }
+}
+
+/// Why a connection does not come to HTTPS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Refusal {
+    /// It is neither HTTPS nor media that may come here.
+    Foreign,
+    /// There are as many as there may be.
+    Full,
+    /// It ended.
+    Gone,
+    /// It is media, and the media plane has it.
+    HandedOver,
+    /// It is media, and the media plane takes no more.
+    MediaFull,
+    /// Too little was said for too long.
+    Silent,
+}
+
+impl Refusal {
+    /// The reason under which it is counted; `None` if nobody was turned away.
+    const fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Foreign => Some("foreign"),
+            Self::Full => Some("full"),
+            Self::Gone | Self::HandedOver => None,
+            Self::MediaFull => Some("media_full"),
+            Self::Silent => Some("silent"),
+        }
+    }
+}
+
+impl<S: Send + 'static> Accept<TcpStream, S> for Door {
     type Stream = Guarded<TcpStream>;
     type Service = S;
-    type Future = Ready<io::Result<(Self::Stream, S)>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, S)>> + Send>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        ready(self.admit(stream).map(|stream| (stream, service)))
+        let door = self.clone();
+        Box::pin(async move {
+            match door.admit(stream).await {
+                Ok(stream) => Ok((stream, service)),
+                Err(refusal) => {
+                    if let Some(reason) = refusal.reason() {
+                        counter!("conclave_https_refused_total", "reason" => reason).increment(1);
+                    }
+                    Err(io::ErrorKind::ConnectionRefused.into())
+                }
+            }
+        })
     }
 }
 
@@ -112,99 +210,43 @@ fn network_of(source: IpAddr) -> IpAddr {
     }
 }
 
-/// A connection that ends when nothing moves on it for too long, in either direction.
-#[derive(Debug)]
-pub(crate) struct Guarded<T> {
-    stream: T,
-    idle: Pin<Box<Sleep>>,
-    patience: Duration,
-    _place: Place,
-}
-
-impl<T> Guarded<T> {
-    fn new(stream: T, place: Place, patience: Duration) -> Self {
-        Self { stream, idle: Box::pin(sleep(patience)), patience, _place: place }
-    }
-
-    /// Notes whether something moved; if not, whether it is time to give up.
-    fn watch<R>(
-        &mut self,
-        context: &mut Context<'_>,
-        moved: Poll<io::Result<R>>,
-    ) -> Poll<io::Result<R>> {
-        if moved.is_ready() {
-            let until = Instant::now() + self.patience;
-            self.idle.as_mut().reset(until);
-            return moved;
-        }
-        poll_ready!(self.idle.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Guarded<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let moved = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.watch(context, moved)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Guarded<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, moved)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let moved = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, moved)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use std::net::SocketAddr;
+
+    use conclave_sfu::{Shard, ShardConfig};
+    use tokio::io::{AsyncWriteExt as _, duplex};
     use tokio::net::TcpListener;
 
     use super::*;
 
+    /// A frame with a STUN binding request.
+    const CHECK: [u8; 22] =
+        [0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+    const HELLO: [u8; 12] = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3, 7];
+
     fn door(total: usize, per_network: usize) -> Door {
-        Door::with(Limits { total, per_network })
+        let limits = Limits { total, per_network, ..Limits::default() };
+        Door { limits, ..Door::new(None) }
     }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
-    /// A connection that may be idle for a moment, and the client's end of it.
-    fn connection() -> (Guarded<DuplexStream>, DuplexStream) {
-        let (ours, theirs) = duplex(8);
-        let place = door(1, 1).enter(address("192.0.2.1")).unwrap();
-        (Guarded::new(ours, place, Duration::from_millis(20)), theirs)
+    /// Both ends of a connection, the server's first.
+    async fn connection() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (theirs, accepted) = tokio::join!(client, listener.accept());
+        (accepted.unwrap().0, theirs.unwrap())
+    }
+
+    /// What the door makes of a connection on which these bytes come.
+    async fn admit(door: &Door, bytes: &[u8]) -> Result<Guarded<TcpStream>, Refusal> {
+        let (ours, mut theirs) = connection().await;
+        theirs.write_all(bytes).await.unwrap();
+        door.admit(ours).await
     }
 
     #[test]
@@ -232,41 +274,94 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_said_goes_out_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap());
-        let (_theirs, accepted) = tokio::join!(client, listener.accept());
-
-        let ours = door(1, 1).admit(accepted.unwrap().0).unwrap();
+        let ours = admit(&door(1, 1), &HELLO).await.unwrap();
 
         assert!(ours.stream.nodelay().unwrap());
     }
 
     #[tokio::test]
-    async fn a_connection_that_says_nothing_ends() {
-        let (mut ours, _theirs) = connection();
+    async fn https_comes_in_whole() {
+        let mut ours = admit(&door(1, 1), &HELLO).await.unwrap();
 
-        let error = ours.read_u8().await.unwrap_err();
-
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_takes_nothing_ends() {
-        let (mut ours, _theirs) = connection();
-
-        let error = ours.write_all(&[0; 100]).await.unwrap_err();
-
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[tokio::test]
-    async fn a_connection_on_which_something_moves_goes_on() {
-        let (mut ours, mut theirs) = connection();
-
-        theirs.write_all(b"hello").await.unwrap();
-        let mut heard = [0; 5];
+        let mut heard = [0; HELLO.len()];
         ours.read_exact(&mut heard).await.unwrap();
+        assert_eq!(heard, HELLO);
+    }
 
-        assert_eq!(&heard, b"hello");
+    #[tokio::test]
+    async fn media_goes_to_the_media_plane_and_leaves_its_place() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let shared_tcp = Some(SocketAddr::from(([127, 0, 0, 1], 8443)));
+        let config = ShardConfig { udp: any, tcp: None, shared_tcp, ..ShardConfig::default() };
+        let shard = Shard::spawn(&config).unwrap();
+        let door = Door { media: shard.entrance, ..door(1, 1) };
+
+        for _ in 0..2 {
+            assert_eq!(admit(&door, &CHECK).await.unwrap_err(), Refusal::HandedOver);
+        }
+        drop(shard.requests);
+        assert!(shard.running.join());
+        assert_eq!(admit(&door, &CHECK).await.unwrap_err(), Refusal::MediaFull);
+    }
+
+    #[tokio::test]
+    async fn what_is_neither_is_turned_away_and_so_is_media_where_it_may_not_come() {
+        let door = door(1, 1);
+
+        for bytes in [&CHECK[..], b"GET / HTTP/1.1\r\n\r\n", &[0; 64]] {
+            assert_eq!(admit(&door, bytes).await.unwrap_err(), Refusal::Foreign);
+        }
+        assert_eq!(door.inside.lock().unwrap().total, 0);
+    }
+
+    #[tokio::test]
+    async fn who_says_too_little_is_turned_away() {
+        let first_bytes_within = Duration::from_millis(20);
+        let limits = Limits { first_bytes_within, ..Limits::default() };
+        let door = Door { limits, ..Door::new(None) };
+        let (ours, mut theirs) = connection().await;
+        theirs.write_all(&CHECK[..Opening::MAX_LEN - 1]).await.unwrap();
+
+        assert_eq!(door.admit(ours).await.unwrap_err(), Refusal::Silent);
+        // Closed with something unread, it may end with a reset.
+        assert!(matches!(theirs.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+        assert_eq!(door.inside.lock().unwrap().total, 0);
+    }
+
+    #[tokio::test]
+    async fn the_house_is_full_before_anything_is_said() {
+        let door = door(1, 1);
+        let _inside = admit(&door, &HELLO).await.unwrap();
+
+        let (ours, _says_nothing) = connection().await;
+        assert_eq!(door.admit(ours).await.unwrap_err(), Refusal::Full);
+    }
+
+    #[tokio::test]
+    async fn first_bytes_say_the_same_however_they_come_and_none_is_lost() {
+        for (bytes, expected) in [(&CHECK[..], Opening::Media), (&HELLO[..], Opening::Tls)] {
+            for at_a_time in 1..=bytes.len() {
+                let (mut ours, mut theirs) = duplex(at_a_time);
+                let sent = bytes.to_vec();
+                let writing = tokio::spawn(async move { theirs.write_all(&sent).await });
+
+                let mut read = Vec::new();
+                let opening = read_opening(&mut ours, &mut read).await.unwrap();
+
+                assert_eq!(opening, expected, "{at_a_time} bytes at a time");
+                assert!(read.len() <= Opening::MAX_LEN);
+                ours.read_to_end(&mut read).await.unwrap();
+                writing.await.unwrap().unwrap();
+                assert_eq!(read, bytes);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_before_it_says_what_it_is_is_no_error_of_ours() {
+        let (ours, theirs) = connection().await;
+        drop(theirs);
+
+        assert_eq!(door(1, 1).admit(ours).await.unwrap_err(), Refusal::Gone);
     }
 }

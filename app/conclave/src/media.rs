@@ -7,16 +7,28 @@ use conclave_sfu::{Shard, ShardConfig, ShardHandle};
 
 use crate::settings::Media;
 
-/// Starts the media plane. It ends when its [`Running`](conclave_sfu::Running) is dropped.
-pub(crate) fn start(settings: &Media) -> anyhow::Result<ShardHandle> {
+/// Starts the media plane, beside the listener of pages. It ends when its
+/// [`Running`](conclave_sfu::Running) is dropped.
+pub(crate) fn start(settings: &Media, pages: SocketAddr) -> anyhow::Result<ShardHandle> {
     let listen = settings.listen.unwrap_or_else(all_addresses);
     let config = ShardConfig {
         udp: SocketAddr::new(listen, settings.udp_port),
         tcp: Some(SocketAddr::new(listen, settings.tcp_port)),
+        shared_tcp: shared_with_pages(settings.https_port, pages),
         advertised: settings.advertise.clone(),
         ..ShardConfig::default()
     };
     Shard::spawn(&config).context("cannot start the media plane")
+}
+
+/// Where clients reach the listener of pages for media, if they may come there. One that only
+/// this machine reaches stands behind a proxy, which would not know what to do with media.
+fn shared_with_pages(setting: Option<u16>, pages: SocketAddr) -> Option<SocketAddr> {
+    match setting {
+        Some(0) => None,
+        Some(port) => Some(SocketAddr::new(pages.ip(), port)),
+        None => Some(pages).filter(|pages| !pages.ip().to_canonical().is_loopback()),
+    }
 }
 
 /// Where it takes media, as clients are told: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
@@ -34,4 +46,21 @@ fn all_addresses() -> IpAddr {
         interface.ip().is_ipv6() && !interface.is_loopback() && !interface.is_link_local()
     });
     if has_v6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_shares_the_port_of_pages_unless_a_proxy_has_it_or_it_may_not() {
+        let [everywhere, behind_proxy] = [[0, 0, 0, 0], [127, 0, 0, 1]].map(|ip| (ip, 8443).into());
+        let at = |port| Some(SocketAddr::from(([0, 0, 0, 0], port)));
+
+        assert_eq!(shared_with_pages(None, everywhere), at(8443));
+        assert_eq!(shared_with_pages(Some(443), everywhere), at(443), "a translator's port");
+        assert_eq!(shared_with_pages(Some(0), everywhere), None);
+        assert_eq!(shared_with_pages(None, behind_proxy), None);
+        assert!(shared_with_pages(Some(443), behind_proxy).is_some(), "a proxy for all of TCP");
+    }
 }

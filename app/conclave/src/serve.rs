@@ -140,9 +140,10 @@ impl Server {
             .await
             .context("cannot use the server's own keys")?;
 
-        let shard = media::start(&settings.media)?;
+        let (http_listener, http) = listen(settings.http.listen)?;
+        let shard = media::start(&settings.media, http)?;
         let media = media::addresses(&shard);
-        let ShardHandle { requests, events, running: shard, .. } = shard;
+        let ShardHandle { requests, events, entrance, running: shard, .. } = shard;
         let config = CallsConfig {
             identity,
             max_participants: settings.limits.max_participants.get(),
@@ -156,7 +157,6 @@ impl Server {
             (Some(chain), Some(key)) => certificate::from_files(chain, key, provider)?,
             _ => certificate::self_signed(folder, &interface_addresses(), provider)?,
         };
-        let (http_listener, http) = listen(settings.http.listen)?;
         let (admin_listener, admin) = listen(settings.admin.listen)?;
 
         // Everything that can fail has happened: the rest only runs.
@@ -181,7 +181,7 @@ impl Server {
             .into_make_service_with_connect_info::<SocketAddr>();
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(Arc::new(tls));
-        let acceptor = RustlsAcceptor::new(tls).acceptor(Door::new());
+        let acceptor = RustlsAcceptor::new(tls).acceptor(Door::new(entrance));
         let mut https =
             axum_server::from_tcp(http_listener)?.acceptor(acceptor).handle(handle.clone());
         // Without a timer, no limit of time holds.

@@ -55,6 +55,9 @@ pub(crate) struct Media {
     pub(crate) listen: Option<IpAddr>,
     pub(crate) udp_port: u16,
     pub(crate) tcp_port: u16,
+    /// The port at which clients reach the listener of pages, for media of those whose network
+    /// lets nothing else out. That listener's own if there is none; 0 if media may not come there.
+    pub(crate) https_port: Option<u16>,
     /// Addresses that clients are told to send media to; those of the interfaces if empty.
     pub(crate) advertise: Vec<IpAddr>,
     /// The codec that browsers are asked to send cameras in.
@@ -116,6 +119,7 @@ impl Default for Media {
             listen: None,
             udp_port: 10_000,
             tcp_port: 10_000,
+            https_port: None,
             advertise: Vec::new(),
             camera_codec: CameraCodec::Auto,
         }

@@ -15,6 +15,7 @@ mod mutate;
 mod news;
 mod node;
 mod offer;
+mod opening;
 mod policy;
 mod sealed;
 mod session;
@@ -44,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "media", run: media::target },
     Target { name: "news", run: news::target },
     Target { name: "offer", run: offer::target },
+    Target { name: "opening", run: opening::target },
     Target { name: "order", run: policy::order },
     Target { name: "sealed", run: sealed::target },
     Target { name: "session", run: session::target },

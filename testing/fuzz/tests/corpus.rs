@@ -19,8 +19,8 @@ macro_rules! targets {
 }
 
 targets! {
-    constitution datagram deframe delivery descriptor identity link media news offer order sealed
-    session signalling statement vp9
+    constitution datagram deframe delivery descriptor identity link media news offer opening order
+    sealed session signalling statement vp9
 }
 
 #[test]
@@ -36,6 +36,7 @@ fn each_target_has_a_test_and_a_corpus() {
         "media",
         "news",
         "offer",
+        "opening",
         "order",
         "sealed",
         "session",

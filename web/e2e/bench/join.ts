@@ -10,6 +10,7 @@
 import { parseArgs } from "node:util";
 
 import { Chromium, type ChromiumTab } from "../src/chromium.ts";
+import { type FirstFrame, firstFrame, watchJoin } from "../src/joinTime.ts";
 import { createMeeting } from "../src/meeting.ts";
 import { Server } from "../src/server.ts";
 import { appears, type TabOptions } from "../src/tab.ts";
@@ -28,43 +29,6 @@ const TAB: TabOptions = {
   colourScheme: "light",
   initScripts: [watchJoin],
 };
-
-declare global {
-  var firstFrame: { readonly tookMs: number; readonly width: number } | undefined;
-}
-
-/**
- * Runs in the page: from the click on a button that submits, to the first frame that a receiving
- * slot decodes.
- */
-function watchJoin(): void {
-  const watch = async (started: number): Promise<void> => {
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      for (const peer of globalThis.conclaveProbe.peers) {
-        for (const { direction, receiver } of peer.getTransceivers()) {
-          if (direction !== "recvonly" || receiver.track.kind !== "video" || receiver.track.muted)
-            continue;
-          const report = await receiver.getStats();
-          report.forEach((entry) => {
-            if (entry.type !== "inbound-rtp" || (entry.framesDecoded ?? 0) === 0) return;
-            const width = entry.frameWidth ?? 0;
-            globalThis.firstFrame ??= { tookMs: performance.now() - started, width };
-          });
-          if (globalThis.firstFrame !== undefined) return;
-        }
-      }
-    }
-  };
-  addEventListener(
-    "click",
-    ({ target }) => {
-      const button = target instanceof Element ? target.closest("button[type=submit]") : null;
-      if (button !== null) void watch(performance.now());
-    },
-    { capture: true, once: true },
-  );
-}
 
 /** Opens the view before the call and waits until camera and microphone run. */
 async function prepare(browser: Chromium, link: string, name: string): Promise<ChromiumTab> {
@@ -89,11 +53,11 @@ async function measureJoin(
   browser: Chromium,
   link: string,
   publisher: ChromiumTab,
-): Promise<{ readonly tookMs: number; readonly width: number }> {
+): Promise<FirstFrame> {
   const tab = await prepare(browser, link, "Ben");
   try {
     await tab.click("button", "Join the meeting");
-    const first = await until("the first frame", () => tab.evaluate(() => globalThis.firstFrame));
+    const first = await firstFrame(tab);
     await tab.click("button", "Leave the meeting");
     await isAlone(publisher);
     return first;

@@ -31,7 +31,8 @@ export class Network {
     this.name = `conclave-e2e-${process.pid}-${made}`;
     this.#cable = `cv${process.pid % 100_000}n${made}`;
     // Others on this machine may test at the same time: one of many networks, by chance.
-    const subnet = `10.213.${randomInt(256)}`;
+    // Of those for tests of networks (RFC 2544): Chromium sends no media to port 443 of a private one.
+    const subnet = `198.18.${randomInt(256)}`;
     const first = 4 * randomInt(64);
     this.#nearAddress = `${subnet}.${first + 1}`;
     this.address = `${subnet}.${first + 2}`;
@@ -65,7 +66,7 @@ export class Network {
     ip("-n", this.name, "link", "set", "lo", "up");
   }
 
-  /** What a bad cable has carried and lost so far; a good one does not count. */
+  /** What became of the packets on a bad cable so far; a good one does not count. */
   get carried(): Carried | undefined {
     return this.#roughLink?.carried;
   }

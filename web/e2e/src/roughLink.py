@@ -1,12 +1,16 @@
 """Joins two network interfaces by a bad line: it loses some packets and delays the others.
 
-    roughLink.py NEAR FAR LOSS DELAY_MS JITTER_MS
+    roughLink.py NEAR FAR LOSS DELAY_MS JITTER_MS [PORT]
 
 makes both interfaces, which last as long as it runs. It treats all packets alike, whatever they
 carry, in each direction on its own: each is lost with the probability LOSS, or arrives DELAY_MS to
 DELAY_MS + JITTER_MS later, evenly distributed. None overtakes another, as in a queue.
 
-It prints "ready", and then each second how many packets it took and lost: {"taken": 9, "lost": 1}.
+With PORT there is a firewall in the line: nothing passes it but TCP over IPv4 from NEAR to that port
+at FAR, and what comes back. What it blocks, it does not answer.
+
+It prints "ready", and then each second how many packets it took, lost and blocked:
+{"taken": 9, "lost": 1, "blocked": 0}.
 """
 
 import collections
@@ -15,6 +19,7 @@ import json
 import os
 import random
 import select
+import socket
 import struct
 import sys
 import time
@@ -23,6 +28,8 @@ import time
 TUNSETIFF = 0x400454CA
 IFF_TUN = 0x0001
 IFF_NO_PI = 0x1000
+
+COUNTED = ("taken", "lost", "blocked")
 
 # The most packets taken from an interface in a row, so that the other gets its turn.
 BURST = 64
@@ -34,13 +41,23 @@ def make_interface(name):
     return interface
 
 
+def tcp_ports(packet):
+    """The ports that a packet is from and to; neither if it is not TCP over IPv4."""
+    header = 4 * (packet[0] & 0x0F)
+    is_first_fragment = struct.unpack_from("!H", packet, 6)[0] & 0x1FFF == 0
+    if packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP or not is_first_fragment:
+        return None, None
+    return struct.unpack_from("!HH", packet, header)
+
+
 class Direction:
-    def __init__(self, source, target, loss, delay, jitter):
+    def __init__(self, source, target, loss, delay, jitter, may_pass):
         self.source, self.target = source, target
         self.loss, self.delay, self.jitter = loss, delay, jitter
+        self.may_pass = may_pass
         self.waiting = collections.deque()
         self.newest_due = 0.0
-        self.taken = self.lost = 0
+        self.taken = self.lost = self.blocked = 0
 
     def take(self, now):
         for _ in range(BURST):
@@ -49,6 +66,9 @@ class Direction:
             except BlockingIOError:
                 return
             self.taken += 1
+            if not self.may_pass(packet):
+                self.blocked += 1
+                continue
             if random.random() < self.loss:
                 self.lost += 1
                 continue
@@ -68,7 +88,15 @@ class Direction:
 def main():
     near, far = (make_interface(name) for name in sys.argv[1:3])
     loss, delay, jitter = float(sys.argv[3]), float(sys.argv[4]) / 1e3, float(sys.argv[5]) / 1e3
-    ways = [Direction(*ends, loss, delay, jitter) for ends in ((near, far), (far, near))]
+    open_to, open_from = (lambda packet: True, lambda packet: True)
+    if len(sys.argv) > 6:
+        port = int(sys.argv[6])
+        open_to = lambda packet: tcp_ports(packet)[1] == port
+        open_from = lambda packet: tcp_ports(packet)[0] == port
+    ways = [
+        Direction(near, far, loss, delay, jitter, open_to),
+        Direction(far, near, loss, delay, jitter, open_from),
+    ]
     print("ready", flush=True)
     report_at = time.monotonic() + 1
     while True:
@@ -81,7 +109,7 @@ def main():
                 way.take(now)
             way.deliver(now)
         if now >= report_at:
-            counts = {what: sum(getattr(way, what) for way in ways) for what in ("taken", "lost")}
+            counts = {what: sum(getattr(way, what) for way in ways) for what in COUNTED}
             print(json.dumps(counts), flush=True)
             report_at = now + 1
 

@@ -17,12 +17,18 @@ export interface Roughness {
   readonly delayMs: number;
   /** How much longer it takes at most: by chance, evenly distributed. */
   readonly jitterMs: number;
+  /**
+   * Nothing passes but TCP to this port at the far end, and what comes back; everything does if
+   * absent. What is blocked is not answered.
+   */
+  readonly onlyTcpTo?: number;
 }
 
-/** Packets that a line took, and lost, since it was laid. */
+/** Packets that a line took, lost and blocked since it was laid. */
 export interface Carried {
   readonly taken: number;
   readonly lost: number;
+  readonly blocked: number;
 }
 
 /** A bad line. */
@@ -35,12 +41,13 @@ export class RoughLink {
 
   /** Makes two interfaces of these names, without addresses, and a line between them. */
   static async lay(near: string, far: string, roughness: Roughness): Promise<RoughLink> {
-    const { loss, delayMs, jitterMs } = roughness;
+    const { loss, delayMs, jitterMs, onlyTcpTo } = roughness;
     const script = join(import.meta.dirname, "roughLink.py");
     const child = new Child("python3", [
       script,
       ...[near, far],
       ...[loss, delayMs, jitterMs].map(String),
+      ...(onlyTcpTo === undefined ? [] : [String(onlyTcpTo)]),
     ]);
     const link = new RoughLink(child);
     try {
@@ -58,7 +65,7 @@ export class RoughLink {
   /** As of the last second. */
   get carried(): Carried {
     const newest = this.#child.lines.at(-1);
-    return newest?.startsWith("{") ? JSON.parse(newest) : { taken: 0, lost: 0 };
+    return newest?.startsWith("{") ? JSON.parse(newest) : { taken: 0, lost: 0, blocked: 0 };
   }
 
   async remove(): Promise<void> {

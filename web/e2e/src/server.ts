@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly maxParticipants?: number;
   /** What it wants cameras to be sent in: VP8, unless told otherwise. */
   readonly cameraCodec?: "auto" | "vp8" | "vp9";
+  /** Where it listens for HTTPS; at any free port if absent. */
+  readonly httpsPort?: number;
   /** Where it runs; on the machine itself if absent. */
   readonly network?: Network;
 }
@@ -49,7 +51,8 @@ export class Server {
   /** Starts a server and waits until it is ready. */
   static async start(options: ServerOptions = {}): Promise<Server> {
     const [https, tcp, admin] = await Promise.all([freeTcpPort(), freeTcpPort(), freeTcpPort()]);
-    const server = new Server(options, { https, tcp, admin, udp: await freeUdpPort() });
+    const udp = await freeUdpPort();
+    const server = new Server(options, { https: options.httpsPort ?? https, tcp, admin, udp });
     await server.#ready();
     return server;
   }

@@ -13,7 +13,7 @@ import type { Network } from "./network.ts";
 import { ROOT } from "./process.ts";
 import { Server, type ServerOptions } from "./server.ts";
 import { type BrowserName, type Tab, type TabOptions, visibleText } from "./tab.ts";
-import type { World } from "./world.ts";
+import { HTTPS_PORT, type World } from "./world.ts";
 
 /** How much of each log a failure is reported with. */
 const TRACE_LINES = 6;
@@ -76,6 +76,13 @@ export class Stage {
     if (typeof network === "string") throw new Error(network);
     this.after(() => network.mend());
     return { server: await this.ownServer({ ...options, network }), network };
+  }
+
+  /** A server of this test's own, behind a firewall that lets nothing in but HTTPS. */
+  async serverBehindFirewall(): Promise<{ readonly server: Server; readonly network: Network }> {
+    const { walledNetwork: network } = this.world;
+    if (typeof network === "string") throw new Error(network);
+    return { server: await this.ownServer({ network, httpsPort: HTTPS_PORT }), network };
   }
 
   /** Opens a window of its own in a browser. */

@@ -21,6 +21,12 @@ const PLAIN: TabOptions = {
   initScripts: [],
 };
 
+/** The port that HTTPS has in the world outside: a server in a network of its own may have it too. */
+export const HTTPS_PORT = 443;
+
+/** A good line with a firewall in it. */
+const ONLY_HTTPS: Roughness = { loss: 0, delayMs: 0, jitterMs: 0, onlyTcpTo: HTTPS_PORT };
+
 /** What tests share. */
 export class World {
   readonly #chromiums = new Map<string, Promise<Chromium>>();
@@ -33,16 +39,17 @@ export class World {
    */
   readonly network: Network | string;
 
-  private constructor(network: Network | string) {
+  /** Another network, into which a firewall lets nothing but HTTPS, or why this machine has none. */
+  readonly walledNetwork: Network | string;
+
+  private constructor(network: Network | string, walledNetwork: Network | string) {
     this.network = network;
+    this.walledNetwork = walledNetwork;
   }
 
   /** Makes a world whose network is good, unless told how bad it is to be. */
   static async create(roughness?: Roughness): Promise<World> {
-    const network = await Network.lay(roughness).catch(
-      (error: unknown) => `no network namespace here: ${String(error).split("\n")[0]}`,
-    );
-    return new World(network);
+    return new World(await lay(roughness), await lay(ONLY_HTTPS));
   }
 
   /**
@@ -100,8 +107,17 @@ export class World {
 
   async close(): Promise<void> {
     await this.renew();
-    if (this.network instanceof Network) await this.network.remove();
+    for (const network of [this.network, this.walledNetwork]) {
+      if (network instanceof Network) await network.remove();
+    }
   }
+}
+
+/** A network, or why this machine has none. */
+async function lay(roughness: Roughness | undefined): Promise<Network | string> {
+  return Network.lay(roughness).catch(
+    (error: unknown) => `no network namespace here: ${String(error).split("\n")[0]}`,
+  );
 }
 
 /** A browser that does not start on a busy machine may start on the second try. */

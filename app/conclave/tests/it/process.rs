@@ -42,6 +42,8 @@ pub(crate) struct Server {
     log: PathBuf,
     pub(crate) url: String,
     pub(crate) admin: String,
+    /// Where it takes media: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
+    pub(crate) media: Vec<String>,
 }
 
 impl Site {
@@ -56,6 +58,11 @@ impl Site {
 
     /// Starts a server where clients of one before look for it.
     pub(crate) fn start_at(&self, listen: &str) -> Server {
+        self.start_with(listen, &[])
+    }
+
+    /// Starts a server with these variables in its environment.
+    pub(crate) fn start_with(&self, listen: &str, environment: &[(&str, &str)]) -> Server {
         let (ready, log) = (self.path("ready.json"), self.path("log"));
         // A file of the process before would be taken for this one's.
         let _ = fs::remove_file(&ready);
@@ -64,6 +71,7 @@ impl Site {
             .arg(self.path("data"))
             .arg("--ready-file")
             .arg(&ready)
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(fs::OpenOptions::new().create(true).append(true).open(&log).unwrap())
             .spawn()
@@ -71,7 +79,8 @@ impl Site {
         await_that("the server is ready", || ready.exists());
         let addresses: Value = serde_json::from_slice(&fs::read(&ready).unwrap()).unwrap();
         let text = |key: &str| addresses.get(key).unwrap().as_str().unwrap().to_owned();
-        Server { child, log, url: text("url"), admin: text("admin") }
+        let media = serde_json::from_value(addresses.get("media").unwrap().clone()).unwrap();
+        Server { child, log, url: text("url"), admin: text("admin"), media }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -128,7 +137,7 @@ impl Server {
         answer
     }
 
-    /// The value of a metric without labels; 0 if it has not been recorded.
+    /// The value of a metric, named with its labels if it has any; 0 if it was not recorded.
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.ask_admin("/metrics");
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

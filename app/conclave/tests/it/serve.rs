@@ -150,12 +150,49 @@ fn garbage_on_the_https_port_hurts_nobody() {
     for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 4096], &[0x16, 3, 1, 0xff, 0xff, 1]] {
         let mut stream = TcpStream::connect(format!("127.0.0.1:{}", server.port())).unwrap();
         stream.write_all(garbage).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        // Whatever the answer: it ends.
+        // Whatever the answer: it ends, and may have ended already.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let _ = stream.read_to_end(&mut Vec::new());
     }
 
     server.meeting();
+    let refused = "conclave_https_refused_total{reason=\"foreign\"}";
+    assert_eq!(server.metric(refused), 2.0, "what begins as TLS does is turned away by TLS");
+}
+
+#[test]
+fn media_may_come_to_the_https_port_and_is_closed_there_if_it_belongs_to_nobody() {
+    let site = Site::new();
+    let server = site.start();
+    let shared = format!(":{}", server.port());
+    assert!(server.media.iter().any(|it| it.starts_with("tcp/") && it.ends_with(&shared)));
+
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{}", server.port())).unwrap();
+    // A frame with a STUN binding request of nobody known.
+    stream.write_all(&[0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]).unwrap();
+    stream.write_all(b"transaction!").unwrap();
+
+    await_that("the media plane has it", || server.metric("conclave_media_tcp_connections") > 0.0);
+    let datagrams = "conclave_media_datagrams_total{dir=\"in\"}";
+    await_that("its check was looked at", || server.metric(datagrams) > 0.0);
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    assert!(heard.is_empty(), "a stranger is told nothing");
+    await_that("it is gone", || server.metric("conclave_media_tcp_connections") == 0.0);
+}
+
+#[test]
+fn media_does_not_come_to_the_https_port_where_it_may_not() {
+    let site = Site::new();
+    let server = site.start_with("[::]:0", &[("CONCLAVE__MEDIA__HTTPS_PORT", "0")]);
+    let shared = format!(":{}", server.port());
+    assert!(!server.media.iter().any(|it| it.starts_with("tcp/") && it.ends_with(&shared)));
+
+    let mut stream = TcpStream::connect(format!("127.0.0.1:{}", server.port())).unwrap();
+    stream.write_all(&[0, 20, 0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]).unwrap();
+    assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
+
+    assert_eq!(server.metric("conclave_https_refused_total{reason=\"foreign\"}"), 1.0);
 }
 
 #[test]

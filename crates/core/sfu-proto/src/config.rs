@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 pub struct NodeConfig {
     /// Addresses at which clients reach the UDP socket, best first.
     pub udp: Vec<SocketAddr>,
-    /// Addresses at which clients reach the TCP listener, best first.
+    /// Addresses at which clients reach the node by TCP, best first.
     pub tcp: Vec<SocketAddr>,
     /// What clients can make the node hold.
     pub limits: Limits,

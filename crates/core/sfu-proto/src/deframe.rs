@@ -1,7 +1,7 @@
 //! Framing of datagrams over TCP (RFC 4571): a 16-bit length before each.
 
 /// The most bytes that one frame may have. No STUN, DTLS or RTP packet of ours is longer.
-const MAX_FRAME: usize = 2048;
+pub(crate) const MAX_FRAME: usize = 2048;
 
 /// Cuts a TCP stream into the datagrams it carries.
 ///

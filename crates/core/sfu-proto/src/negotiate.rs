@@ -63,7 +63,8 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
     }
 }
 
-/// What a node's addresses are in ICE: UDP first, passive TCP (RFC 6544) for who cannot.
+/// What a node's addresses are in ICE: UDP first, passive TCP (RFC 6544) for who cannot. Of each
+/// kind, those that come first are preferred.
 pub(crate) fn candidates(config: &NodeConfig) -> Vec<Candidate> {
     let udp = config.udp.iter().map(|addr| Candidate::builder().udp().host(*addr).build());
     let tcp = config

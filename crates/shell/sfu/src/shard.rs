@@ -10,6 +10,7 @@ use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::address;
+use crate::entrance::Entrance;
 use crate::tcp::Tcp;
 use crate::udp::Udp;
 use crate::worker::Worker;
@@ -21,6 +22,9 @@ pub struct ShardConfig {
     pub udp: SocketAddr,
     /// Where the TCP listener for clients without UDP is bound, if there shall be one.
     pub tcp: Option<SocketAddr>,
+    /// Where a listener of somebody else's is bound that hands media connections over to the
+    /// [`Entrance`], if there is one. Its port is the one that clients are told.
+    pub shared_tcp: Option<SocketAddr>,
     /// The addresses that clients are told, best first. If empty, those of the interfaces.
     pub advertised: Vec<IpAddr>,
     /// What clients can make the shard hold.
@@ -32,7 +36,7 @@ impl Default for ShardConfig {
     fn default() -> Self {
         let all = SocketAddr::from(([0, 0, 0, 0], 10000));
         let limits = Limits::default();
-        Self { udp: all, tcp: Some(all), advertised: Vec::new(), limits }
+        Self { udp: all, tcp: Some(all), shared_tcp: None, advertised: Vec::new(), limits }
     }
 }
 
@@ -51,6 +55,8 @@ pub struct ShardHandle {
     pub udp: Vec<SocketAddr>,
     /// The TCP addresses that clients are told, best first.
     pub tcp: Vec<SocketAddr>,
+    /// Takes connections that came to the shared listener, if there is one.
+    pub entrance: Option<Entrance>,
     /// Ends it.
     pub running: Running,
 }
@@ -84,10 +90,14 @@ impl Shard {
             |bound: io::Result<SocketAddr>| address::reachable(bound?, &config.advertised);
         let find = |bound| reachable(bound).map_err(|source| StartError::Addresses { source });
         let udp = find(udp_socket.local_addr())?;
-        let tcp = match &tcp_listener {
+        let mut tcp = match &tcp_listener {
             Some(listener) => find(listener.local_addr())?,
             None => Vec::new(),
         };
+        if let Some(shared) = config.shared_tcp {
+            // After those of its own: who gets through there leaves the other port to pages.
+            tcp.extend(find(Ok(shared))?);
+        }
         if udp.is_empty() {
             return Err(StartError::NoAddress);
         }
@@ -99,6 +109,7 @@ impl Shard {
 
         let (requests, requests_in) = mpsc::channel(QUEUE);
         let (events_out, events) = mpsc::channel(QUEUE);
+        let (entrance, arrivals) = Entrance::new();
         let (stop, stopped) = oneshot::channel();
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
@@ -117,7 +128,7 @@ impl Shard {
             .name("media".to_owned())
             .spawn(move || {
                 let node = Node::new(node_config, Instant::now());
-                let tcp = Tcp::new(tcp_socket);
+                let tcp = Tcp::new(tcp_socket, arrivals);
                 let worker = Worker::new(node, udp_port, tcp, requests_in, events_out);
                 runtime.block_on(worker.run(stopped));
                 tracing::info!("a media shard has stopped");
@@ -125,7 +136,8 @@ impl Shard {
             .map_err(|source| StartError::Thread { source })?;
         tracing::info!(udp = udp.len(), tcp = tcp.len(), "a media shard runs");
         let running = Running { stop: Some(stop), thread };
-        Ok(ShardHandle { requests, events, udp, tcp, running })
+        let entrance = config.shared_tcp.map(|_| entrance);
+        Ok(ShardHandle { requests, events, udp, tcp, entrance, running })
     }
 }
 

@@ -1,24 +1,25 @@
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener as StdTcpListener};
 use std::time::{Duration, Instant};
 
 use conclave_sfu_proto::{Deframer, Transmit, frame_header};
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use crate::address::canonical;
+use crate::entrance::Arrival;
 
 /// Connections at a time. TCP is for the few whose network lets no UDP through.
 const MAX_CONNECTIONS: usize = 1024;
 
-/// Connections from one network at a time: an office behind one address, not a flood.
-const MAX_PER_NETWORK: usize = 128;
+/// Connections from one network at a time that belong to no session yet: an office behind one
+/// address in which all join at once, not a flood.
+const MAX_STRANGERS_PER_NETWORK: usize = 128;
 
 /// A connection on which nothing comes is closed: ICE checks come every few seconds. So is one
 /// that takes nothing for as long.
@@ -54,6 +55,7 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<StdTcpListener> {
 #[derive(Debug)]
 pub(crate) struct Tcp {
     listener: Option<TcpListener>,
+    arrivals: mpsc::Receiver<Arrival>,
     connections: HashMap<SocketAddr, Connection>,
     /// Numbers the connections: an address may come back before the end of its last one is known.
     next: u64,
@@ -67,10 +69,14 @@ pub(crate) struct Tcp {
 #[derive(Debug)]
 struct Connection {
     number: u64,
+    /// Which of our addresses it came to.
+    destination: SocketAddr,
     queue: mpsc::Sender<Vec<u8>>,
     reader: AbortHandle,
     /// When it was last seen to belong to a session, or was accepted.
     known_at: Instant,
+    /// It was not yet seen to belong to a session.
+    is_stranger: bool,
 }
 
 /// What happened on a connection.
@@ -86,35 +92,70 @@ pub(crate) enum TcpEvent {
 #[derive(Debug)]
 pub(crate) enum TcpTurn {
     Accepted(TcpStream, SocketAddr),
+    Arrived(Arrival),
     Event(TcpEvent),
 }
 
 impl Tcp {
-    pub(crate) fn new(listener: Option<TcpListener>) -> Self {
+    /// Takes connections from a listener of its own, if there is one, and such as arrive from
+    /// elsewhere.
+    pub(crate) fn new(listener: Option<TcpListener>, arrivals: mpsc::Receiver<Arrival>) -> Self {
         let (events_out, events_in) = mpsc::channel(IN_QUEUE);
-        let connections = HashMap::new();
-        Self { listener, connections, next: 0, events_in, events_out, refused: 0, overflowed: 0 }
+        Self {
+            listener,
+            arrivals,
+            connections: HashMap::new(),
+            next: 0,
+            events_in,
+            events_out,
+            refused: 0,
+            overflowed: 0,
+        }
     }
 
     /// Waits for a connection or for what comes on one. Safe to drop while it waits.
     pub(crate) async fn turn(&mut self) -> TcpTurn {
         tokio::select! {
             Some(event) = self.events_in.recv() => TcpTurn::Event(event),
+            Some(arrival) = self.arrivals.recv() => TcpTurn::Arrived(arrival),
             (stream, source) = accept(self.listener.as_ref()) => TcpTurn::Accepted(stream, source),
         }
     }
 
-    /// Takes a connection in, unless there are too many.
+    /// Takes a connection in that came to the own listener, unless there are too many.
     pub(crate) fn accepted(&mut self, now: Instant, stream: TcpStream, source: SocketAddr) {
+        let destination = stream.local_addr();
+        self.take_in(now, stream, source, destination, Vec::new());
+    }
+
+    /// Takes a connection in that came to another listener, unless there are too many.
+    pub(crate) fn arrived(&mut self, now: Instant, arrival: Arrival) {
+        let Arrival { stream, head } = arrival;
+        let ends = (stream.peer_addr(), stream.local_addr());
+        // It was another event loop's; from here on it is this one's.
+        match (ends, TcpStream::from_std(stream)) {
+            ((Ok(source), destination), Ok(stream)) => {
+                self.take_in(now, stream, source, destination, head);
+            }
+            _ => self.refused += 1,
+        }
+    }
+
+    fn take_in(
+        &mut self,
+        now: Instant,
+        stream: TcpStream,
+        source: SocketAddr,
+        destination: io::Result<SocketAddr>,
+        head: Vec<u8>,
+    ) {
         let source = canonical(source);
-        let network = network_of(source.ip());
-        let of_network = self.connections.keys().filter(|s| network_of(s.ip()) == network).count();
-        let destination = stream.local_addr().map(canonical);
-        let (Ok(destination), true) =
-            (destination, self.connections.len() < MAX_CONNECTIONS && of_network < MAX_PER_NETWORK)
-        else {
-            self.refused += 1;
-            return;
+        let destination = match destination.map(canonical) {
+            Ok(destination) if self.has_room_for(source, destination) => destination,
+            Ok(_) | Err(_) => {
+                self.refused += 1;
+                return;
+            }
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a media connection may be slow");
@@ -124,12 +165,34 @@ impl Tcp {
         let number = self.next;
         self.next += 1;
         tokio::spawn(write(writer, queue_out, SILENCE));
-        let reading = read(reader, source, destination, number, self.events_out.clone());
-        let reader = tokio::spawn(reading).abort_handle();
-        let connection = Connection { number, queue: queue_in, reader, known_at: now };
+        let bytes = Cursor::new(head).chain(reader);
+        let reading = read(bytes, source, destination, number, self.events_out.clone());
+        let connection = Connection {
+            number,
+            destination,
+            queue: queue_in,
+            reader: tokio::spawn(reading).abort_handle(),
+            known_at: now,
+            is_stranger: true,
+        };
         if let Some(before) = self.connections.insert(source, connection) {
             before.reader.abort();
         }
+    }
+
+    fn has_room_for(&self, source: SocketAddr, destination: SocketAddr) -> bool {
+        // An address translator may let two clients speak from one port to two of ours: the
+        // second one does not end the first. To the same port, the first one is over.
+        let is_taken =
+            self.connections.get(&source).is_some_and(|other| other.destination != destination);
+        let network = network_of(source.ip());
+        let strangers = self
+            .connections
+            .iter()
+            .filter(|(other, it)| it.is_stranger && network_of(other.ip()) == network)
+            .count();
+        let is_full = self.connections.len() >= MAX_CONNECTIONS;
+        !is_taken && !is_full && strangers < MAX_STRANGERS_PER_NETWORK
     }
 
     /// Forgets a connection; answers whether it was there. Its writer ends with its queue.
@@ -147,6 +210,7 @@ impl Tcp {
         self.connections.retain(|source, connection| {
             if known(*source) {
                 connection.known_at = now;
+                connection.is_stranger = false;
             }
             let keep = now.saturating_duration_since(connection.known_at) < STRANGER_FOR;
             if !keep {
@@ -183,7 +247,7 @@ async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
 }
 
 async fn read(
-    mut reader: OwnedReadHalf,
+    mut reader: impl AsyncRead + Unpin,
     source: SocketAddr,
     destination: SocketAddr,
     number: u64,
@@ -240,73 +304,4 @@ fn append(bytes: &mut Vec<u8>, datagram: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A TCP side with one connection, and the client's end of it.
-    async fn connected(now: Instant) -> (Tcp, TcpStream) {
-        let listener = TcpListener::from_std(bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tcp = Tcp::new(Some(listener));
-        let client = TcpStream::connect(address).await.unwrap();
-        let TcpTurn::Accepted(stream, source) = tcp.turn().await else { panic!("no connection") };
-        tcp.accepted(now, stream, source);
-        (tcp, client)
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_belongs_to_no_session_is_closed_whatever_comes_on_it() {
-        let now = Instant::now();
-        let (mut tcp, mut client) = connected(now).await;
-        client.write_all(&[0, 1, 7]).await.unwrap();
-
-        tcp.close_strangers(now + STRANGER_FOR / 2, |_| false);
-        assert_eq!(tcp.connections(), 1);
-        tcp.close_strangers(now + STRANGER_FOR, |_| false);
-        assert_eq!(tcp.connections(), 0);
-
-        // Closed with something unread, it may end with a reset.
-        assert!(matches!(client.read(&mut [0; 8]).await, Ok(0) | Err(_)));
-    }
-
-    #[tokio::test]
-    async fn a_connection_stays_as_long_as_its_session() {
-        let now = Instant::now();
-        let (mut tcp, _client) = connected(now).await;
-
-        tcp.close_strangers(now + STRANGER_FOR, |_| true);
-        tcp.close_strangers(now + STRANGER_FOR + STRANGER_FOR / 2, |_| false);
-        assert_eq!(tcp.connections(), 1);
-    }
-
-    #[tokio::test]
-    async fn the_late_end_of_a_connection_does_not_end_the_next_from_the_same_address() {
-        let now = Instant::now();
-        let (mut tcp, client) = connected(now).await;
-        let source = client.local_addr().unwrap();
-
-        assert!(!tcp.closed(source, 1), "another connection's number");
-        assert_eq!(tcp.connections(), 1);
-        assert!(tcp.closed(source, 0));
-        assert_eq!(tcp.connections(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_client_that_takes_nothing_does_not_hold_its_writer() {
-        let (ours, _theirs) = tokio::io::duplex(8);
-        let (sender, queue) = mpsc::channel(1);
-        sender.send(vec![0; 100]).await.unwrap();
-
-        let writing = write(ours, queue, Duration::from_millis(10));
-        timeout(SILENCE, writing).await.unwrap();
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_network_count_as_one() {
-        let network = |text: &str| network_of(text.parse().unwrap());
-
-        assert_eq!(network("2001:db8::1"), network("2001:db8::2"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
-    }
-}
+mod tests;

@@ -90,6 +90,7 @@ impl Worker {
                 Wake::Tcp(TcpTurn::Accepted(stream, source)) => {
                     self.tcp.accepted(now, stream, source);
                 }
+                Wake::Tcp(TcpTurn::Arrived(arrival)) => self.tcp.arrived(now, arrival),
                 Wake::Tcp(TcpTurn::Event(event)) => self.handle_tcp(now, event),
                 Wake::Timeout => self.node.handle_input(now, Input::Timeout),
                 Wake::Udp => self.receive(now),

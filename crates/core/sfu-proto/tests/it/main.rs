@@ -7,6 +7,7 @@
     reason = "a test that finds something else than it expects shall fail"
 )]
 
+mod addresses;
 mod calls;
 mod client;
 mod codecs;

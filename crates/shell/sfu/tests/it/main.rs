@@ -17,8 +17,8 @@ use conclave_call_proto::media::{
 };
 use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
 use conclave_sfu::{Shard, ShardConfig, ShardHandle};
-use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use client::{Client, Link};
@@ -104,6 +104,35 @@ async fn two_clients_see_each_other_over_udp() {
 async fn a_client_without_udp_gets_through_over_tcp() {
     let mut shard = start();
     let (link_a, link_b) = (udp(&shard).await, tcp(&shard).await);
+    let mut a = join(&mut shard, 1, link_a).await;
+    let mut b = join(&mut shard, 2, link_b).await;
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn a_client_that_came_to_another_listener_is_handed_over_and_gets_through() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = elsewhere.local_addr().unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let mut shard = Shard::spawn(&ShardConfig {
+        udp: any,
+        tcp: Some(any),
+        shared_tcp: Some(address),
+        ..ShardConfig::default()
+    })
+    .unwrap();
+    assert_eq!(shard.tcp.last(), Some(&address), "told last: the own port is preferred");
+    let entrance = shard.entrance.clone().unwrap();
+    tokio::spawn(async move {
+        let mut stream = elsewhere.accept().await.unwrap().0;
+        let mut head = [0; 10];
+        stream.read_exact(&mut head).await.unwrap();
+        assert!(entrance.hand_over(stream.into_std().unwrap(), head.to_vec()));
+    });
+
+    let link_a = udp(&shard).await;
+    let link_b = Link::Tcp(TcpStream::connect(address).await.unwrap());
     let mut a = join(&mut shard, 1, link_a).await;
     let mut b = join(&mut shard, 2, link_b).await;
     watch_each_other(&mut a, &mut b).await;
