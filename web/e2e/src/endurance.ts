@@ -67,7 +67,9 @@ export function inWords(findings: Findings): string[] {
     `${percent} % of packets lost, the others ${delayMs} to ${delayMs + jitterMs} ms late each way`,
     `disturbed: ${tallyInWords(disturbed)}`,
     `in peace: ${tallyInWords(inPeace)}`,
-    ...freezes.map(({ name, pageMs, ms }) => `${name}'s picture stood still for ${ms} ms at ${pageMs} ms`),
+    ...freezes.map(
+      ({ name, pageMs, ms }) => `${name}'s picture stood still for ${ms} ms at ${pageMs} ms`,
+    ),
     `not opened: of each other ${JSON.stringify(dropped.ofStayers)}, of visitors ${JSON.stringify(dropped.ofVisitors)}`,
   ];
 }
