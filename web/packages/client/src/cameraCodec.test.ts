@@ -24,6 +24,17 @@ test("a strong machine with Chromium sends VP9 by itself, a weak one VP8", () =>
   expect(cameraCodecFor("auto", browser(CHROMIUM, 7))).toBe("vp8");
 });
 
+test("a phone sends VP8 by itself, however many threads it has", () => {
+  const { navigator, ...rest } = browser(CHROMIUM, 8);
+  const on = (mobile: boolean) => ({
+    ...rest,
+    navigator: { ...navigator, userAgentData: { brands: [{ brand: "Chromium" }], mobile } },
+  });
+  expect(cameraCodecFor("auto", on(true))).toBe("vp8");
+  expect(cameraCodecFor("auto", on(false))).toBe("vp9");
+  expect(cameraCodecFor("vp9", on(true))).toBe("vp9");
+});
+
 test("what the server wants counts more than how strong the machine is", () => {
   expect(cameraCodecFor("vp9", browser(CHROMIUM, 2))).toBe("vp9");
   expect(cameraCodecFor("vp8", browser(CHROMIUM, 64))).toBe("vp8");

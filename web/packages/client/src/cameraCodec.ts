@@ -10,21 +10,27 @@ export interface EncodingBrowser {
   readonly navigator: {
     readonly hardwareConcurrency?: number;
     /** Chromium and its kin alone say what they are made of (User-Agent Client Hints). */
-    readonly userAgentData?: { readonly brands: readonly { readonly brand: string }[] };
+    readonly userAgentData?: {
+      readonly brands: readonly { readonly brand: string }[];
+      /** Whether it is a phone's. */
+      readonly mobile?: boolean;
+    };
   };
   readonly RTCRtpSender?: Pick<typeof RTCRtpSender, "getCapabilities">;
 }
 
 /**
  * What this browser sends its camera in, if the server wants `wish`. VP9 gives sharper pictures for
- * the same bits and takes about twice the time to encode, so it is chosen where there is time.
+ * the same bits and takes about twice the time to encode, so it is chosen where there is time, and
+ * not on phones, whose battery pays for it.
  */
 export function cameraCodecFor(
   wish: CameraCodec,
   browser: EncodingBrowser = globalThis,
 ): SentCodec {
-  const { hardwareConcurrency = 1 } = browser.navigator;
-  const isWanted = wish === "vp9" || (wish === "auto" && hardwareConcurrency >= ENOUGH_THREADS);
+  const { hardwareConcurrency = 1, userAgentData } = browser.navigator;
+  const hasTime = hardwareConcurrency >= ENOUGH_THREADS && userAgentData?.mobile !== true;
+  const isWanted = wish === "vp9" || (wish === "auto" && hasTime);
   return isWanted && encodesVp9Layers(browser) ? "vp9" : "vp8";
 }
 
