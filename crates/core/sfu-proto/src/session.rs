@@ -32,6 +32,17 @@ const MAX_BURST: u32 = 64;
 /// What is due so soon is done now. The session's clock may run ahead by this.
 const AT_ONCE: Duration = Duration::from_micros(100);
 
+/// Packets of one slot that are kept to be sent again: a second of the largest pictures. Each takes
+/// half a kilobyte for every receiver, beside its payload, which all receivers share.
+const MAX_HISTORY: usize = 512;
+
+/// For how long they are kept at most: for some tries over the longest line.
+const HISTORY_AGE: Duration = Duration::from_secs(3);
+
+/// The share of all that is sent in a second that may be sent again. A line that loses more has
+/// not enough room, and repeating would take the rest of it.
+const RESENT_SHARE: f32 = 0.15;
+
 /// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.
 const MAX_SOURCES: usize = 64;
 
@@ -182,9 +193,13 @@ impl Session {
     fn negotiated(&mut self) {
         self.ufrag = self.rtc.direct_api().local_ice_credentials().ufrag;
         self.sources.clear();
-        self.slots.clear();
+        let known = std::mem::take(&mut self.slots);
         for mid in self.summary.mids() {
-            self.slots.extend(slot(&mut self.rtc, mid));
+            let Some(slot) = slot(&mut self.rtc, mid) else { continue };
+            if !known.iter().any(|before| before.ssrc == slot.ssrc) {
+                limit_history(&mut self.rtc, slot.ssrc);
+            }
+            self.slots.push(slot);
         }
     }
 
@@ -431,6 +446,13 @@ impl Session {
     pub(crate) fn set_desired_bitrate(&mut self, sustained: Bitrate, desired: Bitrate) {
         let rate = |rate: Bitrate| str0m::bwe::Bitrate::bps(rate.as_bps());
         self.rtc.bwe().set_bitrate(rate(sustained), rate(desired));
+    }
+}
+
+/// Bounds what is kept of a slot's stream to be sent again.
+fn limit_history(rtc: &mut Rtc, ssrc: Ssrc) {
+    if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
+        stream.set_rtx_cache(MAX_HISTORY, HISTORY_AGE, Some(RESENT_SHARE));
     }
 }
 
