@@ -39,8 +39,8 @@ const MAX_HISTORY: usize = 512;
 /// For how long they are kept at most: for some tries over the longest line.
 const HISTORY_AGE: Duration = Duration::from_secs(3);
 
-/// The share of all that is sent in a second that may be sent again. A line that loses more has
-/// not enough room, and repeating would take the rest of it.
+/// The share of all that is sent in a second that may be sent again, beside a few packets. A line
+/// that loses more has not enough room, and repeating would take the rest of it.
 const RESENT_SHARE: f32 = 0.15;
 
 /// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.

@@ -39,6 +39,9 @@ pub const DEFAULT_RTX_CACHE_DURATION: Duration = Duration::from_secs(3);
 
 pub const DEFAULT_RTX_RATIO_CAP: Option<f32> = Some(0.15f32);
 
+/// What may be resent in a second without regard to its share of all that is sent: five packets.
+const RTX_FREE_BYTES: u64 = 6_000;
+
 /// A recently sampled view of an outgoing stream's send queue.
 ///
 /// str0m refreshes this information as part of its regular pacer and bandwidth-estimation
@@ -971,6 +974,9 @@ impl StreamTx {
 
         let bytes_transmitted = self.stats.bytes_transmitted.as_mut().unwrap().sum();
         let bytes_retransmitted = self.stats.bytes_retransmitted.as_mut().unwrap().sum();
+        // A few packets are never too many, however little is sent: of a still picture, a single
+        // resend is a large share, and without it the picture freezes.
+        let bytes_retransmitted = bytes_retransmitted.saturating_sub(RTX_FREE_BYTES);
         let ratio = bytes_retransmitted as f32 / (bytes_retransmitted + bytes_transmitted) as f32;
         let ratio = if ratio.is_finite() { ratio } else { 0_f32 };
         self.rtx_ratio = (ratio, now);
