@@ -11,7 +11,7 @@ use conclave_commit_rules::{Constitution, PolicyError};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Session, Store, StoreError};
 use conclave_wire::{ClientMessage, ErrorCode, Joined, Offer, Presence, ServerMessage};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::calls::Calls;
 use crate::group_keeper::{self, GroupKeeper};
@@ -60,12 +60,23 @@ pub(crate) struct CallTask {
     pub(crate) media: mpsc::Sender<MediaRequest>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) participants: Arc<AtomicU32>,
+    /// The server waits for its end when it shuts down.
+    pub(crate) draining: watch::Receiver<bool>,
 }
 
 /// Runs one call until nobody is in it. No decisions here: one input, then drain.
 pub(crate) async fn run(task: CallTask) {
-    let CallTask { calls, call: id, meeting, mut commands, mut events, media, store, participants } =
-        task;
+    let CallTask {
+        calls,
+        call: id,
+        meeting,
+        mut commands,
+        mut events,
+        media,
+        store,
+        participants,
+        mut draining,
+    } = task;
     let mut call = match set_up(&calls, id, meeting, &*store).await {
         Ok(config) => Call::new(config, Instant::now()),
         Err(error) => {
@@ -79,7 +90,6 @@ pub(crate) async fn run(task: CallTask) {
     let (keep_sender, keep_queue) = mpsc::unbounded_channel();
     let (persisted_sender, mut persisted) = mpsc::unbounded_channel();
     tokio::spawn(keep(meeting, store, keep_queue, persisted_sender));
-    let mut draining = calls.subscribe_draining();
     let mut shell =
         Shell { connections: HashMap::new(), waiting: VecDeque::new(), keeper: keep_sender, media };
     tracing::info!(call = %id, "call started");

@@ -134,7 +134,11 @@ impl Calls {
     /// Tells all clients to come back in a moment, and waits until their connections are closed
     /// and the store has what it must have. Sessions are kept for the next start.
     pub async fn drain(&self) {
-        self.inner.draining.send_replace(true);
+        {
+            // Under the lock: no call starts after this, and one that started is waited for.
+            let _running = self.running();
+            self.inner.draining.send_replace(true);
+        }
         self.inner.draining.closed().await;
     }
 
@@ -186,7 +190,7 @@ impl Calls {
     }
 
     /// Brings a client to its meeting's call, which is started if it does not run. `None` if
-    /// that call has more to do than it can.
+    /// that call has more to do than it can, or the server shuts down.
     ///
     /// It is queued under the lock, so that a call that finds its queue empty under the lock may
     /// end.
@@ -196,6 +200,9 @@ impl Calls {
         enter: Enter,
     ) -> Option<mpsc::Sender<CallCommand>> {
         let mut running = self.running();
+        if self.is_draining() {
+            return None;
+        }
         let commands = match running.by_meeting.get(&meeting) {
             Some(entry) if !entry.commands.is_closed() => entry.commands.clone(),
             // None, or one whose task broke a moment ago.
@@ -230,6 +237,7 @@ impl Calls {
             media: self.inner.media.clone(),
             store: Arc::clone(&self.inner.store),
             participants,
+            draining: self.subscribe_draining(),
         });
         let calls = self.clone();
         tokio::spawn(async move {

@@ -388,6 +388,9 @@ impl Connection {
                 self.stage = Stage::InCall(call);
                 Step::Quiet
             }
+            None if self.api.calls.is_draining() => {
+                Step::End(error(ErrorCode::Draining, "the server restarts", true))
+            }
             None => Step::End(error(ErrorCode::Internal, "the call is overloaded", true)),
         }
     }
