@@ -57,7 +57,6 @@ impl Node {
     pub fn poll_output(&mut self) -> Output {
         loop {
             if let Some(transmit) = self.shared.outbox.pop() {
-                self.shared.stats.bursts_out += 1;
                 self.shared.stats.datagrams_out += transmit.datagrams().count() as u64;
                 self.shared.stats.bytes_out += transmit.bytes.len() as u64;
                 return Output::Transmit(transmit);

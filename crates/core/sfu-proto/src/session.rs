@@ -296,11 +296,21 @@ impl Session {
         })
     }
 
-    /// Takes out everything that the session has to say.
-    ///
+    /// Takes out everything that the session has to say. What it still sends at its end leaves, too.
+    pub(crate) fn drain(
+        &mut self,
+        now: Instant,
+        outbox: &mut Outbox,
+        events: &mut Vec<SessionEvent>,
+    ) -> Result<(), Ended> {
+        let result = self.poll(now, outbox, events);
+        self.burst.send(outbox);
+        result
+    }
+
     /// str0m lets one packet out and then wants to be woken a microsecond later, as long as its
     /// pacing lets more go. They are taken together, so that they leave as one burst.
-    pub(crate) fn drain(
+    fn poll(
         &mut self,
         now: Instant,
         outbox: &mut Outbox,
@@ -317,7 +327,6 @@ impl Session {
                     self.handle(Input::Timeout(at))?;
                 }
                 Ok(Output::Timeout(at)) => {
-                    self.burst.send(outbox);
                     self.timeout = at;
                     return if self.rtc.is_alive() { Ok(()) } else { Err(Ended) };
                 }

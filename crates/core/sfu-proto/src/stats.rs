@@ -13,9 +13,7 @@ pub struct NodeStats {
     pub datagrams_in: u64,
     /// Bytes of these.
     pub bytes_in: u64,
-    /// Bursts given out: datagrams to one destination that one system call can send.
-    pub bursts_out: u64,
-    /// Datagrams in them.
+    /// Datagrams given out.
     pub datagrams_out: u64,
     /// Bytes of these.
     pub bytes_out: u64,
