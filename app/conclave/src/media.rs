@@ -1,15 +1,24 @@
-//! The media plane: one shard for now, set up from the settings.
+//! The media plane: its shards, set up from the settings.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
+use std::thread;
 
 use anyhow::Context as _;
-use conclave_sfu::{Shard, ShardConfig, ShardHandle};
+use conclave_sfu::{Plane, PlaneHandle, ShardConfig};
 
 use crate::settings::Media;
 
+/// Hardware threads for each shard: the others have pages, signalling and TLS to do, and whatever
+/// else the machine is for.
+const THREADS_PER_SHARD: u16 = 2;
+
+/// The most shards that there are unless more are asked for: each has ports to be opened.
+const MAX_SHARDS: u16 = 8;
+
 /// Starts the media plane, beside the listener of pages. It ends when its
-/// [`Running`](conclave_sfu::Running) is dropped.
-pub(crate) fn start(settings: &Media, pages: SocketAddr) -> anyhow::Result<ShardHandle> {
+/// [`Running`](conclave_sfu::Running)s are dropped.
+pub(crate) fn start(settings: &Media, pages: SocketAddr) -> anyhow::Result<PlaneHandle> {
     let listen = settings.listen.unwrap_or_else(all_addresses);
     let config = ShardConfig {
         udp: SocketAddr::new(listen, settings.udp_port),
@@ -18,7 +27,8 @@ pub(crate) fn start(settings: &Media, pages: SocketAddr) -> anyhow::Result<Shard
         advertised: settings.advertise.clone(),
         ..ShardConfig::default()
     };
-    Shard::spawn(&config).context("cannot start the media plane")
+    let shards = settings.shards.unwrap_or_else(usual_shards);
+    Plane::spawn(&config, shards).context("cannot start the media plane")
 }
 
 /// Where clients reach the listener of pages for media, if they may come there. One that only
@@ -32,10 +42,17 @@ fn shared_with_pages(setting: Option<u16>, pages: SocketAddr) -> Option<SocketAd
 }
 
 /// Where it takes media, as clients are told: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
-pub(crate) fn addresses(shard: &ShardHandle) -> Vec<String> {
-    let udp = shard.udp.iter().map(|address| format!("udp/{address}"));
-    let tcp = shard.tcp.iter().map(|address| format!("tcp/{address}"));
+pub(crate) fn addresses(plane: &PlaneHandle) -> Vec<String> {
+    let udp = plane.udp.iter().map(|address| format!("udp/{address}"));
+    let tcp = plane.tcp.iter().map(|address| format!("tcp/{address}"));
     udp.chain(tcp).collect()
+}
+
+/// As many as this machine has room for.
+fn usual_shards() -> NonZeroU16 {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let shards = u16::try_from(threads).unwrap_or(u16::MAX) / THREADS_PER_SHARD;
+    NonZeroU16::new(shards.min(MAX_SHARDS)).unwrap_or(NonZeroU16::MIN)
 }
 
 /// All of this machine's addresses. A machine with IPv6 takes both; one without may not even

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use conclave_api::{ApiConfig, Calls, CallsConfig, Identity, Patience};
-use conclave_sfu::{Running, ShardHandle};
+use conclave_sfu::{PlaneHandle, Running};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log, watch_panics};
 use hyper_util::rt::TokioTimer;
@@ -122,7 +122,7 @@ struct Server {
     admin: SocketAddr,
     media: Vec<String>,
     /// The media plane runs as long as this is held.
-    shard: Running,
+    shards: Vec<Running>,
 }
 
 impl Server {
@@ -141,9 +141,9 @@ impl Server {
             .context("cannot use the server's own keys")?;
 
         let (http_listener, http) = listen(settings.http.listen)?;
-        let shard = media::start(&settings.media, http)?;
-        let media = media::addresses(&shard);
-        let ShardHandle { requests, events, entrance, running: shard, .. } = shard;
+        let plane = media::start(&settings.media, http)?;
+        let media = media::addresses(&plane);
+        let PlaneHandle { requests, events, entrance, running: shards, .. } = plane;
         let config = CallsConfig {
             identity,
             max_participants: settings.limits.max_participants.get(),
@@ -192,7 +192,7 @@ impl Server {
                 tracing::error!(%error, "the HTTP server stopped");
             }
         });
-        Ok(Self { handle, calls, store, http, admin, media, shard })
+        Ok(Self { handle, calls, store, http, admin, media, shards })
     }
 
     /// Takes no more connections, tells clients to come back, and waits for them to hang up.
@@ -202,7 +202,9 @@ impl Server {
             let left = self.calls.remaining();
             tracing::warn!(left, "connections or calls did not end in time");
         }
-        let ended = tokio::task::spawn_blocking(|| self.shard.join()).await;
+        let shards = self.shards;
+        let end_all = || shards.into_iter().map(Running::join).fold(true, |all, one| all & one);
+        let ended = tokio::task::spawn_blocking(end_all).await;
         if !ended.is_ok_and(|orderly| orderly) {
             tracing::error!("the media plane did not end in order");
         }

@@ -2,7 +2,7 @@
 //! from the environment, then flags. A key that nobody reads is an error, not a wish.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -47,14 +47,17 @@ pub(crate) struct Http {
     pub(crate) key: Option<PathBuf>,
 }
 
-/// The media shard's sockets.
+/// The media shards and their sockets.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Media {
     /// The address of the sockets; all of this machine's if there is none.
     pub(crate) listen: Option<IpAddr>,
+    /// The ports of the first shard; each other one has the next ones.
     pub(crate) udp_port: u16,
     pub(crate) tcp_port: u16,
+    /// How many shards there are; one for every two hardware threads if it is not set.
+    pub(crate) shards: Option<NonZeroU16>,
     /// The port at which clients reach the listener of pages, for media of those whose network
     /// lets nothing else out. That listener's own if there is none; 0 if media may not come there.
     pub(crate) https_port: Option<u16>,
@@ -119,6 +122,7 @@ impl Default for Media {
             listen: None,
             udp_port: 10_000,
             tcp_port: 10_000,
+            shards: None,
             https_port: None,
             advertise: Vec::new(),
             camera_codec: CameraCodec::Auto,

@@ -38,7 +38,7 @@ use crate::rtp_::{RtpHeader, SessionId, TwccPacketId, extend_u16};
 use crate::rtp_::{SrtpContext, Ssrc};
 use crate::rtp_::{TwccRecvRegister, TwccSendRegister};
 use crate::stats::StatsSnapshot;
-use crate::streams::{RtpPacket, RtpWrite, StreamTimeoutConfig, Streams};
+use crate::streams::{RtpPacket, RtpRewrite, SharedRtp, StreamTimeoutConfig, Streams};
 use crate::util::{Soonest, SystemTimeExt, already_happened, not_happening};
 use crate::{Reason, net};
 use crate::{RtcConfig, RtcError};
@@ -1298,14 +1298,16 @@ impl Session {
         Some(protected.into())
     }
 
-    /// Protects a packet and appends it to `out`, if it need not wait. Queues it otherwise.
+    /// Sends a packet that other sessions send, too, if it need not wait.
     ///
-    /// Returns whether it was appended; `None` if there is no such stream or payload type.
-    pub fn send_now(
+    /// Appends it, protected, to `out` and returns `Some(true)`; queues it and returns
+    /// `Some(false)` otherwise. `None` if there is no such stream or payload type.
+    pub fn forward(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        rtp: RtpWrite,
+        packet: &Arc<SharedRtp>,
+        rewrite: &RtpRewrite,
         out: &mut Vec<u8>,
     ) -> Option<bool> {
         let stream = self.streams.stream_tx(&ssrc)?;
@@ -1315,7 +1317,7 @@ impl Session {
             .filter(|_| !self.rtp_closing)
             .is_some_and(|unpaced| pacer.may_send_now(now, unpaced.0));
         let Some(srtp_tx) = self.srtp_tx.as_mut().filter(|_| may_send) else {
-            stream.write_rtp(rtp);
+            stream.write_rtp(packet.to_write(rewrite));
             return Some(false);
         };
 
@@ -1324,9 +1326,10 @@ impl Session {
         let exts = media.remote_extmap();
         let twcc_enabled = exts.id_of(Extension::TransportSequenceNumber).is_some();
         let twcc_seq = self.twcc;
-        let payload_size = stream.send_now(
+        let payload_size = stream.forward(
             now,
-            rtp,
+            packet,
+            rewrite,
             exts,
             twcc_enabled.then_some(&mut self.twcc),
             &self.codec_config,

@@ -114,6 +114,18 @@ fn the_cost_of_forwarding_is_measured_and_reported_as_one_document() {
     assert!(row["void"].is_array());
 }
 
+#[test]
+fn a_call_of_the_system_moves_four_packets_or_more() {
+    let load = ["--subscribers", "30", "--burst", "8", "--seconds", "4"];
+    let output = run(&[&["bench", "media", "--json"], load.as_slice()].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let calls = report["rows"][0]["systemCallsPerPacket"].as_f64().expect("it was counted");
+    assert!((0.01..=0.25).contains(&calls), "{calls} calls of the system for each packet");
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");

@@ -26,7 +26,7 @@ pub use rewrite::{DropReason, PacketIn, PacketOut, PictureIds, Rewriter, Verdict
 pub use slot::{SlotChange, SlotTable};
 pub use speaker::{SpeakerDetector, Speakers};
 pub use steady_tile::SteadyTile;
-pub use vp9::{Vp9Descriptor, Vp9Error, set_vp9_ids};
+pub use vp9::{Vp9Descriptor, Vp9Error};
 
 /// Where virtual time begins in tests.
 #[cfg(test)]

@@ -98,39 +98,29 @@ impl Vp9Descriptor {
         let tl0_pic_idx = self.tl0_pic_idx.map(|field| (field.value & 0xff) as u8);
         PictureIds { picture_id: self.picture_id.map(|field| field.value), tl0_pic_idx }
     }
-}
 
-/// Puts other counters into the payload descriptor that a VP9 packet begins with. Its length stays:
-/// a stream that counts in 7 bits goes on in 7 bits. What the packet does not count stays out, and
-/// bytes that are no such descriptor stay as they are.
-pub fn set_vp9_ids(payload: &mut [u8], ids: PictureIds) {
-    let Ok(descriptor) = Vp9Descriptor::parse(payload) else { return };
-    let tl0_pic_idx = ids.tl0_pic_idx.map(u16::from);
-    let changes = [(descriptor.picture_id, ids.picture_id), (descriptor.tl0_pic_idx, tl0_pic_idx)];
-    for (field, value) in changes {
-        if let (Some(field), Some(value)) = (field, value) {
-            field.set(payload, value);
-        }
+    /// The bytes to replace so that the packet has other counters: where, and by what. Its length
+    /// stays: a stream that counts in 7 bits goes on in 7 bits. What the packet does not count
+    /// stays out.
+    pub fn changes(&self, ids: PictureIds) -> impl Iterator<Item = (usize, u8)> + use<> {
+        let tl0_pic_idx = ids.tl0_pic_idx.map(u16::from);
+        let pairs = [(self.picture_id, ids.picture_id), (self.tl0_pic_idx, tl0_pic_idx)];
+        let changes = |(field, value): (Option<Field>, Option<u16>)| {
+            field.zip(value).map_or([None; 2], |(field, value)| field.holding(value))
+        };
+        pairs.into_iter().flat_map(changes).flatten()
     }
 }
 
 impl Field {
-    fn set(self, payload: &mut [u8], value: u16) {
+    /// The bytes that hold another value.
+    fn holding(self, value: u16) -> [Option<(usize, u8)>; 2] {
         let [high, low] = value.to_be_bytes();
         match self.width {
-            Width::Seven => put(payload, self.at, low & !LONG_PICTURE_ID),
-            Width::Eight => put(payload, self.at, low),
-            Width::Fifteen => {
-                put(payload, self.at, high | LONG_PICTURE_ID);
-                put(payload, self.at + 1, low);
-            }
+            Width::Seven => [Some((self.at, low & !LONG_PICTURE_ID)), None],
+            Width::Eight => [Some((self.at, low)), None],
+            Width::Fifteen => [Some((self.at, high | LONG_PICTURE_ID)), Some((self.at + 1, low))],
         }
-    }
-}
-
-fn put(payload: &mut [u8], at: usize, byte: u8) {
-    if let Some(place) = payload.get_mut(at) {
-        *place = byte;
     }
 }
 

@@ -1,12 +1,10 @@
 //! The codecs that the node forwards, and how packets of each are told apart and written.
 
-use std::sync::Arc;
-
-use conclave_forward::{PictureIds, set_vp9_ids};
+use conclave_forward::{PictureIds, Vp9Descriptor};
 use str0m::Rtc;
 use str0m::format::Codec as RtcCodec;
 use str0m::media::{Media, Pt};
-use str0m::rtp::Vp8Descriptor;
+use str0m::rtp::{PayloadPatch, Vp8Descriptor};
 
 /// A codec that the node forwards.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,12 +22,12 @@ pub(crate) struct PayloadTypes {
     vp9: Option<Pt>,
 }
 
-/// The codec of a packet, with what its payload descriptor says if str0m rewrites that.
+/// The codec of a packet, with what its payload descriptor says, if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Payload {
     Opus,
     Vp8(Option<Vp8Descriptor>),
-    Vp9,
+    Vp9(Option<Vp9Descriptor>),
 }
 
 impl Codec {
@@ -84,19 +82,44 @@ impl Payload {
         match self {
             Self::Opus => Codec::Opus,
             Self::Vp8(_) => Codec::Vp8,
-            Self::Vp9 => Codec::Vp9,
+            Self::Vp9(_) => Codec::Vp9,
         }
     }
 
-    /// The payload as it goes out: VP9's with other counters. VP8's are patched by str0m.
-    pub(crate) fn with_ids(&self, bytes: &Arc<[u8]>, ids: Option<PictureIds>) -> Arc<[u8]> {
-        match (self, ids) {
-            (Self::Vp9, Some(ids)) => {
-                let mut bytes = bytes.to_vec();
-                set_vp9_ids(&mut bytes, ids);
-                bytes.into()
-            }
-            (Self::Opus | Self::Vp8(_) | Self::Vp9, _) => Arc::clone(bytes),
+    /// What of the payload's bytes to replace so that it has other counters.
+    pub(crate) fn patch(&self, bytes: &[u8], ids: PictureIds) -> PayloadPatch {
+        match self {
+            Self::Vp8(Some(descriptor)) => patch_vp8(descriptor, bytes, ids),
+            Self::Vp9(Some(descriptor)) => patch_vp9(descriptor, ids),
+            Self::Opus | Self::Vp8(None) | Self::Vp9(None) => PayloadPatch::default(),
         }
     }
+}
+
+fn patch_vp8(descriptor: &Vp8Descriptor, bytes: &[u8], ids: PictureIds) -> PayloadPatch {
+    let mut patch = descriptor.patch();
+    if let Some(id) = ids.picture_id {
+        // A stream that counts in 7 bits goes on counting in 7 bits.
+        let short = descriptor.picture_id().is_some_and(|_| is_short(bytes));
+        patch = patch.picture_id(if short { id & 0x7f } else { id });
+    }
+    if let Some(index) = ids.tl0_pic_idx {
+        patch = patch.tl0_pic_idx(index);
+    }
+    patch.build().map(PayloadPatch::from).unwrap_or_default()
+}
+
+/// Whether a VP8 payload descriptor that has a picture id has a short one (RFC 7741 section 4.2).
+fn is_short(payload: &[u8]) -> bool {
+    payload.get(2).is_some_and(|byte| byte & 0x80 == 0)
+}
+
+fn patch_vp9(descriptor: &Vp9Descriptor, ids: PictureIds) -> PayloadPatch {
+    let mut patch = PayloadPatch::default();
+    for (at, byte) in descriptor.changes(ids) {
+        // Both counters stand within the descriptor's first bytes, and take three at most.
+        let at = u8::try_from(at).unwrap_or(u8::MAX);
+        patch.replace(at, byte);
+    }
+    patch
 }

@@ -27,6 +27,13 @@ pub(crate) enum Route {
     Stranger,
 }
 
+/// The name by which an ICE check calls the session that it is for; `None` if the datagram is
+/// none. A check proves nothing yet: the session authenticates it.
+pub fn checked_ufrag(datagram: &[u8]) -> Option<String> {
+    let message = StunMessage::parse(datagram).ok().filter(StunMessage::is_binding_request)?;
+    message.split_username().map(|(local, _)| local.to_owned())
+}
+
 impl Demux {
     /// Sorts a datagram by its first byte (RFC 7983 section 7).
     pub(crate) fn route(&self, transport: Transport, source: SocketAddr, bytes: &[u8]) -> Route {

@@ -33,6 +33,7 @@ mod stats;
 
 pub use config::{Limits, NodeConfig};
 pub use deframe::{DeframeError, Deframer, frame_header};
+pub use demux::checked_ufrag;
 pub use io::{Input, Output, Transmit, Transport};
 pub use node::Node;
 pub use opening::Opening;

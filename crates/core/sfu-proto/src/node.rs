@@ -64,10 +64,9 @@ impl Node {
             if let Some(event) = self.shared.events.pop_front() {
                 return Output::Event(event);
             }
-            if let Some((call, publication)) = self.shared.arrived.pop() {
-                if let Some(call) = self.calls.get_mut(&call) {
-                    call.forward(&mut self.shared, publication);
-                }
+            if let Some(turn) = self.shared.filling.take().or_else(|| self.shared.arrived.pop()) {
+                let call = self.calls.get_mut(&turn.call);
+                self.shared.filling = call.and_then(|call| call.forward(&mut self.shared, turn));
                 continue;
             }
             if let Some(peer) = self.shared.unsent.pop() {

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::PublicationTrack;
@@ -9,7 +10,7 @@ use conclave_forward::{
 };
 use conclave_model::{Mid, ParticipantId};
 use str0m::media::Rid;
-use str0m::rtp::{RtpPacket, Vp8Descriptor};
+use str0m::rtp::{RtpPacket, SharedRtp, Vp8Descriptor};
 
 use crate::codec::{Codec, Payload};
 use crate::session::Source;
@@ -41,7 +42,7 @@ pub(crate) struct Publication {
 /// A packet that waits to be put into the slots that carry its publication.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) packet: Box<RtpPacket>,
+    pub(crate) packet: Arc<SharedRtp>,
     pub(crate) input: PacketIn,
     pub(crate) payload: Payload,
 }
@@ -102,7 +103,7 @@ impl Content {
             Err(_) => return Err(Malformed),
         };
         Ok(Self {
-            payload: Payload::Vp9,
+            payload: Payload::Vp9(vp9),
             starts_keyframe: vp9.is_some_and(|vp9| vp9.starts_keyframe()),
             ids: vp9.map(|vp9| vp9.ids()),
             size: vp9.and_then(|vp9| vp9.size),

@@ -1,13 +1,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
-use str0m::change::WriteNow;
+use str0m::change::ForwardRtp;
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::{RtpPacket, RtpRewrite, SharedRtp, Ssrc};
 use str0m::stats::PeerStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
@@ -15,7 +16,6 @@ use crate::Transport;
 use crate::burst::{Burst, Outbox, Path};
 use crate::codec::{Codec, PayloadTypes};
 use crate::config::Limits;
-use crate::dependency::{self, DescriptorSerializer};
 use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
 
@@ -84,8 +84,6 @@ pub(crate) struct Slot {
     pub(crate) kind: MediaKind,
     pub(crate) ssrc: Ssrc,
     pub(crate) payload_types: PayloadTypes,
-    /// The peer reads the Dependency Descriptor here.
-    pub(crate) descriptor: bool,
 }
 
 impl Slot {
@@ -410,19 +408,21 @@ impl Session {
     }
 
     /// Puts a packet into a slot.
-    pub(crate) fn write(
+    pub(crate) fn forward(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        packet: RtpWrite,
+        packet: &Arc<SharedRtp>,
+        rewrite: &RtpRewrite,
         outbox: &mut Outbox,
     ) -> Written {
         let is_first = self.burst.is_empty();
         let buffer = self.burst.buffer();
         let start = buffer.len();
         let rtc = &mut self.rtc;
-        match guard::call(|| rtc.direct_api().write_rtp_now(now, ssrc, packet, buffer)) {
-            Ok(WriteNow::Sent { proto, source, destination }) => {
+        let forward = || rtc.direct_api().forward_rtp(now, ssrc, packet, rewrite, buffer);
+        match guard::call(forward) {
+            Ok(ForwardRtp::Sent { proto, source, destination }) => {
                 let Some(transport) = Transport::of(proto) else {
                     self.burst.buffer().truncate(start);
                     return Written::Nowhere;
@@ -430,8 +430,8 @@ impl Session {
                 self.burst.add(start, Path { transport, source, destination }, outbox);
                 Written::Gathered { is_first }
             }
-            Ok(WriteNow::Queued) => Written::Queued,
-            Ok(WriteNow::NoStream) | Err(Panicked) => {
+            Ok(ForwardRtp::Queued) => Written::Queued,
+            Ok(ForwardRtp::NoStream) | Err(Panicked) => {
                 self.burst.buffer().truncate(start);
                 Written::Nowhere
             }
@@ -473,10 +473,8 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
     }
     let kind = if media.kind().is_audio() { MediaKind::Audio } else { MediaKind::Video };
     let payload_types = PayloadTypes::read(rtc, media)?;
-    let extension = Extension::with_serializer(dependency::URI, DescriptorSerializer);
-    let descriptor = media.remote_extmap().id_of(extension).is_some();
     let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
-    Some(Slot { mid, kind, ssrc, payload_types, descriptor })
+    Some(Slot { mid, kind, ssrc, payload_types })
 }
 
 impl Transport {

@@ -23,7 +23,9 @@ pub(crate) struct Shared {
     pub(crate) events: VecDeque<MediaEvent>,
     pub(crate) stats: NodeStats,
     /// Publications with packets that are not yet in their slots.
-    pub(crate) arrived: Vec<(CallId, PublicationId)>,
+    pub(crate) arrived: Vec<Turn>,
+    /// The one of them whose slots are being filled.
+    pub(crate) filling: Option<Turn>,
     /// Sessions with a burst that is not yet sent.
     pub(crate) unsent: Vec<PeerId>,
     /// Sessions with something written to them that waits for its turn.
@@ -41,6 +43,20 @@ pub(crate) enum Timer {
     Session(PeerId),
 }
 
+/// A publication with packets, and which of its slots is next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) call: CallId,
+    pub(crate) publication: PublicationId,
+    pub(crate) outlet: usize,
+}
+
+impl Turn {
+    pub(crate) const fn new(call: CallId, publication: PublicationId) -> Self {
+        Self { call, publication, outlet: 0 }
+    }
+}
+
 impl Shared {
     pub(crate) fn new(
         config: NodeConfig,
@@ -56,6 +72,7 @@ impl Shared {
             events: VecDeque::new(),
             stats: NodeStats::default(),
             arrived: Vec::new(),
+            filling: None,
             unsent: Vec::new(),
             unflushed: BTreeSet::new(),
             timers: BTreeSet::new(),

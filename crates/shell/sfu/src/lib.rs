@@ -1,16 +1,19 @@
 //! Sockets, thread and run loop of a media shard.
 //!
-//! A [`Shard`] is one thread that owns one UDP socket, one TCP listener and one
+//! A [`Plane`] is some shards, and brings each call to one of them. A [`Shard`] is one thread that owns one UDP socket, one TCP listener and one
 //! [`Node`](conclave_sfu_proto::Node). It moves bytes and reads the clock; the node decides.
 //! Connections that came to another listener enter it by its [`Entrance`].
 
 mod address;
 mod entrance;
 mod meter;
+mod plane;
+mod routes;
 mod shard;
 mod tcp;
 mod udp;
 mod worker;
 
 pub use entrance::Entrance;
-pub use shard::{Running, Shard, ShardConfig, ShardHandle, StartError};
+pub use plane::{Plane, PlaneHandle};
+pub use shard::{Running, Shard, ShardConfig, ShardFigures, ShardHandle, StartError};

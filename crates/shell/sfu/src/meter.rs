@@ -22,7 +22,10 @@ const fn told<M>(metric: M, read: fn(&Figures) -> u64) -> Told<M> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) node: NodeStats,
+    pub(crate) sends: u64,
     pub(crate) send_failures: u64,
+    pub(crate) receives: u64,
+    pub(crate) turns: u64,
     pub(crate) tcp_connections: u64,
     pub(crate) tcp_refused: u64,
     pub(crate) tcp_overflowed: u64,
@@ -50,6 +53,11 @@ impl Meter {
             }),
             told(counter!("conclave_media_bytes_total", "dir" => "in"), |f| f.node.bytes_in),
             told(counter!("conclave_media_bytes_total", "dir" => "out"), |f| f.node.bytes_out),
+            told(counter!("conclave_media_system_calls_total", "call" => "send"), |f| f.sends),
+            told(counter!("conclave_media_system_calls_total", "call" => "receive"), |f| {
+                f.receives
+            }),
+            told(counter!("conclave_media_system_calls_total", "call" => "wait"), |f| f.turns),
             told(counter!("conclave_plis_total"), |f| f.node.keyframe_requests),
             told(counter!("conclave_layer_switches_total"), |f| f.node.layer_switches),
             told(counter!("conclave_media_offers_refused_total"), |f| f.node.offers_refused),
@@ -110,6 +118,10 @@ fn describe() {
     describe_counter!("conclave_media_datagrams_total", "Datagrams on the media ports");
     describe_counter!("conclave_media_bytes_total", "Bytes of datagrams on the media ports");
     describe_counter!("conclave_media_drops_total", "Datagrams and packets dropped, by reason");
+    describe_counter!(
+        "conclave_media_system_calls_total",
+        "Calls of the system by the media loop: sends and receives on UDP, and waits"
+    );
     describe_counter!("conclave_plis_total", "Key frames asked of publishers");
     describe_counter!("conclave_layer_switches_total", "Slots that changed to another layer");
     describe_counter!("conclave_media_offers_refused_total", "Offers that could not be used");

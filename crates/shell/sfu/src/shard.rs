@@ -7,7 +7,7 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_sfu_proto::{Limits, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::address;
 use crate::entrance::Entrance;
@@ -29,6 +29,22 @@ pub struct ShardConfig {
     pub advertised: Vec<IpAddr>,
     /// What clients can make the shard hold.
     pub limits: Limits,
+}
+
+impl ShardConfig {
+    /// The same for another shard beside it: its ports are so many further, unless the system
+    /// chooses them.
+    pub(crate) fn further(&self, by: u16) -> Result<Self, StartError> {
+        let shift = |address: SocketAddr| match address.port() {
+            0 => Ok(address),
+            port => {
+                let port = port.checked_add(by).ok_or(StartError::NoPort)?;
+                Ok(SocketAddr::new(address.ip(), port))
+            }
+        };
+        let (udp, tcp) = (shift(self.udp)?, self.tcp.map(shift).transpose()?);
+        Ok(Self { udp, tcp, ..self.clone() })
+    }
 }
 
 impl Default for ShardConfig {
@@ -57,8 +73,19 @@ pub struct ShardHandle {
     pub tcp: Vec<SocketAddr>,
     /// Takes connections that came to the shared listener, if there is one.
     pub entrance: Option<Entrance>,
+    /// What it has done, told once a second.
+    pub figures: watch::Receiver<ShardFigures>,
     /// Ends it.
     pub running: Running,
+}
+
+/// What a shard has done since it started.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ShardFigures {
+    /// Packets put into slots.
+    pub packets_forwarded: u64,
+    /// Calls of the system by its loop: to send and to receive on UDP, and to wait.
+    pub system_calls: u64,
 }
 
 /// Ends a shard, and waits for its end.
@@ -69,7 +96,7 @@ pub struct Running {
 }
 
 /// Requests and events that may wait. A call of a hundred makes a few hundred when it forms.
-const QUEUE: usize = 1024;
+pub(crate) const QUEUE: usize = 1024;
 
 impl Shard {
     /// Binds the sockets and starts the thread. Install the metrics recorder before: figures
@@ -111,6 +138,7 @@ impl Shard {
         let (events_out, events) = mpsc::channel(QUEUE);
         let (entrance, arrivals) = Entrance::new();
         let (stop, stopped) = oneshot::channel();
+        let (figures_in, figures) = watch::channel(ShardFigures::default());
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -129,7 +157,7 @@ impl Shard {
             .spawn(move || {
                 let node = Node::new(node_config, Instant::now());
                 let tcp = Tcp::new(tcp_socket, arrivals);
-                let worker = Worker::new(node, udp_port, tcp, requests_in, events_out);
+                let worker = Worker::new(node, udp_port, tcp, requests_in, events_out, figures_in);
                 runtime.block_on(worker.run(stopped));
                 tracing::info!("a media shard has stopped");
             })
@@ -137,7 +165,7 @@ impl Shard {
         tracing::info!(udp = udp.len(), tcp = tcp.len(), "a media shard runs");
         let running = Running { stop: Some(stop), thread };
         let entrance = config.shared_tcp.map(|_| entrance);
-        Ok(ShardHandle { requests, events, udp, tcp, entrance, running })
+        Ok(ShardHandle { requests, events, udp, tcp, entrance, figures, running })
     }
 }
 
@@ -170,6 +198,9 @@ pub enum StartError {
     /// No address to tell clients; set the advertised ones.
     #[error("this machine has no address that clients could use")]
     NoAddress,
+    /// A shard's port would be beyond the last one; choose a lower first one, or fewer shards.
+    #[error("there are not enough ports after the first one for all media shards")]
+    NoPort,
     /// The system gives no random bytes.
     #[error("the system gives no random bytes")]
     Randomness,

@@ -52,6 +52,10 @@ pub(crate) struct Udp {
     /// Until when the socket is left alone, after an error.
     rests_until: Option<Instant>,
     pub(crate) send_failures: u64,
+    /// Calls of the system that sent, or were to.
+    pub(crate) sends: u64,
+    /// Calls of the system that received, or found nothing.
+    pub(crate) receives: u64,
 }
 
 impl Udp {
@@ -70,6 +74,8 @@ impl Udp {
             own,
             rests_until: None,
             send_failures: 0,
+            sends: 0,
+            receives: 0,
         })
     }
 
@@ -91,6 +97,7 @@ impl Udp {
         let mut slices: Vec<IoSliceMut<'_>> =
             self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
         let (socket, state, metas) = (&self.socket, &self.state, &mut self.metas);
+        self.receives += 1;
         let received =
             socket.try_io(Interest::READABLE, || state.recv(socket.into(), &mut slices, metas));
         let batches = match received {
@@ -139,7 +146,7 @@ impl Udp {
         }
     }
 
-    fn try_send(&self, transmit: &Transmit, contents: &[u8], segment: Option<usize>) -> bool {
+    fn try_send(&mut self, transmit: &Transmit, contents: &[u8], segment: Option<usize>) -> bool {
         let transmit = quinn_udp::Transmit {
             destination: self.native(transmit.destination),
             ecn: None,
@@ -147,6 +154,7 @@ impl Udp {
             segment_size: segment,
             src_ip: self.source_ip(transmit.source),
         };
+        self.sends += 1;
         self.state.try_send((&self.socket).into(), &transmit).is_ok()
     }
 

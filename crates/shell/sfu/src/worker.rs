@@ -2,12 +2,13 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_sfu_proto::{Input, Node, Output, Transmit, Transport};
+use conclave_sfu_proto::{Input, Node, Output, Transport};
 use tokio::sync::mpsc::{self, Permit};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::meter::{Figures, Meter};
+use crate::shard::ShardFigures;
 use crate::tcp::{Tcp, TcpEvent, TcpTurn};
 use crate::udp::Udp;
 
@@ -20,10 +21,11 @@ pub(crate) struct Worker {
     events: mpsc::Sender<MediaEvent>,
     /// Events that the control plane has not taken yet.
     waiting: VecDeque<MediaEvent>,
-    transmits: Vec<Transmit>,
     timeout: Instant,
     meter: Meter,
     budgets_spent: u64,
+    turns: u64,
+    figures: watch::Sender<ShardFigures>,
 }
 
 /// Batches of datagrams taken in one turn. Then the loop looks at everything else, so that a
@@ -55,6 +57,7 @@ impl Worker {
         tcp: Tcp,
         requests: mpsc::Receiver<MediaRequest>,
         events: mpsc::Sender<MediaEvent>,
+        figures: watch::Sender<ShardFigures>,
     ) -> Self {
         Self {
             node,
@@ -63,10 +66,11 @@ impl Worker {
             requests,
             events,
             waiting: VecDeque::new(),
-            transmits: Vec::new(),
             timeout: Instant::now(),
             meter: Meter::new(),
             budgets_spent: 0,
+            turns: 0,
+            figures,
         }
     }
 
@@ -77,6 +81,7 @@ impl Worker {
         loop {
             self.drain();
             let wake = self.wait(&mut stopped, &mut metering).await;
+            self.turns += 1;
             let now = Instant::now();
             match wake {
                 Wake::Event => self.pass_events_on(),
@@ -170,13 +175,13 @@ impl Worker {
                 }
                 Output::Transmit(transmit) => match transmit.transport {
                     Transport::Tcp => self.tcp.send(transmit),
-                    Transport::Udp => self.transmits.push(transmit),
+                    // At once: its bytes are still in the processor's cache.
+                    Transport::Udp => {
+                        self.udp.send(&transmit);
+                        self.node.recycle(transmit.bytes);
+                    }
                 },
             }
-        }
-        for transmit in self.transmits.drain(..) {
-            self.udp.send(&transmit);
-            self.node.recycle(transmit.bytes);
         }
         self.pass_events_on();
     }
@@ -189,9 +194,18 @@ impl Worker {
     }
 
     fn tell_figures(&mut self) {
+        let node = self.node.stats();
+        let (sends, receives, turns) = (self.udp.sends, self.udp.receives, self.turns);
+        self.figures.send_replace(ShardFigures {
+            packets_forwarded: node.packets_forwarded,
+            system_calls: sends + receives + turns,
+        });
         self.meter.tell(Figures {
-            node: self.node.stats(),
+            node,
+            sends,
             send_failures: self.udp.send_failures,
+            receives,
+            turns,
             tcp_connections: self.tcp.connections() as u64,
             tcp_refused: self.tcp.refused,
             tcp_overflowed: self.tcp.overflowed,

@@ -145,6 +145,9 @@ struct SendSideBandwidthEstimator {
     alr_detector: AlrDetector,
     link_capacity_estimator: LinkCapacityEstimator,
     last_updated_estimate: Option<Bitrate>,
+    // Kept to be filled again.
+    send_records: Vec<TwccSendRecord>,
+    acked_packets: Vec<AckedPacket>,
 }
 
 impl SendSideBandwidthEstimator {
@@ -168,6 +171,8 @@ impl SendSideBandwidthEstimator {
             alr_detector,
             link_capacity_estimator: LinkCapacityEstimator::new(),
             last_updated_estimate: None,
+            send_records: Vec::new(),
+            acked_packets: Vec::new(),
         }
     }
 
@@ -189,15 +194,21 @@ impl SendSideBandwidthEstimator {
 
     /// Record a packet from a TWCC report.
     pub fn update<'t>(&mut self, records: impl Iterator<Item = &'t TwccSendRecord>, now: Instant) {
-        let send_records: Vec<_> = records.collect();
-        if send_records.is_empty() {
-            return;
+        let mut send_records = std::mem::take(&mut self.send_records);
+        send_records.clear();
+        send_records.extend(records.copied());
+        if !send_records.is_empty() {
+            self.update_with(&send_records, now);
         }
+        self.send_records = send_records;
+    }
+
+    fn update_with(&mut self, send_records: &[TwccSendRecord], now: Instant) {
         let _ = self.started_at.get_or_insert(now);
 
         // Feed records to probe estimator for analysis and process any new probe results
         let mut latest_probe_result = None;
-        for (config, bitrate) in self.probe_estimator.update(send_records.iter().copied()) {
+        for (config, bitrate) in self.probe_estimator.update(send_records.iter()) {
             latest_probe_result = Some(bitrate);
 
             // Update link capacity estimator for every successful ALR probe, not just the latest.
@@ -209,21 +220,27 @@ impl SendSideBandwidthEstimator {
             }
         }
 
-        let mut acked_packets = vec![];
+        let mut acked_packets = std::mem::take(&mut self.acked_packets);
+        acked_packets.clear();
 
         let mut max_rtt = None;
         let mut count = 0;
         let mut lost = 0;
         for record in send_records.iter() {
             count += 1;
-            let Ok(acked_packet) = (*record).try_into() else {
+            let Ok(acked_packet) = record.try_into() else {
                 lost += 1;
                 continue;
             };
             acked_packets.push(acked_packet);
             max_rtt = max_rtt.max(record.rtt());
         }
-        acked_packets.sort_by(AckedPacket::order_by_receive_time);
+        let in_order = |a: &AckedPacket, b: &AckedPacket| {
+            AckedPacket::order_by_receive_time(a, b) != std::cmp::Ordering::Greater
+        };
+        if !acked_packets.is_sorted_by(in_order) {
+            acked_packets.sort_by(AckedPacket::order_by_receive_time);
+        }
 
         for acked_packet in acked_packets.iter() {
             self.acked_bitrate_estimator
@@ -241,6 +258,7 @@ impl SendSideBandwidthEstimator {
         let maybe_estimate =
             self.delay_controller
                 .update(&acked_packets, acked_bitrate, probe_result, now);
+        self.acked_packets = acked_packets;
 
         let Some(delay_estimate) = maybe_estimate else {
             return;
@@ -270,7 +288,7 @@ impl SendSideBandwidthEstimator {
 
         // This corresponds to UpdateLossBasedEstimator + UpdateEstimate
         self.loss_controller
-            .update_bandwidth_estimate(&send_records, delay_estimate);
+            .update_bandwidth_estimate(send_records, delay_estimate);
 
         // Loss-based result is capped by delay_based_limit
         let loss_result = self.loss_controller.loss_based_result();

@@ -13,14 +13,14 @@ use crate::media::{Media, MediaKind};
 use crate::poll::RtcMut;
 use crate::rtp_::MidRid;
 use crate::rtp_::{Mid, Rid, Ssrc};
-use crate::sctp::{ChannelConfig, SctpInitData};
 use crate::net::Protocol;
+use crate::sctp::{ChannelConfig, SctpInitData};
 use crate::streams::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP};
-use crate::streams::{RtpWrite, StreamRx, StreamTx};
+use crate::streams::{RtpRewrite, SharedRtp, StreamRx, StreamTx};
 
-/// What became of a packet given to [`DirectApi::write_rtp_now`].
+/// What became of a packet given to [`DirectApi::forward_rtp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteNow {
+pub enum ForwardRtp {
     /// It is one datagram at the end of the buffer.
     Sent {
         /// Protocol to send it with.
@@ -380,7 +380,7 @@ impl<'a> DirectApi<'a> {
         self.rtc.session.streams.stream_tx(ssrc)
     }
 
-    /// Write an RTP packet that leaves at once if it may.
+    /// Forward an RTP packet that other streams send, too. It leaves at once if it may.
     ///
     /// This is [`StreamTx::write_rtp`] followed by [`Rtc::handle_input()`] and
     /// [`Rtc::poll_output()`], for one who forwards a packet to many and cannot afford a turn of
@@ -392,36 +392,37 @@ impl<'a> DirectApi<'a> {
     /// by [`StreamTx::write_rtp`].
     ///
     /// `now` must not be before the last time that was given to [`Rtc::handle_input()`].
-    pub fn write_rtp_now(
+    pub fn forward_rtp(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        rtp: RtpWrite,
+        packet: &Arc<SharedRtp>,
+        rewrite: &RtpRewrite,
         out: &mut Vec<u8>,
-    ) -> WriteNow {
+    ) -> ForwardRtp {
         let mut rtc = self.rtc.mutate();
         let now = now.max(rtc.last_now);
         let Some(send_addr) = rtc.send_addr else {
             if let Some(stream) = rtc.session.streams.stream_tx(&ssrc) {
-                stream.write_rtp(rtp);
+                stream.write_rtp(packet.to_write(rewrite));
             }
-            return WriteNow::Queued;
+            return ForwardRtp::Queued;
         };
         let start = out.len();
-        match rtc.session.send_now(now, ssrc, rtp, out) {
+        match rtc.session.forward(now, ssrc, packet, rewrite, out) {
             Some(true) => {
                 rtc.peer_bytes_tx += (out.len() - start) as u64;
                 // No event comes of it, and the timers that it moves may fire a little early.
                 rtc.no_events();
                 rtc.no_timeout();
-                WriteNow::Sent {
+                ForwardRtp::Sent {
                     proto: send_addr.proto,
                     source: send_addr.source,
                     destination: send_addr.destination,
                 }
             }
-            Some(false) => WriteNow::Queued,
-            None => WriteNow::NoStream,
+            Some(false) => ForwardRtp::Queued,
+            None => ForwardRtp::NoStream,
         }
     }
 

@@ -68,7 +68,13 @@ impl Pacer for LeakyBucketPacer {
     }
 
     fn poll_timeout(&self) -> (Option<Instant>, Reason) {
-        let next_handle_time = self.last_handle_time.map(|lh| lh + PACING);
+        // While something waits, the rate may have to rise. What is queued, and whatever else
+        // changes what there is to do, brings a timeout of its own.
+        let waits = self
+            .queue_states
+            .iter()
+            .any(|q| q.snapshot.packet_count > 0);
+        let next_handle_time = self.last_handle_time.filter(|_| waits).map(|lh| lh + PACING);
 
         let poll_at = self
             .next_poll_time

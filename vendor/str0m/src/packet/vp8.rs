@@ -44,6 +44,15 @@ impl Vp8Patch {
         self.len += 1;
     }
 
+    /// The replaced bytes: where, and by which.
+    pub(crate) fn replacements(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+        self.offsets
+            .iter()
+            .copied()
+            .zip(self.bytes.iter().copied())
+            .take(usize::from(self.len))
+    }
+
     /// Copy `payload` into `dst` while applying VP8 descriptor byte replacements.
     ///
     /// # Panics

@@ -696,8 +696,11 @@ impl SrtpContext {
                 // Declared out here for lifetime purposes, only used in the first branch of the if.
                 let mut encrypted_aad = [0; AeadAes128Gcm::RTCP_AAD_LEN];
                 let mut aads: [&[u8]; 2] = [&[], &[]];
+                let mut aad_count = 2;
 
                 if is_encrypted {
+                    // Providers put several together in a buffer.
+                    aad_count = 1;
                     encrypted_aad[0..8].copy_from_slice(&buf[0..8]);
                     encrypted_aad[8..12].copy_from_slice(&e_and_si.to_be_bytes());
 
@@ -711,7 +714,7 @@ impl SrtpContext {
                 let mut output = vec![0_u8; buf.len() - AeadAes128Gcm::TAG_LEN - SRTCP_INDEX_LEN];
                 output[0..8].copy_from_slice(&buf[0..8]);
 
-                let count = match dec.decrypt(&iv, &aads, input, &mut output[8..]) {
+                let count = match dec.decrypt(&iv, &aads[..aad_count], input, &mut output[8..]) {
                     Ok(c) => c,
                     Err(e) => {
                         trace!("Failed to decrypt SRTCP {}: {}", self.rtcp.profile(), e);
@@ -769,8 +772,11 @@ impl SrtpContext {
                 // Declared out here for lifetime purposes, only used in the first branch of the if.
                 let mut encrypted_aad = [0; AeadAes256Gcm::RTCP_AAD_LEN];
                 let mut aads: [&[u8]; 2] = [&[], &[]];
+                let mut aad_count = 2;
 
                 if is_encrypted {
+                    // Providers put several together in a buffer.
+                    aad_count = 1;
                     encrypted_aad[0..8].copy_from_slice(&buf[0..8]);
                     encrypted_aad[8..12].copy_from_slice(&e_and_si.to_be_bytes());
 
@@ -784,7 +790,7 @@ impl SrtpContext {
                 let mut output = vec![0_u8; buf.len() - AeadAes256Gcm::TAG_LEN - SRTCP_INDEX_LEN];
                 output[0..8].copy_from_slice(&buf[0..8]);
 
-                let count = match dec.decrypt(&iv, &aads, input, &mut output[8..]) {
+                let count = match dec.decrypt(&iv, &aads[..aad_count], input, &mut output[8..]) {
                     Ok(c) => c,
                     Err(e) => {
                         trace!("Failed to decrypt SRTCP {}: {}", self.rtcp.profile(), e);

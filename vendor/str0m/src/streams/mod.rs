@@ -18,9 +18,11 @@ use crate::rtp_::{MediaTime, SenderInfo};
 use crate::rtp_::{Mid, Rid, SeqNo};
 use crate::util::already_happened;
 
+pub use self::forward::{PayloadPatch, RtpRewrite, SharedRtp};
 pub use self::receive::StreamRx;
 pub use self::send::{RtpWrite, StreamTx, StreamTxQueueInfo};
 
+mod forward;
 mod receive;
 pub(crate) mod register;
 pub(crate) mod register_nack;

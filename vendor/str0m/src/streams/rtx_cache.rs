@@ -1,10 +1,12 @@
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::io::DATAGRAM_MAX_PACKET_SIZE;
-use crate::rtp_::SeqNo;
+use crate::rtp_::{SeqNo, Ssrc};
 
 use super::RtpPacket;
+use super::forward::{RtpRewrite, SharedRtp};
 use super::rtx_cache_buf::EvictingBuffer;
 
 const RTX_CACHE_SIZE_QUANTIZER: usize = 25;
@@ -13,7 +15,10 @@ const RTX_CACHE_QUANTIZE_SLOTS: usize = DATAGRAM_MAX_PACKET_SIZE / RTX_CACHE_SIZ
 #[derive(Debug)]
 pub(crate) struct RtxCache {
     // Data, new additions here probably need to be cleared in [`clear`].
-    packet_by_seq_no: EvictingBuffer<RtpPacket>,
+    packet_by_seq_no: EvictingBuffer<Cached>,
+
+    // A shared packet that was asked for, by itself.
+    expanded: Option<Box<RtpPacket>>,
 
     // Technically we want [Option<SeqNo>; X] to indicate the absence of
     // a SeqNo. However We can half the storage space by using the sentinel
@@ -21,32 +26,77 @@ pub(crate) struct RtxCache {
     seq_no_by_quantized_size: [SeqNo; RTX_CACHE_QUANTIZE_SLOTS],
 }
 
+/// A packet that may be resent. Kept small: there is one for each packet and stream.
+#[derive(Debug)]
+enum Cached {
+    Own(Box<RtpPacket>),
+    Shared(Arc<SharedRtp>, RtpRewrite),
+}
+
+impl Cached {
+    fn payload(&self) -> &[u8] {
+        match self {
+            Cached::Own(packet) => &packet.payload,
+            Cached::Shared(packet, _) => &packet.payload,
+        }
+    }
+}
+
 impl RtxCache {
     pub fn new(max_packet_count: usize, max_packet_age: Duration) -> Self {
         Self {
             packet_by_seq_no: EvictingBuffer::new(10, max_packet_age, max_packet_count),
+            expanded: None,
             seq_no_by_quantized_size: [SeqNo::MAX; RTX_CACHE_QUANTIZE_SLOTS],
         }
     }
 
     pub fn cache_sent_packet(&mut self, packet: RtpPacket, now: Instant) {
         assert!(packet.nackable);
-        let seq_no = packet.seq_no;
-        let quantized_size = packet.payload.len() / RTX_CACHE_SIZE_QUANTIZER;
+        self.cache(packet.seq_no, Cached::Own(Box::new(packet)), now);
+    }
+
+    /// Like [`cache_sent_packet`][Self::cache_sent_packet], for one that other streams send, too.
+    pub fn cache_shared(&mut self, packet: Arc<SharedRtp>, rewrite: RtpRewrite, now: Instant) {
+        assert!(packet.nackable);
+        self.cache(rewrite.seq_no, Cached::Shared(packet, rewrite), now);
+    }
+
+    fn cache(&mut self, seq_no: SeqNo, packet: Cached, now: Instant) {
+        let quantized_size = packet.payload().len() / RTX_CACHE_SIZE_QUANTIZER;
         self.packet_by_seq_no.push(*seq_no, now, packet);
         self.seq_no_by_quantized_size[quantized_size] = seq_no;
         self.remove_old_packets(now);
+    }
+
+    pub fn cached_payload_len(&self, seq_no: SeqNo) -> Option<usize> {
+        Some(self.packet_by_seq_no.get(*seq_no)?.payload().len())
     }
 
     pub fn last_cached_seq_no(&self) -> Option<SeqNo> {
         Some(self.packet_by_seq_no.last_position()?.into())
     }
 
-    pub fn get_cached_packet_by_seq_no(&mut self, seq_no: SeqNo) -> Option<&mut RtpPacket> {
-        self.packet_by_seq_no.get_mut(*seq_no)
+    /// The packet with this number, sent on the stream with this SSRC.
+    pub fn get_cached_packet_by_seq_no(
+        &mut self,
+        seq_no: SeqNo,
+        ssrc: Ssrc,
+    ) -> Option<&mut RtpPacket> {
+        match self.packet_by_seq_no.get_mut(*seq_no)? {
+            Cached::Own(packet) => Some(packet),
+            Cached::Shared(packet, rewrite) => {
+                let packet = Box::new(packet.to_packet(ssrc, rewrite));
+                Some(self.expanded.insert(packet))
+            }
+        }
     }
 
-    pub fn get_cached_packet_smaller_than(&mut self, max_size: usize) -> Option<&mut RtpPacket> {
+    pub fn get_cached_packet_smaller_than(
+        &mut self,
+        max_size: usize,
+        ssrc: Ssrc,
+    ) -> Option<&mut RtpPacket> {
         let quantized_size = max_size / RTX_CACHE_SIZE_QUANTIZER;
 
         let seq_no = self.seq_no_by_quantized_size[..quantized_size]
@@ -55,16 +105,16 @@ impl RtxCache {
             .filter(|seq_no| !seq_no.is_max())
             .find(|seq_no| self.packet_by_seq_no.contains(***seq_no))?;
 
-        self.get_cached_packet_by_seq_no(*seq_no)
+        self.get_cached_packet_by_seq_no(*seq_no, ssrc)
     }
 
-    fn remove_old_packets(&mut self, now: Instant) {
+    /// Drops what is too old to be resent.
+    pub fn remove_old_packets(&mut self, now: Instant) {
         self.packet_by_seq_no.maybe_evict(now);
     }
 
     pub(crate) fn last_packet(&self) -> Option<&[u8]> {
-        let packet = self.packet_by_seq_no.last()?;
-        Some(packet.payload.as_ref())
+        Some(self.packet_by_seq_no.last()?.payload())
     }
 
     pub(crate) fn clear(&mut self) {
@@ -104,11 +154,11 @@ mod test {
         rtx_cache.cache_sent_packet(packet(now, 1, 10), after(now, 10));
         assert_eq!(
             Some(&mut packet(now, 1, 10)),
-            rtx_cache.get_cached_packet_by_seq_no(1.into())
+            rtx_cache.get_cached_packet_by_seq_no(1.into(), 1.into())
         );
         assert_eq!(
             Some(&mut packet(now, 1, 10)),
-            rtx_cache.get_cached_packet_smaller_than(1000)
+            rtx_cache.get_cached_packet_smaller_than(1000, 1.into())
         );
     }
 
@@ -117,8 +167,8 @@ mod test {
         let now = Instant::now();
         let mut rtx_cache = RtxCache::new(10, Duration::from_secs(0));
         rtx_cache.cache_sent_packet(packet(now, 1, 10), after(now, 10));
-        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(1.into()));
-        assert_eq!(None, rtx_cache.get_cached_packet_smaller_than(1000));
+        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(1.into(), 1.into()));
+        assert_eq!(None, rtx_cache.get_cached_packet_smaller_than(1000, 1.into()));
     }
 
     #[test]
@@ -128,21 +178,21 @@ mod test {
         rtx_cache.cache_sent_packet(packet(now, 1, 10), after(now, 10));
         assert_eq!(
             Some(&mut packet(now, 1, 10)),
-            rtx_cache.get_cached_packet_by_seq_no(1.into())
+            rtx_cache.get_cached_packet_by_seq_no(1.into(), 1.into())
         );
         assert_eq!(
             Some(&mut packet(now, 1, 10)),
-            rtx_cache.get_cached_packet_smaller_than(1000)
+            rtx_cache.get_cached_packet_smaller_than(1000, 1.into())
         );
         assert_eq!(
             Some(&mut packet(now, 1, 10)),
-            rtx_cache.get_cached_packet_smaller_than(25)
+            rtx_cache.get_cached_packet_smaller_than(25, 1.into())
         );
-        assert_eq!(None, rtx_cache.get_cached_packet_smaller_than(24));
+        assert_eq!(None, rtx_cache.get_cached_packet_smaller_than(24, 1.into()));
         rtx_cache.cache_sent_packet(packet(now, 2, 20), after(now, 20));
         assert_eq!(
             Some(&mut packet(now, 2, 20)),
-            rtx_cache.get_cached_packet_by_seq_no(2.into())
+            rtx_cache.get_cached_packet_by_seq_no(2.into(), 1.into())
         );
     }
 
@@ -160,10 +210,10 @@ mod test {
 
         assert_eq!(
             Some(&mut packet(now, 200, 2000)),
-            rtx_cache.get_cached_packet_by_seq_no(200.into())
+            rtx_cache.get_cached_packet_by_seq_no(200.into(), 1.into())
         );
-        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(100.into()));
-        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(101.into()));
+        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(100.into(), 1.into()));
+        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(101.into(), 1.into()));
     }
 
     #[test]
@@ -178,15 +228,15 @@ mod test {
             rtx_cache.cache_sent_packet(pkt, now);
         }
 
-        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(99.into()));
+        assert_eq!(None, rtx_cache.get_cached_packet_by_seq_no(99.into(), 1.into()));
 
         assert_eq!(
             Some(&mut packet(now, 100, 1000)),
-            rtx_cache.get_cached_packet_by_seq_no(100.into())
+            rtx_cache.get_cached_packet_by_seq_no(100.into(), 1.into())
         );
         assert_eq!(
             Some(&mut packet(now, 200, 2000)),
-            rtx_cache.get_cached_packet_by_seq_no(200.into())
+            rtx_cache.get_cached_packet_by_seq_no(200.into(), 1.into())
         );
     }
 }

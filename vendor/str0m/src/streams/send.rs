@@ -27,6 +27,7 @@ use crate::util::value_history::ValueHistory;
 use crate::util::{InstantExt, already_happened, not_happening};
 
 use super::RtpPacket;
+use super::forward::{RtpRewrite, SharedRtp};
 use super::rtx_cache::RtxCache;
 use super::send_queue::SendQueue;
 use super::send_stats::StreamTxStats;
@@ -572,14 +573,15 @@ impl StreamTx {
         (is_ready && is_idle).then_some(Unpaced(self.unpaced.unwrap_or(true)))
     }
 
-    /// Like [`write_rtp`][Self::write_rtp] and `poll_packet` in one, without the queue between.
+    /// Sends a packet that other streams send, too, without the queue between.
     ///
     /// Appends the protected packet to `out`. `None` if the packet cannot be sent at all.
     #[allow(clippy::too_many_arguments)]
-    pub(crate) fn send_now(
+    pub(crate) fn forward(
         &mut self,
         now: Instant,
-        rtp: RtpWrite,
+        packet: &Arc<SharedRtp>,
+        rewrite: &RtpRewrite,
         exts: &ExtensionMap,
         twcc: Option<&mut u64>,
         params: &[PayloadParams],
@@ -587,38 +589,14 @@ impl StreamTx {
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> Option<usize> {
-        let RtpWrite {
-            pt,
-            seq_no,
-            time,
-            wallclock,
-            marker,
-            ext_vals,
-            nackable,
-            payload,
-            csrc_count,
-            csrc,
-            vp8_patch,
-        } = rtp;
-
+        let pt = rewrite.pt;
         let param = params
             .iter()
             .find(|p| p.pt() == pt || p.red() == Some(pt))?;
         // See `poll_packet` about RED.
         let rtx_possible = param.resend().is_some() && param.red() != Some(pt);
-        let clock_rate = param.spec().rtp_clock_rate();
 
-        let mut header = RtpHeader {
-            csrc_count,
-            sequence_number: *seq_no as u16,
-            marker,
-            payload_type: pt,
-            timestamp: time,
-            ssrc: self.ssrc,
-            csrc,
-            ext_vals,
-            ..Default::default()
-        };
+        let mut header = packet.header(self.ssrc, rewrite);
         // See `poll_packet` about binding the SSRC.
         if !self.remote_acked_ssrc {
             header.ext_vals.mid = Some(self.midrid.mid());
@@ -632,7 +610,7 @@ impl StreamTx {
             *twcc += 1;
         }
 
-        let len = payload.len();
+        let len = packet.payload.len();
         let needed = DATAGRAM_MAX_PACKET_SIZE + len;
         if scratch.len() < needed {
             scratch.resize(needed, 0);
@@ -640,18 +618,20 @@ impl StreamTx {
         let header_len = header.write_to(scratch, exts);
         header.header_len = header_len;
         let (head, body) = scratch.split_at_mut(header_len);
-        if let Some(patch) = &vp8_patch {
-            let body = &mut body[..len];
-            patch.copy_to(&payload, body);
-            srtp.protect_rtp_to(&header, head, body, *seq_no, out);
+        let payload: &[u8] = if rewrite.patch.is_empty() {
+            &packet.payload
         } else {
-            srtp.protect_rtp_to(&header, head, &payload, *seq_no, out);
-        }
+            let body = &mut body[..len];
+            body.copy_from_slice(&packet.payload);
+            rewrite.patch.apply(body);
+            body
+        };
+        srtp.protect_rtp_to(&header, head, payload, *rewrite.seq_no, out);
 
-        self.rtp_and_wallclock = Some((time, wallclock));
-        self.last_sent_seq_no = seq_no;
+        self.rtp_and_wallclock = Some((rewrite.time, packet.wallclock));
+        self.last_sent_seq_no = rewrite.seq_no;
         self.last_used = now;
-        self.clock_rate = Some(clock_rate);
+        self.clock_rate = Some(param.spec().rtp_clock_rate());
         self.stats.update_packet_counts(len as u64, false);
         if let Some(h) = &mut self.stats.bytes_transmitted {
             h.push(now, len as u64);
@@ -659,18 +639,8 @@ impl StreamTx {
         if rtx_possible {
             self.pt_for_padding = Some(pt);
         }
-        if rtx_possible && nackable {
-            let packet = RtpPacket {
-                seq_no,
-                time: MediaTime::new(time as u64, clock_rate),
-                header,
-                payload,
-                vp8_patch,
-                nackable,
-                timestamp: now,
-                last_sender_info: None,
-            };
-            self.rtx_cache.cache_sent_packet(packet, now);
+        if rtx_possible && packet.nackable {
+            self.rtx_cache.cache_shared(packet.clone(), *rewrite, now);
         }
         Some(len)
     }
@@ -997,23 +967,20 @@ impl StreamTx {
         let seq_no = loop {
             let resend = self.resends.pop_front()?;
 
-            let pkt = self.rtx_cache.get_cached_packet_by_seq_no(resend.seq_no);
-
             // The seq_no could simply be too old to exist in the buffer, in which
             // case we will not do a resend.
-            let Some(pkt) = pkt else {
-                continue;
-            };
-
-            // Cached packets must be nackable. This is ensured before adding the
-            // entry to the self.rtx_cache.
-            assert!(pkt.nackable);
-
-            break pkt.seq_no;
+            if self.rtx_cache.cached_payload_len(resend.seq_no).is_some() {
+                break resend.seq_no;
+            }
         };
 
-        // Borrow checker gymnastics.
-        let pkt = self.rtx_cache.get_cached_packet_by_seq_no(seq_no).unwrap();
+        let pkt = self
+            .rtx_cache
+            .get_cached_packet_by_seq_no(seq_no, self.ssrc)?;
+
+        // Cached packets must be nackable. This is ensured before adding the
+        // entry to the self.rtx_cache.
+        assert!(pkt.nackable);
 
         let len = pkt.payload.len() as u64;
         self.stats.update_packet_counts(len, true);
@@ -1070,7 +1037,10 @@ impl StreamTx {
                 // is a headroom since we can accept slightly larger padding than asked for.
                 let max_size = (self.padding * 2).min(self.mtu_warn - MAX_RTP_OVERHEAD);
 
-                let Some(pkt) = self.rtx_cache.get_cached_packet_smaller_than(max_size) else {
+                let Some(pkt) = self
+                    .rtx_cache
+                    .get_cached_packet_smaller_than(max_size, self.ssrc)
+                else {
                     // Couldn't find spurious packet, try a blank packet instead.
                     break 'outer;
                 };
@@ -1142,11 +1112,9 @@ impl StreamTx {
         use RtcpFb::*;
         match fb {
             ReceptionReport(r) => {
-                if let Some(rtx_ssrc) = self.rtx {
-                    if rtx_ssrc == r.ssrc {
-                        // Receiver has bound MidRid to RTX SSRC
-                        self.remote_acked_rtx_ssrc = true;
-                    }
+                if Some(r.ssrc) == self.rtx {
+                    // Receiver has bound MidRid to RTX SSRC
+                    self.remote_acked_rtx_ssrc = true;
                 } else if r.ssrc == self.ssrc {
                     // Receiver has bound MidRid to SSRC
                     self.remote_acked_ssrc = true;
@@ -1187,7 +1155,7 @@ impl StreamTx {
 
         // Schedule all resends. They will be handled on next poll_packet
         for seq_no in iter {
-            let Some(packet) = self.rtx_cache.get_cached_packet_by_seq_no(seq_no) else {
+            let Some(payload_size) = self.rtx_cache.cached_payload_len(seq_no) else {
                 // Packet was not available in RTX cache, it has probably expired.
                 continue;
             };
@@ -1195,7 +1163,7 @@ impl StreamTx {
             let resend = Resend {
                 seq_no,
                 queued_at: now,
-                payload_size: packet.payload.len(),
+                payload_size,
             };
             self.resends.push_back(resend);
         }
@@ -1216,6 +1184,9 @@ impl StreamTx {
         if let Some(ds) = self.create_sdes() {
             feedback.push_back(Rtcp::SourceDescription(ds));
         }
+
+        // Nothing may be sent any more, and what was sent must not be held for ever.
+        self.rtx_cache.remove_old_packets(now);
 
         // Update timestamp to move time when next is created.
         self.last_sender_report = now;

@@ -30,9 +30,20 @@ where
 {
     /// Adds a timed value
     /// Note: time should always monotonically increase in subsequent calls to add()
+    ///
+    /// Values that are close in time are held as one, and old ones dropped, so that the history
+    /// is bounded however many are added.
     pub fn push(&mut self, t: Instant, v: T) {
         self.value += v;
-        self.history.push_back((t, v));
+        match self.history.back_mut() {
+            Some((last, sum)) if t.saturating_duration_since(*last) < self.max_time / 64 => {
+                *sum += v;
+            }
+            _ => {
+                self.purge_old(t);
+                self.history.push_back((t, v));
+            }
+        }
     }
 
     /// Returns the sum of all values in the history up to max_time. Might
@@ -47,7 +58,7 @@ where
             let Some(front_t) = self.history.front().map(|v| v.0) else {
                 return;
             };
-            now.duration_since(front_t) > self.max_time
+            now.saturating_duration_since(front_t) > self.max_time
         } {
             if let Some((_, v)) = self.history.pop_front() {
                 self.value -= v;

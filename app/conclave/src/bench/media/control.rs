@@ -33,6 +33,8 @@ pub(super) enum Event {
     Answer { client: u32, sdp: String },
     /// Media flows to and from the client.
     Connected { client: u32 },
+    /// What the server has done since it started. Comes once a second.
+    Figures { packets_forwarded: u64, system_calls: u64 },
     /// There is no such client, or no longer.
     Failed { client: u32, detail: String },
 }

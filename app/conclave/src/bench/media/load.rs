@@ -45,8 +45,17 @@ struct Crowd {
     /// The publishers come first. A client's number is its place.
     clients: Vec<Client>,
     connected: usize,
+    /// What the server last told of itself.
+    server_figures: ServerFigures,
     /// When each publisher sends its next frame; empty while none does.
     frames_due: Vec<Instant>,
+}
+
+/// What the server has done since it started.
+#[derive(Clone, Copy, Debug, Default)]
+struct ServerFigures {
+    packets_forwarded: u64,
+    system_calls: u64,
 }
 
 /// What is read at both ends of a measurement.
@@ -54,6 +63,8 @@ struct Reading {
     at: Instant,
     server_cpu: Duration,
     clients_cpu: Duration,
+    /// Up to a second old.
+    server_figures: ServerFigures,
     sent: u64,
 }
 
@@ -100,6 +111,15 @@ pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     say(&serde_json::to_string(&measured)?)
 }
 
+impl ServerFigures {
+    /// Calls of the system for each packet that was forwarded since; nothing if none was.
+    fn system_calls_since(self, before: Self) -> Option<f64> {
+        let packets = self.packets_forwarded - before.packets_forwarded;
+        let calls = self.system_calls - before.system_calls;
+        (packets > 0).then(|| calls as f64 / packets as f64)
+    }
+}
+
 impl Load {
     /// This load as arguments of the process that makes it.
     pub(super) fn arguments(&self) -> Vec<String> {
@@ -133,7 +153,8 @@ impl Crowd {
     fn new(load: Load, server: ServerProcess, pinned: bool) -> Self {
         let epoch = Instant::now();
         let (clients, frames_due) = (Vec::new(), Vec::new());
-        Self { load, server, pinned, epoch, clients, connected: 0, frames_due }
+        let server_figures = ServerFigures::default();
+        Self { load, server, pinned, epoch, clients, connected: 0, server_figures, frames_due }
     }
 
     /// Lets the subscribers join, given the server's memory before in kilobytes. Publishers are in
@@ -235,6 +256,7 @@ impl Crowd {
             time: after.at - before.at,
             server_cpu: after.server_cpu.saturating_sub(before.server_cpu),
             clients_cpu: after.clients_cpu.saturating_sub(before.clients_cpu),
+            system_calls_per_packet: after.server_figures.system_calls_since(before.server_figures),
             sent: after.sent - before.sent,
             delivered,
             lost,
@@ -281,6 +303,10 @@ impl Crowd {
                 self.connected += 1;
                 Ok(())
             }
+            Event::Figures { packets_forwarded, system_calls } => {
+                self.server_figures = ServerFigures { packets_forwarded, system_calls };
+                Ok(())
+            }
             Event::Failed { client, detail } => anyhow::bail!("client {client}: {detail}"),
             Event::Ready { .. } => anyhow::bail!("the server is ready twice"),
         }
@@ -309,6 +335,7 @@ impl Crowd {
             at: Instant::now(),
             server_cpu: self.server.cpu()?,
             clients_cpu: process::cpu(own_process())?,
+            server_figures: self.server_figures,
             sent: self.clients.iter().map(|client| client.camera.packets()).sum(),
         })
     }

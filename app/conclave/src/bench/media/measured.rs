@@ -36,6 +36,9 @@ pub(super) struct Measured {
     pub(super) cpu_ns_per_packet: f64,
     /// The same the other way round.
     pub(super) packets_per_cpu_second: f64,
+    /// Calls of the system by the server's loop for each packet that it forwarded, by its own
+    /// count; nothing if it was measured for less than two seconds.
+    pub(super) system_calls_per_packet: Option<f64>,
     /// How much of a processor core the server used.
     pub(super) server_busy: f64,
     /// How much of a processor core the clients used.
@@ -84,6 +87,8 @@ pub(super) struct Totals {
     pub(super) server_cpu: Duration,
     /// Processor time of all threads of the clients' process.
     pub(super) clients_cpu: Duration,
+    /// Calls of the system by the server for each packet.
+    pub(super) system_calls_per_packet: Option<f64>,
     /// Packets that the publishers sent.
     pub(super) sent: u64,
     /// Packets that the subscribers got, all together.
@@ -125,6 +130,7 @@ impl Measured {
             megabits_per_second: totals.bytes as f64 * 8.0 / 1_000_000.0 / seconds,
             cpu_ns_per_packet: server_seconds * 1e9 / delivered.max(1) as f64,
             packets_per_cpu_second: delivered as f64 / server_seconds,
+            system_calls_per_packet: totals.system_calls_per_packet,
             server_busy: server_seconds / seconds,
             clients_busy: totals.clients_cpu.as_secs_f64() / seconds,
             delay_us: Delay::of(totals.delays_us),

@@ -42,6 +42,7 @@ const COSTS: &[Column<Row>] = &[
     ("ns/packet", |row| format!("{:.0}", row.measured.cpu_ns_per_packet)),
     ("times the floor", |row| known(row.times_floor)),
     ("packets/CPU s", |row| format!("{:.0}", row.measured.packets_per_cpu_second)),
+    ("system calls", |row| known(row.measured.system_calls_per_packet)),
     ("server busy", |row| percent(row.measured.server_busy, 1)),
     ("clients busy", |row| percent(row.measured.clients_busy, 1)),
     ("delivered", |row| percent(row.measured.delivered_share, 2)),
@@ -65,6 +66,7 @@ Processor time is the server's, all threads, per packet that arrived. Loopback's
 the segmenting of bursts, as for all receivers without GRO. Delay is in milliseconds, from the making of
 a packet until it is read: the publisher's sealing and sending, the server with its pacing, the kernel
 twice, and up to 0.2 ms until the subscriber looks, or more while others' packets are opened. What a
+System calls are those of the server's loop for each packet, by its own count. What a
 join costs is without media, and without what the first one of all costs. DTLS 1.2, and
 AEAD_AES_256_GCM, which both ends prefer; TWCC, NACK and reports are on.
 ";

@@ -6,8 +6,10 @@ use std::thread;
 
 use anyhow::Context as _;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_sfu::{Shard, ShardConfig};
+use conclave_sfu::{Shard, ShardConfig, ShardFigures};
+use tokio::runtime;
 use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::watch;
 
 use super::control::{Event, Request};
 use super::process;
@@ -22,10 +24,11 @@ pub(in crate::bench) fn run() -> anyhow::Result<()> {
     let address = *shard.udp.first().context("the shard has no address")?;
     tell(&Event::Ready { address, pinned })?;
 
-    let (requests, events) = (shard.requests, shard.events);
+    let (requests, events, figures) = (shard.requests, shard.events, shard.figures);
     let listener = thread::spawn(move || listen(&requests));
     let teller = thread::spawn(move || tell_all(events));
-    let results = [listener.join(), teller.join()];
+    let counter = thread::spawn(move || tell_figures(figures));
+    let results = [listener.join(), teller.join(), counter.join()];
     anyhow::ensure!(shard.running.join(), "the shard panicked");
     for result in results {
         result.unwrap_or_else(|_| Err(anyhow::anyhow!("a thread panicked")))?;
@@ -47,6 +50,16 @@ fn tell_all(mut events: Receiver<MediaEvent>) -> anyhow::Result<()> {
         if let Some(event) = Event::of(event) {
             tell(&event)?;
         }
+    }
+    Ok(())
+}
+
+/// Tells what the shard has done, until it ends.
+fn tell_figures(mut figures: watch::Receiver<ShardFigures>) -> anyhow::Result<()> {
+    let runtime = runtime::Builder::new_current_thread().build()?;
+    while runtime.block_on(figures.changed()).is_ok() {
+        let ShardFigures { packets_forwarded, system_calls } = *figures.borrow_and_update();
+        tell(&Event::Figures { packets_forwarded, system_calls })?;
     }
     Ok(())
 }

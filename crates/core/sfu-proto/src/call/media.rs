@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_forward::{DropReason, LayerId, PacketIn, SpeakerDetector, Verdict};
-use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
+use conclave_model::{MediaKind, Mid, ParticipantId, TrackSource};
 use str0m::rtp::RtpPacket;
 
 use crate::call::{Call, policy};
 use crate::codec::Payload;
 use crate::fanout;
-use crate::publication::Arrival;
+use crate::publication::{Arrival, VideoPacket};
 use crate::session::{Session, SessionEvent, Source, Written};
-use crate::shared::Shared;
+use crate::shared::{Shared, Turn};
 use crate::slots::Outlet;
 
 impl Call {
@@ -115,9 +115,10 @@ impl Call {
                     ids: None,
                     frame_number: None,
                 };
-                let arrival = Arrival { packet, input, payload: Payload::Opus };
+                let payload = Payload::Opus;
+                let arrival = Arrival { packet: fanout::share(&packet, payload), input, payload };
                 if publication.arrive(arrival) {
-                    shared.arrived.push((self.id, track.publication));
+                    shared.arrived.push(Turn::new(self.id, track.publication));
                 }
             }
             MediaKind::Video => {
@@ -128,9 +129,10 @@ impl Call {
                     shared.stats.drops.malformed += 1;
                     return;
                 };
-                let arrival = Arrival { packet, input: video.input, payload: video.payload };
+                let VideoPacket { input, payload, .. } = video;
+                let arrival = Arrival { packet: fanout::share(&packet, payload), input, payload };
                 if publication.arrive(arrival) {
-                    shared.arrived.push((self.id, track.publication));
+                    shared.arrived.push(Turn::new(self.id, track.publication));
                 }
                 if video.revives {
                     self.allocate_subscribers(now, shared, track.publication);
@@ -139,26 +141,36 @@ impl Call {
         }
     }
 
-    /// Puts what has arrived of a publication into each slot that carries it.
+    /// Puts what has arrived of a publication into the next slot that carries it, and returns how
+    /// to go on, if there are more.
     ///
     /// Slot by slot, not packet by packet: what is known of a session is then in the processor's
-    /// cache for all packets but the first.
-    pub(crate) fn forward(&mut self, shared: &mut Shared, id: PublicationId) {
-        let Some(publication) = self.publications.get_mut(&id) else { return };
+    /// cache for all packets but the first. And one slot at a time, so that what fills it can leave
+    /// before the next one is filled: nobody waits for all the others.
+    pub(crate) fn forward(&mut self, shared: &mut Shared, turn: Turn) -> Option<Turn> {
+        let publication = self.publications.get_mut(&turn.publication)?;
         let mut arrivals = publication.take_arrivals();
-        for (subscriber, mid) in &publication.outlets {
-            let Some(peer) = self.peers.get_mut(subscriber) else { continue };
+        let outlet = publication.outlets.get(turn.outlet);
+        if let Some((subscriber, mid)) = outlet
+            && let Some(peer) = self.peers.get_mut(subscriber)
+        {
             let peer_id = peer.id();
-            let Some(session) = peer.session.as_mut().filter(|s| s.is_connected()) else {
-                continue;
-            };
-            let Some(outlet) = peer.outlets.get_mut(mid) else { continue };
-            for arrival in &arrivals {
-                fill(shared, peer_id, session, outlet, arrival);
+            let session = peer.session.as_mut().filter(|session| session.is_connected());
+            if let Some((session, outlet)) = session.zip(peer.outlets.get_mut(mid)) {
+                for arrival in &arrivals {
+                    fill(shared, peer_id, session, outlet, arrival);
+                }
+                if shared.arrived.is_empty() {
+                    session.send_burst(&mut shared.outbox);
+                }
             }
         }
-        arrivals.clear();
+        let is_last = outlet.is_none();
+        if is_last {
+            arrivals.clear();
+        }
         publication.give_back(arrivals);
+        (!is_last).then_some(Turn { outlet: turn.outlet + 1, ..turn })
     }
 }
 
@@ -202,8 +214,10 @@ fn fill(
         shared.stats.layer_switches += u64::from(changed);
     }
     match fanout::forward(session, &outlet.slot, arrival, &out, &mut shared.outbox) {
-        Written::Gathered { is_first: true } => shared.unsent.push(peer),
-        Written::Gathered { is_first: false } => {}
+        Written::Gathered { is_first: true } if !shared.arrived.is_empty() => {
+            shared.unsent.push(peer);
+        }
+        Written::Gathered { .. } => {}
         Written::Nowhere => return,
         Written::Queued => {
             shared.unflushed.insert(peer);

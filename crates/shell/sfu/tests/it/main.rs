@@ -10,15 +10,17 @@
 mod client;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use conclave_call_proto::media::{
     MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
 };
 use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
-use conclave_sfu::{Shard, ShardConfig, ShardHandle};
+use conclave_sfu::{Plane, Shard, ShardConfig, ShardHandle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use client::{Client, Link};
@@ -36,13 +38,24 @@ fn peer(participant: u32) -> PeerId {
 
 /// Joins a client that publishes a camera and shows the other's.
 async fn join(shard: &mut ShardHandle, id: u32, link: Link) -> Client {
+    join_as(&shard.requests, &mut shard.events, peer(id), link).await.0
+}
+
+/// Joins a client, and returns the answer to its offer as well.
+async fn join_as(
+    requests: &mpsc::Sender<MediaRequest>,
+    events: &mut mpsc::Receiver<MediaEvent>,
+    peer: PeerId,
+    link: Link,
+) -> (Client, String) {
+    let id = peer.participant.0;
     let mut client = Client::new(link, id as u8);
     let offer = client.offer();
-    let request = MediaRequest::Offer { peer: peer(id), generation: 1, sdp: offer };
-    shard.requests.send(request).await.unwrap();
+    let request = MediaRequest::Offer { peer, generation: 1, sdp: offer };
+    requests.send(request).await.unwrap();
     let answer = loop {
-        match timeout(PATIENCE, shard.events.recv()).await.unwrap().unwrap() {
-            MediaEvent::Answer { peer: p, sdp, .. } if p == peer(id) => break sdp,
+        match timeout(PATIENCE, events.recv()).await.unwrap().unwrap() {
+            MediaEvent::Answer { peer: p, sdp, .. } if p == peer => break sdp,
             MediaEvent::OfferRefused { detail, .. } => panic!("refused: {detail}"),
             _ => {}
         }
@@ -53,10 +66,10 @@ async fn join(shard: &mut ShardHandle, id: u32, link: Link) -> Client {
         source: TrackSource::Camera,
         mid: Mid::new(&client.camera()).unwrap(),
     };
-    let requests = [
-        MediaRequest::Publish { peer: peer(id), tracks: vec![track] },
+    let asked = [
+        MediaRequest::Publish { peer, tracks: vec![track] },
         MediaRequest::View {
-            peer: peer(id),
+            peer,
             wants: vec![Want {
                 publication: PublicationId(3 - id),
                 width: 320,
@@ -65,10 +78,10 @@ async fn join(shard: &mut ShardHandle, id: u32, link: Link) -> Client {
             }],
         },
     ];
-    for request in requests {
-        shard.requests.send(request).await.unwrap();
+    for request in asked {
+        requests.send(request).await.unwrap();
     }
-    client
+    (client, answer)
 }
 
 async fn udp(shard: &ShardHandle) -> Link {
@@ -137,6 +150,51 @@ async fn a_client_that_came_to_another_listener_is_handed_over_and_gets_through(
     let mut b = join(&mut shard, 2, link_b).await;
     watch_each_other(&mut a, &mut b).await;
     assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn each_call_is_on_a_shard_of_its_own_which_is_found_at_the_shared_port_too() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let shared = elsewhere.local_addr().unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = ShardConfig {
+        udp: any,
+        tcp: Some(any),
+        shared_tcp: Some(shared),
+        ..ShardConfig::default()
+    };
+    let mut plane = Plane::spawn(&config, NonZeroU16::new(2).unwrap()).unwrap();
+    let entrance = plane.entrance.clone().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let mut stream = elsewhere.accept().await.unwrap().0;
+            let mut head = [0; 10];
+            stream.read_exact(&mut head).await.unwrap();
+            assert!(entrance.hand_over(stream.into_std().unwrap(), head.to_vec()));
+        }
+    });
+
+    let mut ports = Vec::new();
+    for call in [1, 2] {
+        let mut clients = Vec::new();
+        for participant in [1, 2] {
+            let peer = PeerId { call: CallId(call), participant: ParticipantId(participant) };
+            let link = Link::Tcp(TcpStream::connect(shared).await.unwrap());
+            let (client, answer) = join_as(&plane.requests, &mut plane.events, peer, link).await;
+            let candidates = answer.lines().filter(|line| line.contains(" udp "));
+            ports.extend(candidates.map(|line| line.split(' ').nth(5).unwrap().to_owned()));
+            clients.push(client);
+        }
+        let [a, b] = &mut clients[..] else { panic!("two of them") };
+        watch_each_other(a, b).await;
+    }
+
+    let told: Vec<_> = plane.udp.iter().map(|address| address.port().to_string()).collect();
+    assert_eq!(told.len(), 2);
+    assert_eq!(ports, [&told[0], &told[0], &told[1], &told[1]].map(String::as_str));
+    for shard in plane.running {
+        assert!(shard.join());
+    }
 }
 
 #[tokio::test]

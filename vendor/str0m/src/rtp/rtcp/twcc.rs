@@ -896,7 +896,8 @@ impl<'a> TryFrom<&'a [u8]> for Twcc {
             reference_time,
             feedback_count,
             chunks: VecDeque::new(),
-            delta: VecDeque::new(),
+            // One byte or two for each that was received, and the chunks before them.
+            delta: VecDeque::with_capacity((status_count as usize).min(buf.len() - 16)),
         };
 
         let mut todo = status_count as isize;
@@ -1079,7 +1080,7 @@ impl TwccPacketId {
 }
 
 /// Record for a send entry in twcc.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct TwccSendRecord {
     /// Packet identification (sequence + optional probe cluster)
     packet_id: TwccPacketId,

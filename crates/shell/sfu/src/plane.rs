@@ -1,0 +1,109 @@
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use tokio::sync::mpsc;
+
+use crate::entrance::Entrance;
+use crate::routes::Routes;
+use crate::shard::{QUEUE, Running, Shard, ShardConfig, ShardHandle, StartError};
+
+/// Several shards that look like one: each call is on one of them.
+#[derive(Debug)]
+pub struct Plane;
+
+/// The running shards, seen from outside.
+#[derive(Debug)]
+pub struct PlaneHandle {
+    /// Takes the control plane's requests.
+    pub requests: mpsc::Sender<MediaRequest>,
+    /// What the shards report. It must be read: shards that cannot report take no requests.
+    pub events: mpsc::Receiver<MediaEvent>,
+    /// The UDP addresses that clients are told, shard by shard.
+    pub udp: Vec<SocketAddr>,
+    /// The TCP addresses that clients are told, shard by shard.
+    pub tcp: Vec<SocketAddr>,
+    /// Takes connections that came to the shared listener, if there is one.
+    pub entrance: Option<Entrance>,
+    /// Ends each shard.
+    pub running: Vec<Running>,
+}
+
+impl Plane {
+    /// Starts so many shards: the first one as configured, each other one a port further, if the
+    /// ports are not for the system to choose. Must be called within a runtime, on which requests
+    /// and events find their ways.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] names what could not be had. Nothing runs then.
+    pub fn spawn(config: &ShardConfig, shards: NonZeroU16) -> Result<PlaneHandle, StartError> {
+        let mut handles = Vec::new();
+        for number in 0..shards.get() {
+            handles.push(Shard::spawn(&config.further(number)?)?);
+        }
+        let routes = Arc::new(Mutex::new(Routes::new(handles.len())));
+        let (requests, requests_in) = mpsc::channel(QUEUE);
+        let (events_out, events) = mpsc::channel(QUEUE);
+        let mut plane = PlaneHandle {
+            requests,
+            events,
+            udp: Vec::new(),
+            tcp: Vec::new(),
+            entrance: None,
+            running: Vec::new(),
+        };
+        let (mut queues, mut entrances) = (Vec::new(), Vec::new());
+        for (shard, handle) in handles.into_iter().enumerate() {
+            let ShardHandle { requests, events, udp, tcp, entrance, running, .. } = handle;
+            plane.udp.extend(udp);
+            // That of the shared listener is every shard's.
+            let news = tcp.into_iter().filter(|address| !plane.tcp.contains(address));
+            plane.tcp.extend(news.collect::<Vec<_>>());
+            plane.running.push(running);
+            queues.push(requests);
+            entrances.extend(entrance);
+            tokio::spawn(pass_events_on(shard, events, events_out.clone(), Arc::clone(&routes)));
+        }
+        plane.entrance = Entrance::before(entrances, Arc::clone(&routes));
+        tokio::spawn(pass_requests_on(requests_in, queues, routes));
+        Ok(plane)
+    }
+}
+
+/// Brings each request to the shard of its call, until there are no more.
+async fn pass_requests_on(
+    mut requests: mpsc::Receiver<MediaRequest>,
+    shards: Vec<mpsc::Sender<MediaRequest>>,
+    routes: Arc<Mutex<Routes>>,
+) {
+    while let Some(request) = requests.recv().await {
+        let shard = lock(&routes).shard_for(&request);
+        let Some(queue) = shard.and_then(|shard| shards.get(shard)) else { continue };
+        if queue.send(request).await.is_err() {
+            tracing::error!("a media shard is gone");
+            return;
+        }
+    }
+}
+
+/// Brings a shard's events to the control plane, until there are no more.
+async fn pass_events_on(
+    shard: usize,
+    mut events: mpsc::Receiver<MediaEvent>,
+    all: mpsc::Sender<MediaEvent>,
+    routes: Arc<Mutex<Routes>>,
+) {
+    while let Some(event) = events.recv().await {
+        lock(&routes).learn(shard, &event);
+        if all.send(event).await.is_err() {
+            return;
+        }
+    }
+}
+
+pub(crate) fn lock(routes: &Mutex<Routes>) -> MutexGuard<'_, Routes> {
+    // Nothing panics while it holds the lock; if it did, the tables would still be whole.
+    routes.lock().unwrap_or_else(PoisonError::into_inner)
+}
