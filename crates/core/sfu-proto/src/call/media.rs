@@ -132,7 +132,7 @@ impl Call {
                 if publication.arrive(arrival) {
                     shared.arrived.push((self.id, track.publication));
                 }
-                if video.revives {
+                if video.changes_layers {
                     self.allocate_subscribers(now, shared, track.publication);
                 }
             }

@@ -11,8 +11,8 @@ use crate::peer::Peer;
 use crate::publication::Publication;
 use crate::shared::{Shared, Timer};
 
-/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere or
-/// a layer comes.
+/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere, a
+/// layer comes or goes, or a path holds pictures back.
 const ALLOCATE_EVERY: u64 = 2;
 
 /// Whether fewer layers would do is looked at every so many ticks.
@@ -206,6 +206,7 @@ impl Call {
             self.allocate(now, shared, participant);
         }
     }
+            self.request_keyframes_for(now, shared, participant);
 
     /// Asks for the key frames that any slot waits for, as often as publishers may be asked.
     pub(super) fn request_keyframes(&mut self, now: Instant, shared: &mut Shared) {
