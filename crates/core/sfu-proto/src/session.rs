@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::dependency::{self, DescriptorSerializer};
 use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
+use crate::roaming::{Datagram, Roaming, UdpPath};
 
 /// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,6 +68,11 @@ pub(crate) struct Session {
 enum State {
     Connecting { deadline: Instant },
     Connected,
+    roaming: Roaming,
+    /// The path of the newest datagram.
+    came_on: Option<UdpPath>,
+    /// The SSRCs that were told: a bounded number.
+    ssrcs: Vec<Ssrc>,
     Lost { deadline: Instant },
 }
 
@@ -110,9 +116,13 @@ pub(crate) enum SessionEvent {
     Stats(Box<PeerStats>),
 }
 
+    /// The peer sends from another UDP address now.
+    Moved(SocketAddr),
 /// What became of a packet that was put into a slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
+    /// The peer sends with this SSRC.
+    Ssrc(Ssrc),
     /// It leaves with the session's burst, of which it is the first one or not.
     Gathered { is_first: bool },
     /// The session has no such slot.
@@ -173,6 +183,9 @@ impl Session {
     }
 
     /// Answers a further offer on the same session.
+            roaming: Roaming::default(),
+            came_on: None,
+            ssrcs: Vec::new(),
     pub(crate) fn renegotiate(
         &mut self,
         limits: &Limits,
@@ -272,7 +285,7 @@ impl Session {
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
-        receive: Receive<'_>,
+        mut receive: Receive<'_>,
     ) -> Result<(), Ended> {
         self.handle(Input::Receive(now, receive))
     }
@@ -282,9 +295,25 @@ impl Session {
         match self.state {
             State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
                 return Err(Ended);
+        let path = UdpPath { local: receive.destination, remote: receive.source };
+        self.came_on = (receive.proto == Protocol::Udp).then_some(path);
+        if self.came_on.is_some() {
+            let stranger = !self.addresses.contains(&(Transport::Udp, receive.source));
+            receive.source = self.roaming.inward(receive.source, stranger);
+        }
             }
             State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
         }
+    /// An authentic check came that says that the path is the one to use.
+    pub(crate) fn nominated(&mut self, now: Instant, path: UdpPath) {
+        self.roaming.heard(now, path);
+    }
+
+    /// The SSRCs that the peer was seen to send with.
+    pub(crate) fn ssrcs(&self) -> &[Ssrc] {
+        &self.ssrcs
+    }
+
         self.handle(Input::Timeout(now))
     }
 
@@ -361,7 +390,15 @@ impl Session {
             }
             Event::PeerStats(stats) => events.push(SessionEvent::Stats(Box::new(stats))),
             Event::RtpPacket(packet) => {
-                if let Some(source) = self.source(packet.header.ssrc) {
+                if let Some(path) = self.came_on.filter(|path| self.roaming.heard(now, *path)) {
+                    events.push(SessionEvent::Moved(path.remote));
+                }
+                let ssrc = packet.header.ssrc;
+                if self.ssrcs.len() < MAX_SOURCES && !self.ssrcs.contains(&ssrc) {
+                    self.ssrcs.push(ssrc);
+                    events.push(SessionEvent::Ssrc(ssrc));
+                }
+                if let Some(source) = self.source(ssrc) {
                     events.push(SessionEvent::Packet(source, Box::new(packet)));
                 }
             }
@@ -435,6 +472,8 @@ impl Session {
                 self.burst.buffer().truncate(start);
                 Written::Nowhere
             }
+                let path = (transport, source, destination);
+                let destination = self.outward(path, Datagram::Media);
         }
     }
 
@@ -445,7 +484,9 @@ impl Session {
 
     fn send(&mut self, transmit: &str0m::net::Transmit, outbox: &mut Outbox) {
         let Some(transport) = Transport::of(transmit.proto) else { return };
-        let (source, destination) = (transmit.source, transmit.destination);
+        let source = transmit.source;
+        let path = (transport, source, transmit.destination);
+        let destination = self.outward(path, Datagram::of(&transmit.contents));
         let start = self.burst.buffer().len();
         self.burst.buffer().extend_from_slice(&transmit.contents);
         self.burst.add(start, Path { transport, source, destination }, outbox);
@@ -474,6 +515,18 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
     let kind = if media.kind().is_audio() { MediaKind::Audio } else { MediaKind::Video };
     let payload_types = PayloadTypes::read(rtc, media)?;
     let extension = Extension::with_serializer(dependency::URI, DescriptorSerializer);
+    /// Where the peer is that str0m takes to be at `remote`.
+    fn outward(
+        &mut self,
+        (transport, local, remote): (Transport, SocketAddr, SocketAddr),
+        datagram: Datagram,
+    ) -> SocketAddr {
+        match transport {
+            Transport::Tcp => remote,
+            Transport::Udp => self.roaming.outward(UdpPath { local, remote }, datagram),
+        }
+    }
+
     let descriptor = media.remote_extmap().id_of(extension).is_some();
     let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
     Some(Slot { mid, kind, ssrc, payload_types, descriptor })
