@@ -45,7 +45,7 @@ use crate::{RtcConfig, RtcError};
 
 /// Minimum interval between NACK polls. Per-packet retries also wait for RTT.
 /// Keep this high enough to avoid additional problems in very bad network conditions.
-const NACK_MIN_INTERVAL: Duration = Duration::from_millis(33);
+const NACK_MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Delay between reports of TWCC. This is deliberately very low.
 const TWCC_INTERVAL: Duration = Duration::from_millis(50);
@@ -1276,7 +1276,8 @@ impl Session {
 
         let protected = srtp_tx.protect_rtp(buf, &header, *seq_no);
 
-        if twcc_enabled {
+        // A packet that is sent again as it was has the number that it had.
+        if twcc_enabled && self.twcc != twcc_seq {
             let packet_id = if let Some(cluster) = cluster_id {
                 TwccPacketId::with_cluster(twcc_seq, cluster)
             } else {

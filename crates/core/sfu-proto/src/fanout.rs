@@ -6,7 +6,7 @@ use conclave_forward::PacketOut;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, SharedExtensionValue};
 
 use crate::burst::Outbox;
-use crate::codec::{Codec, Payload};
+use crate::codec::Payload;
 use crate::publication::Arrival;
 use crate::session::{Session, Slot, Written};
 
@@ -29,7 +29,7 @@ pub(crate) fn forward(
         payload.with_ids(&packet.payload, out.ids),
     )
     .marker(packet.header.marker)
-    .nackable(payload.codec() != Codec::Opus)
+    .nackable(true)
     .ext_vals(extensions(slot, packet, out));
     if let (Payload::Vp8(Some(descriptor)), Some(ids)) = (payload, out.ids) {
         let mut patch = descriptor.patch();

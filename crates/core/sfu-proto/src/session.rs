@@ -37,6 +37,12 @@ const AT_ONCE: Duration = Duration::from_micros(100);
 /// half a kilobyte for every receiver, beside its payload, which all receivers share.
 const MAX_HISTORY: usize = 512;
 
+/// The same of sound.
+const MAX_SOUND_HISTORY: usize = 50;
+
+/// Sound that is older comes too late to be played. On a line that is full, it would be in the way.
+const SOUND_HISTORY_AGE: Duration = Duration::from_millis(300);
+
 /// For how long they are kept at most: for some tries over the longest line.
 const HISTORY_AGE: Duration = Duration::from_secs(3);
 
@@ -209,8 +215,10 @@ impl Session {
         let known = std::mem::take(&mut self.slots);
         for mid in self.summary.mids() {
             let Some(slot) = slot(&mut self.rtc, mid) else { continue };
-            if !known.iter().any(|before| before.ssrc == slot.ssrc) {
-                limit_history(&mut self.rtc, slot.ssrc);
+            // What was sent of sound must not come again with another set of header extensions.
+            let is_known = known.iter().any(|before| before.ssrc == slot.ssrc);
+            if !is_known || slot.kind == MediaKind::Audio {
+                limit_history(&mut self.rtc, &slot);
             }
             self.slots.push(slot);
         }
@@ -500,9 +508,13 @@ impl Session {
 }
 
 /// Bounds what is kept of a slot's stream to be sent again.
-fn limit_history(rtc: &mut Rtc, ssrc: Ssrc) {
-    if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
-        stream.set_rtx_cache(MAX_HISTORY, HISTORY_AGE, Some(RESENT_SHARE));
+fn limit_history(rtc: &mut Rtc, slot: &Slot) {
+    let (packets, age) = match slot.kind {
+        MediaKind::Audio => (MAX_SOUND_HISTORY, SOUND_HISTORY_AGE),
+        MediaKind::Video => (MAX_HISTORY, HISTORY_AGE),
+    };
+    if let Some(stream) = rtc.direct_api().stream_tx(&slot.ssrc) {
+        stream.set_rtx_cache(packets, age, Some(RESENT_SHARE));
     }
 }
 

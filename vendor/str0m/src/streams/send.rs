@@ -606,6 +606,7 @@ impl StreamTx {
             .find(|p| p.pt() == pt || p.red() == Some(pt))?;
         // See `poll_packet` about RED.
         let rtx_possible = param.resend().is_some() && param.red() != Some(pt);
+        let resend_possible = rtx_possible || param.resends_in_place();
         let clock_rate = param.spec().rtp_clock_rate();
 
         let mut header = RtpHeader {
@@ -659,7 +660,7 @@ impl StreamTx {
         if rtx_possible {
             self.pt_for_padding = Some(pt);
         }
-        if rtx_possible && nackable {
+        if resend_possible && nackable {
             let packet = RtpPacket {
                 seq_no,
                 time: MediaTime::new(time as u64, clock_rate),
@@ -723,7 +724,7 @@ impl StreamTx {
         // back for this SSRC. That feedback indicates the receiver must have
         // received a packet with the SSRC and header extension(s), so the sender
         // then stops attaching the MID and RID.
-        if !remote_acked_ssrc {
+        if !remote_acked_ssrc && next.kind != NextPacketKind::ResendInPlace {
             header_ref.ext_vals.mid = Some(mid);
             header_ref.ext_vals.rid = rid;
         }
@@ -764,7 +765,7 @@ impl StreamTx {
                     // since the above loop figuring out param needs to be correct also
                     // for the NextPacketKind::Blank case.
                     set_pt_for_padding = Some(pt_main);
-                } else {
+                } else if !param.resends_in_place() {
                     // If the PT we're sending on doesn't have a corresponding RTX PT,
                     // the packet is de-facto not nackable.
                     //
@@ -795,6 +796,7 @@ impl StreamTx {
                 header.sequence_number = *next.seq_no as u16;
                 header
             }
+            NextPacketKind::ResendInPlace => header_ref.clone(),
             NextPacketKind::Resend(_) | NextPacketKind::Blank(_) => {
                 // * For the Resend case, we will not have accepted/cached the packet unless
                 //   we have a RTX PT (see logic setting next.pkt.nackable above).
@@ -826,15 +828,22 @@ impl StreamTx {
         // These need to match `Extension::is_supported()` so we are sending what we are
         // declaring we support.
 
+        // What is sent again under the same SRTP index must be the same in every byte: two plaintexts
+        // or headers under one nonce give AES-GCM's authentication key away (RFC 7714 section 8.4).
+        let is_in_place = next.kind == NextPacketKind::ResendInPlace;
+
         // Absolute Send Time might not be enabled for this m-line.
-        if exts.id_of(Extension::AbsoluteSendTime).is_some() {
+        if exts.id_of(Extension::AbsoluteSendTime).is_some() && !is_in_place {
             header.ext_vals.abs_send_time = Some(now);
         }
 
         // TWCC might not be enabled for this m-line.
-        if let Some(twcc) = twcc {
+        if let Some(twcc) = twcc.filter(|_| !is_in_place) {
             header.ext_vals.transport_cc = Some(*twcc as u16);
             *twcc += 1;
+        }
+        if next.kind == NextPacketKind::Regular && param.resends_in_place() {
+            next.pkt.header = header.clone();
         }
 
         buf.resize(DATAGRAM_MAX_PACKET_SIZE, 0);
@@ -855,7 +864,9 @@ impl StreamTx {
         let pkt = &next.pkt;
 
         let body_len = match next.kind {
-            NextPacketKind::Regular | NextPacketKind::Resend(_) => {
+            NextPacketKind::Regular
+            | NextPacketKind::Resend(_)
+            | NextPacketKind::ResendInPlace => {
                 let body_len = pkt.payload.len();
                 if let Some(patch) = pkt.vp8_patch.as_ref() {
                     patch.copy_to(pkt.payload.as_ref(), &mut body_out[..body_len]);
@@ -1019,6 +1030,16 @@ impl StreamTx {
         self.stats.update_packet_counts(len, true);
         if let Some(h) = &mut self.stats.bytes_retransmitted {
             h.push(now, len);
+        }
+
+        let seq_no = self.seq_no_rtx.inc();
+
+        if self.rtx.is_none() {
+            return Some(NextPacket {
+                kind: NextPacketKind::ResendInPlace,
+                seq_no: orig_seq_no,
+                pkt,
+            });
         }
 
         let seq_no = self.seq_no_rtx.inc();
@@ -1508,6 +1529,7 @@ struct Resend {
     seq_no: SeqNo,
     queued_at: Instant,
     payload_size: usize,
+    ResendInPlace,
 }
 
 #[cfg(test)]
