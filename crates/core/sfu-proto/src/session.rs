@@ -68,17 +68,17 @@ pub(crate) struct Session {
     slots: Vec<Slot>,
     /// What left for the peer since the last input.
     burst: Burst,
+    roaming: Roaming,
+    /// The path of the newest datagram.
+    came_on: Option<UdpPath>,
+    /// The SSRCs that were told: a bounded number.
+    ssrcs: Vec<Ssrc>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum State {
     Connecting { deadline: Instant },
     Connected,
-    roaming: Roaming,
-    /// The path of the newest datagram.
-    came_on: Option<UdpPath>,
-    /// The SSRCs that were told: a bounded number.
-    ssrcs: Vec<Ssrc>,
     Lost { deadline: Instant },
 }
 
@@ -116,19 +116,19 @@ pub(crate) enum SessionEvent {
     KeyframeWanted(Mid),
     /// No path to the peer works any more; one may come up again.
     Lost,
+    /// The peer sends from another UDP address now.
+    Moved(SocketAddr),
     Packet(Source, Box<RtpPacket>),
     /// A path works again.
     Regained,
+    /// The peer sends with this SSRC.
+    Ssrc(Ssrc),
     Stats(Box<PeerStats>),
 }
 
-    /// The peer sends from another UDP address now.
-    Moved(SocketAddr),
 /// What became of a packet that was put into a slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Written {
-    /// The peer sends with this SSRC.
-    Ssrc(Ssrc),
     /// It leaves with the session's burst, of which it is the first one or not.
     Gathered { is_first: bool },
     /// The session has no such slot.
@@ -183,15 +183,15 @@ impl Session {
             sources: HashMap::new(),
             slots: Vec::new(),
             burst: Burst::default(),
+            roaming: Roaming::default(),
+            came_on: None,
+            ssrcs: Vec::new(),
         };
         session.negotiated();
         Ok((session, answer))
     }
 
     /// Answers a further offer on the same session.
-            roaming: Roaming::default(),
-            came_on: None,
-            ssrcs: Vec::new(),
     pub(crate) fn renegotiate(
         &mut self,
         limits: &Limits,
@@ -295,23 +295,15 @@ impl Session {
         now: Instant,
         mut receive: Receive<'_>,
     ) -> Result<(), Ended> {
-        self.handle(Input::Receive(now, receive))
-    }
-
-    /// Lets time pass, and sends what was written. Drain afterwards.
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Ended> {
-        match self.state {
-            State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
-                return Err(Ended);
         let path = UdpPath { local: receive.destination, remote: receive.source };
         self.came_on = (receive.proto == Protocol::Udp).then_some(path);
         if self.came_on.is_some() {
             let stranger = !self.addresses.contains(&(Transport::Udp, receive.source));
             receive.source = self.roaming.inward(receive.source, stranger);
         }
-            }
-            State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
-        }
+        self.handle(Input::Receive(now, receive))
+    }
+
     /// An authentic check came that says that the path is the one to use.
     pub(crate) fn nominated(&mut self, now: Instant, path: UdpPath) {
         self.roaming.heard(now, path);
@@ -322,6 +314,14 @@ impl Session {
         &self.ssrcs
     }
 
+    /// Lets time pass, and sends what was written. Drain afterwards.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Ended> {
+        match self.state {
+            State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
+                return Err(Ended);
+            }
+            State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
+        }
         self.handle(Input::Timeout(now))
     }
 
@@ -472,6 +472,8 @@ impl Session {
                     self.burst.buffer().truncate(start);
                     return Written::Nowhere;
                 };
+                let path = (transport, source, destination);
+                let destination = self.outward(path, Datagram::Media);
                 self.burst.add(start, Path { transport, source, destination }, outbox);
                 Written::Gathered { is_first }
             }
@@ -480,9 +482,22 @@ impl Session {
                 self.burst.buffer().truncate(start);
                 Written::Nowhere
             }
-                let path = (transport, source, destination);
-                let destination = self.outward(path, Datagram::Media);
         }
+    }
+
+    /// How long the first packet has waited that pacing holds back in a slot.
+    pub(crate) fn waited(&mut self, now: Instant, ssrc: Ssrc) -> Duration {
+        let mut api = self.rtc.direct_api();
+        let first = api.stream_tx(&ssrc).and_then(|stream| stream.queue_info()?.first_unsent());
+        first.map_or(Duration::ZERO, |first| now.saturating_duration_since(first))
+    }
+
+    /// Drops what waits to be sent in a slot, and forgets what was sent. Returns the number of the
+    /// first packet dropped: it and those behind it are free.
+    pub(crate) fn drop_queued(&mut self, ssrc: Ssrc) -> Option<u64> {
+        let mut api = self.rtc.direct_api();
+        let first = api.stream_tx(&ssrc)?.drop_queued()?;
+        Some(*first)
     }
 
     /// Sends what was written and did not have to wait.
@@ -498,6 +513,18 @@ impl Session {
         let start = self.burst.buffer().len();
         self.burst.buffer().extend_from_slice(&transmit.contents);
         self.burst.add(start, Path { transport, source, destination }, outbox);
+    }
+
+    /// Where the peer is that str0m takes to be at `remote`.
+    fn outward(
+        &mut self,
+        (transport, local, remote): (Transport, SocketAddr, SocketAddr),
+        datagram: Datagram,
+    ) -> SocketAddr {
+        match transport {
+            Transport::Tcp => remote,
+            Transport::Udp => self.roaming.outward(UdpPath { local, remote }, datagram),
+        }
     }
 
     /// Tells the bandwidth estimation what the node sends at least, and what it would like to.
@@ -527,18 +554,6 @@ fn slot(rtc: &mut Rtc, mid: Mid) -> Option<Slot> {
     let kind = if media.kind().is_audio() { MediaKind::Audio } else { MediaKind::Video };
     let payload_types = PayloadTypes::read(rtc, media)?;
     let extension = Extension::with_serializer(dependency::URI, DescriptorSerializer);
-    /// Where the peer is that str0m takes to be at `remote`.
-    fn outward(
-        &mut self,
-        (transport, local, remote): (Transport, SocketAddr, SocketAddr),
-        datagram: Datagram,
-    ) -> SocketAddr {
-        match transport {
-            Transport::Tcp => remote,
-            Transport::Udp => self.roaming.outward(UdpPath { local, remote }, datagram),
-        }
-    }
-
     let descriptor = media.remote_extmap().id_of(extension).is_some();
     let ssrc = rtc.direct_api().stream_tx_by_mid(mid.as_str().into(), None)?.ssrc();
     Some(Slot { mid, kind, ssrc, payload_types, descriptor })

@@ -1032,7 +1032,7 @@ impl StreamTx {
             h.push(now, len);
         }
 
-        let seq_no = self.seq_no_rtx.inc();
+        let orig_seq_no = pkt.seq_no;
 
         if self.rtx.is_none() {
             return Some(NextPacket {
@@ -1043,8 +1043,6 @@ impl StreamTx {
         }
 
         let seq_no = self.seq_no_rtx.inc();
-
-        let orig_seq_no = pkt.seq_no;
 
         Some(NextPacket {
             kind: NextPacketKind::Resend(orig_seq_no),
@@ -1472,6 +1470,16 @@ impl StreamTx {
         self.padding = 0;
     }
 
+    /// Drops all that waits to be sent, and forgets what was sent.
+    ///
+    /// Returns the sequence number of the first packet dropped. It and those after it have not been
+    /// protected, so they may be used again.
+    pub fn drop_queued(&mut self) -> Option<SeqNo> {
+        let first = self.send_queue.first().map(|packet| packet.seq_no);
+        self.reset_buffers();
+        first
+    }
+
     /// Reset this stream to use a new SSRC and optionally a new RTX SSRC.
     ///
     /// This updates the SSRCs and resets all relevant internal fields.
@@ -1521,6 +1529,7 @@ struct NextPacket<'a> {
 enum NextPacketKind {
     Regular,
     Resend(SeqNo),
+    ResendInPlace,
     Blank(u8),
 }
 
@@ -1529,7 +1538,6 @@ struct Resend {
     seq_no: SeqNo,
     queued_at: Instant,
     payload_size: usize,
-    ResendInPlace,
 }
 
 #[cfg(test)]

@@ -36,11 +36,13 @@ impl Call {
         if self.is_crowded() {
             self.assign_audio(now, shared);
         }
-        if self.ticks.is_multiple_of(ALLOCATE_EVERY) {
-            let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
-            for participant in everyone {
-                self.allocate(now, shared, participant);
-            }
+        let all = self.ticks.is_multiple_of(ALLOCATE_EVERY);
+        let due = |(id, peer): (&ParticipantId, &mut Peer)| {
+            (peer.observe_queue(now) || all).then_some(*id)
+        };
+        let due: Vec<ParticipantId> = self.peers.iter_mut().filter_map(due).collect();
+        for participant in due {
+            self.allocate(now, shared, participant);
         }
         self.request_keyframes(now, shared);
         if self.ticks.is_multiple_of(DEMAND_EVERY) {
@@ -204,9 +206,9 @@ impl Call {
             publication.outlets.iter().map(|(participant, _)| *participant).collect();
         for participant in subscribers {
             self.allocate(now, shared, participant);
+            self.request_keyframes_for(now, shared, participant);
         }
     }
-            self.request_keyframes_for(now, shared, participant);
 
     /// Asks for the key frames that any slot waits for, as often as publishers may be asked.
     pub(super) fn request_keyframes(&mut self, now: Instant, shared: &mut Shared) {
