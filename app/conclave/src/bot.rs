@@ -310,6 +310,7 @@ fn config(
         audio_slots: AUDIO_SLOTS,
         video_slots: tiles,
         view: ViewPolicy { tiles, width, height, priority: TilePriority::Tile },
+        hands_out: false,
         addresses: Vec::new(),
         seed: random()?,
         started_unix_s: 0,

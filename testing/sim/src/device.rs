@@ -3,10 +3,10 @@ use std::time::Instant;
 
 use conclave_call_proto::ConnectionId;
 use conclave_client_proto::{Config, EndReason, Participant, Sends, ViewPolicy};
-use conclave_model::ParticipantId;
+use conclave_model::{MediaKind, ParticipantId, TrackSource};
 use conclave_wire::{ServerMessage, TilePriority};
 
-use crate::encoder::{Camera, CameraSetup, Microphone};
+use crate::encoder::{Camera, CameraSetup, FrameClock, Microphone};
 use crate::link::{Link, LinkSetup};
 use crate::meeting::Meeting;
 use crate::watch::Watch;
@@ -76,6 +76,8 @@ pub(crate) struct Device {
     pub(crate) microphone: Option<Microphone>,
     pub(crate) up: Link,
     pub(crate) down: Link,
+    /// The address that the node sees it at.
+    pub(crate) outside: SocketAddr,
     pub(crate) connection: Option<ConnectionId>,
     pub(crate) watch: Watch,
     /// What the server said, the newest last.
@@ -93,6 +95,7 @@ impl Device {
         meeting: &Meeting,
         start: Instant,
         now: Instant,
+        world_seed: u64,
     ) -> Self {
         let seed = number as u64 * 1000 + 1;
         let mut bytes = [0; 32];
@@ -115,23 +118,34 @@ impl Device {
                 height: setup.viewport.height,
                 priority: TilePriority::Tile,
             },
+            hands_out: true,
             addresses: vec![address(number)],
             seed: bytes,
             started_unix_s: meeting.founded_unix_s + (now - start).as_secs(),
         };
+        let line_seed = seed.wrapping_add(world_seed.wrapping_mul(1_000_003));
         Self {
             participant: Participant::new(config, now),
             id: None,
             deadline: Some(now),
             camera: setup.camera.map(|camera| Camera::new(camera, now)),
             microphone: setup.microphone.then(|| Microphone::new(now)),
-            up: Link::new(setup.up, seed),
-            down: Link::new(setup.down, seed + 1),
+            up: Link::new(setup.up, line_seed),
+            down: Link::new(setup.down, line_seed + 1),
+            outside: address(number),
             connection: None,
             watch: Watch::default(),
             heard: Vec::new(),
             chat: Vec::new(),
             end: None,
+        }
+    }
+
+    /// When it makes which frame of a track.
+    pub(crate) fn clock(&self, source: TrackSource) -> Option<FrameClock> {
+        match source.kind() {
+            MediaKind::Audio => self.microphone.as_ref().map(Microphone::clock),
+            MediaKind::Video => self.camera.as_ref().map(Camera::clock),
         }
     }
 
@@ -156,13 +170,22 @@ pub(crate) fn address(number: usize) -> SocketAddr {
     (Ipv4Addr::new(10, 0, high, low), 4000).into()
 }
 
-/// Whose address it is.
-pub(crate) fn number_of(address: SocketAddr) -> Option<usize> {
-    match address {
-        SocketAddr::V4(v4) => {
-            let [_, _, high, low] = v4.ip().octets();
-            usize::from(u16::from_be_bytes([high, low])).checked_sub(2)
+/// The same device elsewhere: at another port of its network's edge, or in another network.
+pub(crate) fn moved(from: SocketAddr, to: Move) -> SocketAddr {
+    match (from, to) {
+        (SocketAddr::V4(v4), Move::Network) => {
+            let [first, second, high, low] = v4.ip().octets();
+            (Ipv4Addr::new(first, second ^ 0x10, high, low), v4.port()).into()
         }
-        SocketAddr::V6(_) => None,
+        (from, _) => (from.ip(), from.port().wrapping_add(1)).into(),
     }
+}
+
+/// How a device's address changes, as the node sees it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Move {
+    /// Its network lets it out at another port: the translator in front forgot the one before.
+    Port,
+    /// It is in another network.
+    Network,
 }

@@ -1,8 +1,9 @@
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_client_proto::{Layer, MediaFrame};
-use conclave_model::{Bitrate, TrackSource};
+use conclave_model::{Bitrate, MediaKind, TrackSource};
 
 /// What a device's camera makes: three layers, each half of the next one's width and height.
 #[derive(Clone, Copy, Debug)]
@@ -44,11 +45,14 @@ pub(crate) struct Camera {
     started_at: Instant,
     frames: u32,
     keyframe_wanted: bool,
+    /// How many of its layers it sends, lowest first.
+    pub(crate) layers: usize,
 }
 
 impl Camera {
     pub(crate) const fn new(setup: CameraSetup, now: Instant) -> Self {
-        Self { setup, started_at: now, frames: 0, keyframe_wanted: true }
+        let layers = Layer::ALL.len();
+        Self { setup, started_at: now, frames: 0, keyframe_wanted: true, layers }
     }
 
     pub(crate) fn due_at(&self) -> Instant {
@@ -63,22 +67,39 @@ impl Camera {
     pub(crate) fn next(&mut self) -> Vec<MediaFrame> {
         let time = self.time();
         let keyframe = std::mem::take(&mut self.keyframe_wanted);
+        let number = self.frames;
         self.frames += 1;
         Layer::ALL
             .into_iter()
             .zip(self.setup.layers)
             .zip([(320u16, 180u16), (640, 360), (1280, 720)])
+            .take(self.layers)
             .map(|((layer, rate), size)| MediaFrame {
                 source: TrackSource::Camera,
                 layer: Some(layer),
                 time,
-                data: self.picture(rate, size, keyframe),
+                data: self.picture(number, rate, size, keyframe),
             })
             .collect()
     }
 
+    /// When it makes which frame.
+    pub(crate) fn clock(&self) -> FrameClock {
+        FrameClock {
+            started_at: self.started_at,
+            interval: Duration::from_secs(1) / self.setup.fps,
+            made: self.frames,
+        }
+    }
+
     /// Width and height stand in a key frame's header (RFC 6386 section 9.1).
-    fn picture(&self, rate: Bitrate, (width, height): (u16, u16), keyframe: bool) -> Arc<[u8]> {
+    fn picture(
+        &self,
+        number: u32,
+        rate: Bitrate,
+        (width, height): (u16, u16),
+        keyframe: bool,
+    ) -> Arc<[u8]> {
         let usual = rate.as_bps() / 8 / u64::from(self.setup.fps);
         let len = usize::try_from(if keyframe { usual * 4 } else { usual }).unwrap_or_default();
         let mut data = if keyframe {
@@ -87,6 +108,7 @@ impl Camera {
         } else {
             vec![0x11, 0, 0]
         };
+        data.extend(number.to_be_bytes());
         data.resize(len.max(data.len()), PICTURE);
         data.into()
     }
@@ -116,16 +138,60 @@ impl Microphone {
 
     pub(crate) fn next(&mut self) -> Option<MediaFrame> {
         let time = self.time();
+        let number = self.frames;
         self.frames += 1;
         // The first byte says: one CELT frame of 20 ms, full band (RFC 6716 section 3.1).
         let mut data = vec![0xf8];
+        data.extend(number.to_be_bytes());
         data.resize(80, SOUND);
         let frame =
             MediaFrame { source: TrackSource::Microphone, layer: None, time, data: data.into() };
         self.speaks.then_some(frame)
     }
 
-    fn time(&self) -> Duration {
-        Duration::from_millis(20) * self.frames
+    /// When it makes which frame.
+    pub(crate) const fn clock(&self) -> FrameClock {
+        FrameClock { started_at: self.started_at, interval: AUDIO_FRAME, made: self.frames }
     }
+
+    fn time(&self) -> Duration {
+        AUDIO_FRAME * self.frames
+    }
+}
+
+/// How much sound is in a packet.
+pub(crate) const AUDIO_FRAME: Duration = Duration::from_millis(20);
+
+/// When a camera or microphone makes which frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FrameClock {
+    started_at: Instant,
+    interval: Duration,
+    /// How many it has made.
+    made: u32,
+}
+
+impl FrameClock {
+    /// When it makes a frame.
+    pub(crate) fn time_of(&self, frame: u32) -> Instant {
+        self.started_at + self.interval * frame
+    }
+
+    /// The frames that it made from one time up to another.
+    pub(crate) fn between(&self, from: Instant, to: Instant) -> Range<u32> {
+        let number = |at: Instant| (0..self.made).find(|n| self.time_of(*n) >= at);
+        number(from).unwrap_or(self.made)..number(to).unwrap_or(self.made)
+    }
+}
+
+/// Which frame of its encoder it is, as its bytes say.
+pub(crate) fn frame_number(source: TrackSource, data: &[u8]) -> Option<u32> {
+    let header = match (source.kind(), data.first()?) {
+        (MediaKind::Audio, _) => 1,
+        // Bit 0 of a VP8 frame says whether it is none of the key frames (RFC 6386 section 9.1).
+        (MediaKind::Video, first) if first & 1 == 0 => 10,
+        (MediaKind::Video, _) => 3,
+    };
+    let number = data.get(header..header + 4)?;
+    Some(u32::from_be_bytes(number.try_into().ok()?))
 }

@@ -11,13 +11,15 @@ mod encoder;
 mod figures;
 mod link;
 mod meeting;
+mod network;
 mod watch;
 mod world;
 
-pub use device::{DeviceId, DeviceSetup, Viewport};
+pub use device::{DeviceId, DeviceSetup, Move, Viewport};
 pub use encoder::CameraSetup;
 pub use figures::{LossFigures, loss};
 pub use link::LinkSetup;
 pub use meeting::MeetingSetup;
-pub use watch::Observed;
+pub use network::{Bound, Figure, NetworkCase, NetworkReport};
+pub use watch::{Deliveries, Observed};
 pub use world::{Stored, World};

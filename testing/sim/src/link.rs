@@ -1,3 +1,5 @@
+use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -86,11 +88,12 @@ impl WithLen for Datagram {
 pub(crate) struct Link {
     netem: Netem<Datagram>,
     seed: u64,
+    nonces: Nonces,
 }
 
 impl Link {
     pub(crate) fn new(setup: LinkSetup, seed: u64) -> Self {
-        Self { netem: Netem::new(setup.config(seed)), seed }
+        Self { netem: Netem::new(setup.config(seed)), seed, nonces: Nonces::default() }
     }
 
     pub(crate) fn change(&mut self, setup: LinkSetup) {
@@ -99,6 +102,7 @@ impl Link {
     }
 
     pub(crate) fn send(&mut self, now: Instant, datagram: Datagram) {
+        assert!(self.nonces.admit(&datagram.bytes), "two different packets under one SRTP nonce");
         self.netem.handle_input(Input::Packet(now, datagram));
     }
 
@@ -117,5 +121,49 @@ impl Link {
             }
         }
         arrived
+    }
+}
+
+/// Watches that no two packets differ which have the SSRC and sequence number in common, for these
+/// make SRTP's nonce (RFC 7714 section 8.1): two under one nonce give the key of authentication away.
+#[derive(Debug, Default)]
+struct Nonces {
+    seen: HashMap<[u8; 6], u64>,
+    oldest_first: VecDeque<[u8; 6]>,
+}
+
+/// For how many packets a nonce is remembered: some seconds. Sequence numbers come again only after
+/// thirty times as many.
+const REMEMBERED: usize = 2000;
+
+impl Nonces {
+    fn admit(&mut self, datagram: &[u8]) -> bool {
+        let Some(nonce) = nonce(datagram) else { return true };
+        let mut hasher = DefaultHasher::new();
+        datagram.hash(&mut hasher);
+        let hash = hasher.finish();
+        if let Some(before) = self.seen.get(&nonce) {
+            return *before == hash;
+        }
+        self.seen.insert(nonce, hash);
+        self.oldest_first.push_back(nonce);
+        if self.oldest_first.len() > REMEMBERED
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
+}
+
+/// Sequence number and SSRC of an RTP packet (RFC 3550 section 5.1). RTCP has packet types from 192
+/// to 223 (RFC 5761 section 4).
+fn nonce(datagram: &[u8]) -> Option<[u8; 6]> {
+    match datagram {
+        [128..=191, 192..=223, ..] => None,
+        [128..=191, _, s0, s1, _, _, _, _, r0, r1, r2, r3, ..] => {
+            Some([*s0, *s1, *r0, *r1, *r2, *r3])
+        }
+        _ => None,
     }
 }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use conclave_client_proto::ReceivedReport;
 use conclave_model::{ParticipantId, TrackSource};
 
+use crate::encoder::{AUDIO_FRAME, FrameClock};
+
 /// What a device received of a track since it was last asked to start counting.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Observed {
@@ -28,6 +30,9 @@ pub struct Observed {
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     tracks: BTreeMap<(ParticipantId, TrackSource), Track>,
+    /// When which frame came, of whom and of what.
+    arrivals: BTreeMap<(ParticipantId, TrackSource, u32), Instant>,
+    since: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -49,9 +54,6 @@ struct Counts {
     bytes: u64,
     layer_switches: u64,
 }
-
-/// How much sound is in a packet.
-const AUDIO_FRAME: Duration = Duration::from_millis(20);
 
 /// How much sound a receiver keeps ahead.
 const JITTER_BUFFER: Duration = Duration::from_millis(120);
@@ -86,7 +88,36 @@ impl Watch {
         }
     }
 
+    /// A frame came, whole and opened.
+    pub(crate) fn arrived(
+        &mut self,
+        now: Instant,
+        participant: ParticipantId,
+        source: TrackSource,
+        frame: u32,
+    ) {
+        self.arrivals.entry((participant, source, frame)).or_insert(now);
+    }
+
+    /// How the frames came that were made from the last restart to `until`.
+    pub(crate) fn deliveries(
+        &self,
+        participant: ParticipantId,
+        source: TrackSource,
+        clock: Option<FrameClock>,
+        until: Instant,
+    ) -> Deliveries {
+        let (Some(clock), Some(since)) = (clock, self.since) else { return Deliveries::default() };
+        let delay = |frame: u32| {
+            let at = self.arrivals.get(&(participant, source, frame))?;
+            Some(at.saturating_duration_since(clock.time_of(frame)))
+        };
+        Deliveries { delays: clock.between(since, until).map(delay).collect() }
+    }
+
     pub(crate) fn restart(&mut self, now: Instant) {
+        self.since = Some(now);
+        self.arrivals.clear();
         for track in self.tracks.values_mut() {
             track.at_start = track.now;
             track.changed_at = now;
@@ -125,4 +156,48 @@ impl Track {
         let sound = AUDIO_FRAME * u32::try_from(frames).unwrap_or(u32::MAX);
         self.buffered = (self.buffered.saturating_sub(gap) + sound).min(JITTER_BUFFER);
     }
+}
+
+/// How long each frame of a track was under way, in the order in which they were made; those that
+/// never came have none.
+#[derive(Clone, Debug, Default)]
+pub struct Deliveries {
+    delays: Vec<Option<Duration>>,
+}
+
+impl Deliveries {
+    /// The share of the frames that came within a time, in percent.
+    pub fn within(&self, limit: Duration) -> f64 {
+        percent(self.in_time(limit).filter(|in_time| *in_time).count(), self.delays.len())
+    }
+
+    /// The same, counting as well what Opus could make good by itself: the frame before one that
+    /// came, of which that one has a coarse copy (LBRR, RFC 6716 section 2.1.7).
+    pub fn within_or_in_next(&self, limit: Duration) -> f64 {
+        let in_time: Vec<bool> = self.in_time(limit).collect();
+        let next = in_time.iter().skip(1).chain([&false]);
+        percent(
+            in_time.iter().zip(next).filter(|(this, next)| **this || **next).count(),
+            in_time.len(),
+        )
+    }
+
+    /// The longest run of frames of which none came within a time, as the time between those
+    /// around it, for frames of 20 ms.
+    pub fn longest_silence(&self, limit: Duration) -> Duration {
+        let (mut run, mut longest) = (0, 0);
+        for in_time in self.in_time(limit) {
+            run = if in_time { 0 } else { run + 1 };
+            longest = longest.max(run);
+        }
+        AUDIO_FRAME * longest
+    }
+
+    fn in_time(&self, limit: Duration) -> impl Iterator<Item = bool> + '_ {
+        self.delays.iter().map(move |delay| delay.is_some_and(|delay| delay <= limit))
+    }
+}
+
+fn percent(part: usize, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { 100.0 * part as f64 / whole as f64 }
 }

@@ -14,11 +14,11 @@ use conclave_model::{ParticipantId, PublicationId, TrackSource};
 use conclave_sfu_proto::{Input as NodeInput, Node, NodeConfig, NodeStats, Transport};
 use conclave_wire::{ClientMessage, ServerMessage, Want};
 
-use crate::device::{Device, DeviceId, DeviceSetup};
-use crate::encoder::shows_media;
+use crate::device::{Device, DeviceId, DeviceSetup, Move, moved};
+use crate::encoder::{frame_number, shows_media};
 use crate::link::{Datagram, LinkSetup};
 use crate::meeting::{Meeting, MeetingSetup};
-use crate::watch::Observed;
+use crate::watch::{Deliveries, Observed};
 
 /// A call, its node, its devices and all that is between them.
 ///
@@ -38,6 +38,8 @@ pub struct World {
     wires: BTreeMap<(Instant, u64), Carried>,
     serial: u64,
     sample_at: Instant,
+    /// What the lines' chances are drawn from.
+    seed: u64,
 }
 
 /// Something under way on a signalling socket.
@@ -67,6 +69,11 @@ impl World {
         Self::of(MeetingSetup::OPEN)
     }
 
+    /// Like [`new`](Self::new), with lines that lose and delay other packets.
+    pub fn seeded(seed: u64) -> Self {
+        Self { seed, ..Self::new() }
+    }
+
     /// A call of a meeting that nobody is in.
     pub fn of(setup: MeetingSetup) -> Self {
         // An origin; only differences count.
@@ -86,6 +93,7 @@ impl World {
             wires: BTreeMap::new(),
             serial: 0,
             sample_at: now,
+            seed: 0,
         }
     }
 
@@ -97,7 +105,8 @@ impl World {
     /// Adds a device, which joins at once.
     pub fn add(&mut self, setup: DeviceSetup) -> DeviceId {
         let number = self.devices.len();
-        self.devices.push(Device::new(number, setup, &self.meeting, self.start, self.now));
+        let device = Device::new(number, setup, &self.meeting, self.start, self.now, self.seed);
+        self.devices.push(device);
         DeviceId(number)
     }
 
@@ -161,6 +170,21 @@ impl World {
         device.down.change(down);
     }
 
+    /// From here on, a device's packets come from elsewhere, and what is sent to where it was is
+    /// lost. The device is not told, as nobody is behind a translator of addresses, or with a
+    /// socket that is bound to no address.
+    pub fn move_device(&mut self, device: DeviceId, to: Move) {
+        let device = self.device_mut(device);
+        device.outside = moved(device.outside, to);
+    }
+
+    /// A device's camera sends only so many of its layers, lowest first, and tells nobody.
+    pub fn encode_layers(&mut self, device: DeviceId, layers: usize) {
+        if let Some(camera) = &mut self.device_mut(device).camera {
+            camera.layers = layers;
+        }
+    }
+
     /// Lets a device speak or be silent.
     pub fn speak(&mut self, device: DeviceId, speaks: bool) {
         if let Some(microphone) = &mut self.device_mut(device).microphone {
@@ -184,7 +208,7 @@ impl World {
 
     /// Throws a datagram at the node that seems to come from a device.
     pub fn throw_as(&mut self, device: DeviceId, bytes: &[u8]) {
-        self.throw(crate::device::address(device.0), bytes);
+        self.throw(self.device(device).outside, bytes);
     }
 
     /// Lets time pass.
@@ -211,6 +235,17 @@ impl World {
         self.now - start
     }
 
+    /// Lets time pass until `done`, but no longer than `limit`; the time that passed.
+    pub fn run_at_most(
+        &mut self,
+        limit: Duration,
+        mut done: impl FnMut(&Self) -> bool,
+    ) -> Duration {
+        let start = self.now;
+        self.advance(start + limit, |world| done(world));
+        self.now - start
+    }
+
     /// Starts counting anew on all devices.
     pub fn restart_counts(&mut self) {
         for device in &mut self.devices {
@@ -226,9 +261,27 @@ impl World {
         })
     }
 
+    /// How the frames came that `sender` made of a track from the counts' last restart to `until`.
+    pub fn deliveries(
+        &self,
+        receiver: DeviceId,
+        sender: DeviceId,
+        source: TrackSource,
+        until: Instant,
+    ) -> Deliveries {
+        let Some(participant) = self.device(sender).id else { return Deliveries::default() };
+        let clock = self.device(sender).clock(source);
+        self.device(receiver).watch.deliveries(participant, source, clock, until)
+    }
+
     /// Who a device is in the call, once it has joined.
     pub fn participant(&self, device: DeviceId) -> Option<ParticipantId> {
         self.device(device).id
+    }
+
+    /// Whether a device publishes a camera.
+    pub fn has_camera(&self, device: DeviceId) -> bool {
+        self.device(device).camera.is_some()
     }
 
     /// What a device went through.
@@ -385,7 +438,13 @@ impl World {
             let input = NodeInput::Datagram { transport, source, destination, bytes };
             self.node.handle_input(now, input);
         }
+        let outside = device.outside;
         for Datagram { source, destination, bytes } in down {
+            // On its way, the device may have moved.
+            if destination != outside {
+                continue;
+            }
+            let destination = crate::device::address(number);
             let contents = bytes.as_slice();
             self.tell_device(number, DeviceInput::Datagram { source, destination, contents });
         }
@@ -418,6 +477,11 @@ impl World {
                 }
                 DeviceOutput::Event(Event::Chat { name, text }) => device.chat.push((name, text)),
                 DeviceOutput::Event(Event::Ended { reason }) => device.end = Some(reason),
+                DeviceOutput::Event(Event::Frame { participant, source, data }) => {
+                    if let Some(frame) = frame_number(source, &data) {
+                        device.watch.arrived(now, participant, source, frame);
+                    }
+                }
                 DeviceOutput::Event(Event::Joined { participant }) => {
                     device.id = Some(participant);
                 }
@@ -428,7 +492,7 @@ impl World {
                     return;
                 }
                 DeviceOutput::Transmit(transmit) => {
-                    let (source, destination) = (transmit.source, transmit.destination);
+                    let (source, destination) = (device.outside, transmit.destination);
                     let bytes = transmit.contents;
                     assert!(!shows_media(&bytes), "media on the line, for anybody to see");
                     device.up.send(now, Datagram { source, destination, bytes });

@@ -45,7 +45,7 @@ use crate::{RtcConfig, RtcError};
 
 /// Minimum interval between NACK polls. Per-packet retries also wait for RTT.
 /// Keep this high enough to avoid additional problems in very bad network conditions.
-const NACK_MIN_INTERVAL: Duration = Duration::from_millis(33);
+const NACK_MIN_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Delay between reports of TWCC. This is deliberately very low.
 const TWCC_INTERVAL: Duration = Duration::from_millis(50);
@@ -1235,6 +1235,11 @@ impl Session {
         // The cluster_id is captured by the pacer at poll time, before register_send() might clear it
         let (midrid, cluster_id) = self.pacer.poll_queue()?;
         let stream = self.streams.stream_tx_by_midrid(midrid)?;
+        if let Some(datagram) = stream.poll_resend_in_place(now) {
+            self.pacer
+                .register_send(now, datagram.len().into(), midrid);
+            return Some(datagram.into());
+        }
         let Some(media) = self.medias.iter().find(|m| m.mid() == stream.mid()) else {
             trace!("Pacer pointed to mid {} which has no media", midrid.mid());
             return None;
@@ -1257,6 +1262,7 @@ impl Session {
             seq_no,
             is_padding,
             payload_size,
+            resends_in_place,
         } = receipt;
 
         trace!(payload_size, is_padding, "Poll RTP: {:?}", header);
@@ -1275,6 +1281,9 @@ impl Session {
         }
 
         let protected = srtp_tx.protect_rtp(buf, &header, *seq_no);
+        if resends_in_place {
+            stream.cache_protected(seq_no, &protected, now);
+        }
 
         if twcc_enabled {
             let packet_id = if let Some(cluster) = cluster_id {
@@ -1608,6 +1617,8 @@ pub struct PacketReceipt {
     pub seq_no: SeqNo,
     pub is_padding: bool,
     pub payload_size: usize,
+    /// The stream is to keep the protected packet, to be able to send it again as it is.
+    pub resends_in_place: bool,
 }
 
 /// Find the PayloadParams for the given Pt, either when the Pt is the main Pt for the Codec or

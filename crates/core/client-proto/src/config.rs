@@ -33,6 +33,8 @@ pub struct Config {
     pub video_slots: usize,
     /// Which pictures it wants.
     pub view: ViewPolicy,
+    /// Whether frames that were opened are handed out, as [`Event::Frame`](crate::Event::Frame).
+    pub hands_out: bool,
     /// The addresses of its UDP sockets.
     pub addresses: Vec<SocketAddr>,
     /// Fresh random bytes, of which its keys are made. Never the same for two participants.

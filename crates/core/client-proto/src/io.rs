@@ -82,6 +82,15 @@ pub enum Event {
         /// Why.
         reason: EndReason,
     },
+    /// A frame came in and was opened, if [`Config::hands_out`](crate::Config::hands_out).
+    Frame {
+        /// Whose it is.
+        participant: ParticipantId,
+        /// Of which track.
+        source: TrackSource,
+        /// What its encoder made.
+        data: Vec<u8>,
+    },
     /// The meeting's door was reached, or the call taken up again.
     Joined {
         /// Who the participant is in it.

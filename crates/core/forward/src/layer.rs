@@ -37,8 +37,9 @@ pub struct LayerState {
 /// Knows which layers of one publication are sent, and how much they take.
 ///
 /// A publisher drops and revives layers as it likes (uplink, CPU, a small source), and tells
-/// nobody. A layer counts as dead once other layers of the publication have gone on for a second
-/// without it: silence alone proves nothing, since a still screen sends no frame at all.
+/// nobody. A layer counts as dead once other layers of the publication have gone on without it for
+/// several of its own intervals: silence alone proves nothing, since a still screen sends no frame
+/// at all.
 #[derive(Debug, Default)]
 pub struct LayerTracker {
     layers: BTreeMap<LayerId, Layer>,
@@ -51,14 +52,26 @@ impl LayerTracker {
     }
 
     /// Takes note of a packet of `bytes` bytes on `layer`, and of the size of its pictures where
-    /// the packet tells. `now` must not go backwards between calls.
-    pub fn record(&mut self, now: Instant, layer: LayerId, bytes: usize, size: Option<PixelSize>) {
+    /// the packet tells. `now` must not go backwards between calls. Returns whether other layers
+    /// are live than before.
+    pub fn record(
+        &mut self,
+        now: Instant,
+        layer: LayerId,
+        bytes: usize,
+        size: Option<PixelSize>,
+    ) -> bool {
+        let mut died = false;
         for (&id, other) in &mut self.layers {
             if id != layer {
+                let was_live = other.live();
                 other.outlived_at(now);
+                died |= was_live && !other.live();
             }
         }
+        let revives = !self.is_live(layer);
         self.layers.entry(layer).or_insert_with(|| Layer::new(now)).record(now, bytes, size);
+        revives || died
     }
 
     /// The layers that are sent, lowest first.
@@ -85,15 +98,24 @@ impl LayerTracker {
     }
 }
 
-/// A layer is dead when the others went on for this long without it.
-const DEATH: Duration = Duration::from_secs(1);
+/// A layer is dead at the latest when the others went on for this long without it.
+const LATEST_DEATH: Duration = Duration::from_secs(1);
 
-/// Packets of other layers closer together than this are one sign of life, not several. A slow
-/// screen share sends its layers in bursts, and a burst must not outvote the layer that comes last.
-const SIGN_SPACING: Duration = Duration::from_millis(250);
+/// It is dead at the earliest when they did for this long: longer than networks delay one layer's
+/// packets alone, which are sent in turns with the others'.
+const EARLIEST_DEATH: Duration = Duration::from_millis(300);
 
-/// Signs of life of other layers that it takes, besides [`DEATH`].
+/// In between, it is dead when they did for so many times its own longest interval of late. Encoders
+/// drop single frames of one layer, and networks bring packets late, but hardly two in a row.
+const DEATH_INTERVALS: u32 = 3;
+
+/// Signs of life of other layers that it takes as well, evenly spaced. Packets closer together are
+/// one sign, not several: a slow screen share sends its layers in bursts, and a burst must not
+/// outvote the layer that comes last.
 const DEATH_SIGNS: u32 = 4;
+
+/// How long a layer's longest interval is remembered, at least.
+const INTERVAL_SPAN: Duration = Duration::from_secs(2);
 
 /// Width of one step of the rate window.
 const STEP: Duration = Duration::from_millis(100);
@@ -111,8 +133,38 @@ struct Layer {
     steps: [u64; STEPS],
     /// The step of the last packet.
     last_step: u64,
+    /// When its last packet came.
+    last: Instant,
+    intervals: Intervals,
     outlived: Option<Outlived>,
     size: Option<PixelSize>,
+}
+
+/// The longest interval between two packets of a layer, in the present span and in the one before.
+#[derive(Debug)]
+struct Intervals {
+    span_began: Instant,
+    longest: Duration,
+    longest_before: Option<Duration>,
+}
+
+impl Intervals {
+    const fn new(now: Instant) -> Self {
+        Self { span_began: now, longest: Duration::ZERO, longest_before: None }
+    }
+
+    fn note(&mut self, now: Instant, interval: Duration) {
+        self.longest = self.longest.max(interval);
+        if now.saturating_duration_since(self.span_began) >= INTERVAL_SPAN {
+            self.longest_before = Some(std::mem::take(&mut self.longest));
+            self.span_began = now;
+        }
+    }
+
+    /// The longest of late; `None` of a layer that is too young to tell.
+    fn longest(&self) -> Option<Duration> {
+        self.longest_before.map(|before| before.max(self.longest))
+    }
 }
 
 /// Other layers went on since this one was last heard of.
@@ -125,7 +177,15 @@ struct Outlived {
 
 impl Layer {
     const fn new(now: Instant) -> Self {
-        Self { since: now, steps: [0; STEPS], last_step: 0, outlived: None, size: None }
+        Self {
+            since: now,
+            steps: [0; STEPS],
+            last_step: 0,
+            last: now,
+            intervals: Intervals::new(now),
+            outlived: None,
+            size: None,
+        }
     }
 
     fn record(&mut self, now: Instant, bytes: usize, size: Option<PixelSize>) {
@@ -135,6 +195,8 @@ impl Layer {
         }
         self.outlived = None;
         self.size = size.or(self.size);
+        self.intervals.note(now, now.saturating_duration_since(self.last));
+        self.last = now;
 
         let step = self.step(now);
         let skipped = step.saturating_sub(self.last_step).min(STEPS as u64);
@@ -146,17 +208,26 @@ impl Layer {
     }
 
     fn outlived_at(&mut self, now: Instant) {
+        let spacing = self.patience() / DEATH_SIGNS;
         let outlived = self.outlived.get_or_insert(Outlived { first: now, last: now, signs: 1 });
-        if now.saturating_duration_since(outlived.last) >= SIGN_SPACING {
+        if now.saturating_duration_since(outlived.last) >= spacing {
             outlived.last = now;
             outlived.signs += 1;
         }
     }
 
     fn live(&self) -> bool {
-        self.outlived
-            .as_ref()
-            .is_none_or(|o| o.signs < DEATH_SIGNS || o.last.duration_since(o.first) < DEATH)
+        self.outlived.as_ref().is_none_or(|outlived| {
+            outlived.signs < DEATH_SIGNS
+                || outlived.last.duration_since(outlived.first) < self.patience()
+        })
+    }
+
+    /// For how long the others go on without a layer that lives.
+    fn patience(&self) -> Duration {
+        self.intervals.longest().map_or(LATEST_DEATH, |longest| {
+            (longest * DEATH_INTERVALS).clamp(EARLIEST_DEATH, LATEST_DEATH)
+        })
     }
 
     fn bitrate(&self, now: Instant) -> Bitrate {

@@ -6,6 +6,7 @@
 
 mod allocate;
 mod descriptor;
+mod jam;
 mod keyframe;
 mod layer;
 mod layer_demand;
@@ -19,6 +20,7 @@ pub use allocate::{Allocation, Demand, Rank, allocate, layers_needed};
 pub use descriptor::{
     DescriptorError, DescriptorIn, Template, TemplateStructure, set_frame_number,
 };
+pub use jam::{Drain, Jam, JamState};
 pub use keyframe::{Input as KeyframeInput, KeyframeThrottle, Output as KeyframeOutput};
 pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
 pub use layer_demand::LayerDemand;

@@ -72,6 +72,13 @@ impl Rewriter {
         self.target.filter(|_| self.needs_keyframes && self.current() != self.target)
     }
 
+    /// Ends what is forwarded at present: whatever comes next begins with a key frame. What went out
+    /// from the sequence number `unsent` on was never sent, so that its numbers are used again.
+    pub fn cut(&mut self, unsent: Option<u64>) {
+        self.segment = None;
+        self.next_seq = unsent.map_or(self.next_seq, |unsent| unsent.min(self.next_seq));
+    }
+
     /// Begins another publication, or another stream of the same (its SSRC has changed), in the
     /// same outgoing stream. It has no target yet.
     pub fn restart(&mut self) {

@@ -2,7 +2,38 @@
 
 /// The answer that goes to the client, from str0m's answer to its offer.
 pub(crate) fn finished(offer: &str, answer: &str) -> String {
-    with_dtx(&in_offered_order(offer, answer))
+    with_dtx(&without_send_times(&in_offered_order(offer, answer)))
+}
+
+/// Header extensions that are different each time a packet is sent.
+const SEND_TIMES: [&str; 3] = [
+    "urn:ietf:params:rtp-hdrext:toffset",
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01",
+    "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time",
+];
+
+/// Takes from media sections on which the client sends sound the extensions that are different
+/// each time a packet is sent. Browsers send a lost packet of sound again under the same SSRC and
+/// sequence number: with another header, that would be two packets under one nonce of AES-GCM, and
+/// give its authentication key away (RFC 7714 section 8.4).
+fn without_send_times(answer: &str) -> String {
+    let (mut head, mut sections) = (String::new(), Vec::<String>::new());
+    for line in answer.split_inclusive('\n') {
+        if line.starts_with("m=") {
+            sections.push(String::new());
+        }
+        sections.last_mut().unwrap_or(&mut head).push_str(line);
+    }
+    for section in &mut sections {
+        let takes_sound = section.starts_with("m=audio ")
+            && section.lines().any(|line| matches!(line.trim_end(), "a=recvonly" | "a=sendrecv"));
+        if takes_sound {
+            let differs = |line: &str| SEND_TIMES.iter().any(|uri| line.trim_end().ends_with(uri));
+            let kept = section.split_inclusive('\n').filter(|line| !differs(line));
+            *section = kept.collect();
+        }
+    }
+    head + &sections.concat()
 }
 
 /// Lists the codecs of each media section in the order of the offer, as RFC 3264 section 6.1 has
@@ -86,6 +117,30 @@ mod tests {
             ]
         );
         assert!(finished.ends_with("\r\n"));
+    }
+
+    #[test]
+    fn sound_that_the_client_sends_has_no_header_that_differs_when_it_is_sent_again() {
+        let [_, twcc, sent_at] = SEND_TIMES;
+        let section = |kind: &str, direction: &str| {
+            format!(
+                "m={kind} 9 UDP/TLS/RTP/SAVPF 111\r\na=extmap:1 urn:level\r\n\
+                a=extmap:2 {sent_at}\r\na=extmap:3 {twcc}\r\na={direction}\r\n"
+            )
+        };
+        for (kind, direction, keeps) in [
+            ("audio", "recvonly", false),
+            ("audio", "sendonly", true),
+            ("audio", "inactive", true),
+            ("video", "recvonly", true),
+        ] {
+            let text =
+                format!("v=0\r\n{}{}", section("video", "sendonly"), section(kind, direction));
+            let stripped = without_send_times(&text);
+            assert_eq!(stripped == text, keeps, "{kind} {direction}");
+            assert_eq!(stripped.matches("urn:level").count(), 2);
+            assert_eq!(stripped.matches(twcc).count(), 1 + usize::from(keeps));
+        }
     }
 
     #[test]

@@ -301,6 +301,9 @@ impl Call {
         for (transport, source) in session.addresses() {
             shared.demux.remove_address(transport, source, id);
         }
+        for ssrc in session.ssrcs() {
+            shared.demux.remove_ssrc(*ssrc, id);
+        }
     }
 
     /// A peer's session has failed: it goes, the others stay.

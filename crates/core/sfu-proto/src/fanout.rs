@@ -6,16 +6,15 @@ use conclave_forward::PacketOut;
 use str0m::rtp::{ExtensionValues, RtpPacket, RtpRewrite, SharedRtp};
 
 use crate::burst::Outbox;
-use crate::codec::{Codec, Payload};
 use crate::publication::Arrival;
 use crate::session::{Session, Slot, Written};
 
 /// What is the same of a packet in all slots.
-pub(crate) fn share(packet: &RtpPacket, payload: Payload) -> Arc<SharedRtp> {
+pub(crate) fn share(packet: &RtpPacket) -> Arc<SharedRtp> {
     Arc::new(SharedRtp {
         wallclock: packet.timestamp,
         marker: packet.header.marker,
-        nackable: payload.codec() != Codec::Opus,
+        nackable: true,
         ext_vals: extensions(packet),
         payload: Arc::clone(&packet.payload),
     })

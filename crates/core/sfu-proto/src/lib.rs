@@ -26,6 +26,7 @@ mod opening;
 mod peer;
 mod publication;
 mod quality;
+mod roaming;
 mod session;
 mod shared;
 mod slots;

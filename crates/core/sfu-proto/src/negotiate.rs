@@ -25,6 +25,10 @@ pub(crate) const INITIAL_ESTIMATE: Bitrate = Bitrate::kbps(1000);
 /// How often a session reports loss and round-trip time.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often sound is reported on, as often as pictures are: an encoder is to hear soon of loss that
+/// it can prepare for, and with the reports the round trip is measured after which to ask again.
+const SOUND_REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
 /// The id with which the Dependency Descriptor would be offered; the client's offer decides.
 const DESCRIPTOR_ID: u8 = 12;
 
@@ -51,12 +55,16 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
         .set_rtp_mode(true)
         .set_ice_lite(true)
         .enable_bwe(Some(str0m::bwe::Bitrate::bps(INITIAL_ESTIMATE.as_bps())))
-        .set_stats_interval(Some(STATS_INTERVAL));
+        .set_stats_interval(Some(STATS_INTERVAL))
+        .set_rtcp_report_interval_audio(SOUND_REPORT_INTERVAL);
     // Not `enable_vp9`: that takes profile 2 as well, which not every browser decodes.
     let format = FormatParams { profile_id: Some(0), ..FormatParams::default() };
     let clock = Frequency::NINETY_KHZ;
     let (pt, resent) = (VP9.into(), Some(VP9_RESENT.into()));
     config.codec_config().add_config(pt, resent, Codec::Vp9, clock, None, format);
+    for sound in config.codec_config().iter_mut().filter(|params| params.spec().codec.is_audio()) {
+        sound.set_fb_nack(true);
+    }
     match cert {
         Some(cert) => config.set_dtls_cert(cert),
         None => config,

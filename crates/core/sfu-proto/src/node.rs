@@ -8,8 +8,9 @@ use str0m::net::Receive;
 
 use crate::call::Call;
 use crate::config::NodeConfig;
-use crate::demux::Route;
+use crate::demux::{Nominates, Route};
 use crate::negotiate;
+use crate::roaming::UdpPath;
 use crate::shared::{Shared, Timer};
 use crate::stats::NodeStats;
 use crate::{Input, Output, Transport};
@@ -115,12 +116,12 @@ impl Node {
         stats.datagrams_in += 1;
         stats.bytes_in += bytes.len() as u64;
         let (peer, check) = match self.shared.demux.route(transport, source, bytes) {
-            Route::Check(peer) => (peer, true),
+            Route::Check(peer, nominates) => (peer, Some(nominates)),
             Route::Garbage => {
                 stats.drops.garbage += 1;
                 return;
             }
-            Route::Media(peer) => (peer, false),
+            Route::Media(peer) => (peer, None),
             Route::Stranger => {
                 stats.drops.stranger += 1;
                 return;
@@ -133,13 +134,18 @@ impl Node {
             return;
         };
         let Some(call) = self.calls.get_mut(&peer.call) else { return };
-        if check {
+        if let Some(nominates) = check {
             let authentic = receive().is_ok_and(|r| call.authenticates(self.now, peer, r));
             if !authentic {
                 self.shared.stats.drops.forged += 1;
                 return;
             }
             self.learn_address(transport, source, peer);
+            if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer))
+                && (transport, nominates) == (Transport::Udp, Nominates(true))
+            {
+                session.nominated(self.now, UdpPath { local: destination, remote: source });
+            }
         }
         if let Some(call) = self.calls.get_mut(&peer.call) {
             call.handle_datagram(self.now, &mut self.shared, peer.participant, datagram);

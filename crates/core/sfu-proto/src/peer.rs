@@ -1,12 +1,12 @@
+mod bandwidth;
+
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::{
     AudioSlot, MediaEvent, PeerId, PictureDemand, PublicationTrack, TilePriority, VideoSlot, Want,
 };
-use conclave_forward::{
-    Allocation, Demand, PixelSize, Rank, SlotChange, SlotTable, SteadyTile, allocate,
-};
+use conclave_forward::{Jam, PixelSize, Rank, SlotChange, SlotTable, SteadyTile};
 use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 
 use crate::negotiate::INITIAL_ESTIMATE;
@@ -36,6 +36,13 @@ pub(crate) struct Peer {
     audio: SlotTable<Mid>,
     video: SlotTable<Mid>,
     estimate: Bitrate,
+    /// Whether the path carries the pictures that it is given.
+    jam: Jam,
+    /// What it is sent, by the layers' rates of late.
+    sent: Bitrate,
+    /// When its path is probed for more, and how long the next time.
+    probe_at: Option<Instant>,
+    probe_wait: Duration,
     desired: Bitrate,
     sustained: Bitrate,
     told: SlotMap,
@@ -48,38 +55,6 @@ pub(crate) struct Peer {
 struct SlotMap {
     audio: Vec<AudioSlot>,
     video: Vec<VideoSlot>,
-}
-
-/// What an audio slot in use takes: Opus at 32 kbit/s and its headers.
-const AUDIO_RATE: Bitrate = Bitrate::kbps(48);
-
-/// What pictures may take on a path that shows neither loss nor delay, whatever the estimate: a
-/// busy machine at the far end makes arrivals so uneven that the estimate falls to what little is
-/// sent, and with nothing sent it could never rise.
-const VIDEO_FLOOR: Bitrate = Bitrate::kbps(200);
-
-/// What the node wants to know of a path at least while it carries a picture: enough for a large
-/// one, so that enlarging a tile need not wait for the estimate to grow.
-const MIN_DESIRED: Bitrate = Bitrate::kbps(3000);
-
-/// The same while it carries none.
-const MIN_DESIRED_IDLE: Bitrate = Bitrate::kbps(300);
-
-/// What the chosen layers take together, in bits per second.
-fn video_rate(allocations: &[Allocation], demands: &[Demand]) -> u64 {
-    let layers = allocations.iter().zip(demands).filter_map(|(allocation, demand)| {
-        demand.layers.iter().find(|layer| Some(layer.layer) == allocation.target)
-    });
-    layers.map(|layer| layer.bitrate.as_bps()).sum()
-}
-
-/// What the cheapest of the paused pictures would take, in bits per second.
-fn next_picture(allocations: &[Allocation], demands: &[Demand]) -> Option<u64> {
-    let paused =
-        allocations.iter().zip(demands).filter(|(allocation, _)| allocation.target.is_none());
-    let smallest = paused
-        .filter_map(|(_, demand)| demand.layers.iter().map(|layer| layer.bitrate.as_bps()).min());
-    smallest.min()
 }
 
 impl Peer {
@@ -97,6 +72,10 @@ impl Peer {
             audio: SlotTable::new(),
             video: SlotTable::new(),
             estimate: INITIAL_ESTIMATE,
+            jam: Jam::new(),
+            sent: Bitrate::ZERO,
+            probe_at: None,
+            probe_wait: bandwidth::FIRST_PROBE_WAIT,
             desired: Bitrate::ZERO,
             sustained: Bitrate::ZERO,
             told: SlotMap { audio: Vec::new(), video: Vec::new() },
@@ -184,6 +163,7 @@ impl Peer {
         self.told = SlotMap::default();
         self.demand_told.clear();
         self.estimate = INITIAL_ESTIMATE;
+        self.jam = Jam::new();
         self.desired = Bitrate::ZERO;
         self.sustained = Bitrate::ZERO;
         session
@@ -243,74 +223,6 @@ impl Peer {
             if let Some(outlet) = self.outlets.get_mut(&change.slot) {
                 outlet.carry(change.after);
             }
-        }
-    }
-
-    /// Fits what the peer is shown into its estimated bandwidth.
-    pub(crate) fn allocate(&mut self, now: Instant, publications: &Publications) {
-        if !self.is_connected() {
-            return;
-        }
-        let mut demands = Vec::new();
-        let mut slots = Vec::new();
-        for want in &self.wants {
-            let Some(mid) = self.video.slot_of(want.publication) else { continue };
-            let Some(publication) = publications.get(&want.publication) else { continue };
-            let Some(outlet) = self.outlets.get(&mid) else { continue };
-            if slots.contains(&mid) {
-                continue;
-            }
-            slots.push(mid);
-            let takes = publication.codec().is_none_or(|codec| outlet.slot.takes(codec));
-            let size = PixelSize { width: want.width, height: want.height };
-            let tile = self.tiles.entry(want.publication).or_insert_with(|| SteadyTile::new(size));
-            demands.push(Demand {
-                publication: want.publication,
-                rank: rank(want.priority, publication.track().source),
-                tile: tile.update(now, size),
-                layers: if takes { publication.live(now) } else { Vec::new() },
-                current: outlet.rewriter.target(),
-            });
-        }
-
-        let sounding = self.audio.iter().filter(|(_, carried)| carried.is_some()).count() as u64;
-        let audio = Bitrate::bps(AUDIO_RATE.as_bps() * sounding);
-        let floor = if self.quality.is_congested(now) { Bitrate::ZERO } else { VIDEO_FLOOR };
-        let allocations = allocate((self.estimate - audio).max(floor), &demands);
-        for ((allocation, demand), mid) in allocations.iter().zip(&demands).zip(slots) {
-            if let Some(outlet) = self.outlets.get_mut(&mid) {
-                if outlet.rewriter.target() != allocation.target {
-                    outlet.rewriter.set_target(allocation.target);
-                }
-                outlet.starved = allocation.target.is_none() && !demand.layers.is_empty();
-            }
-        }
-        self.desire(audio, &demands, &allocations);
-    }
-
-    /// Tells the bandwidth estimation what would be sent if everything fitted, and how much it
-    /// shall put on the wire meanwhile.
-    fn desire(&mut self, audio: Bitrate, demands: &[Demand], allocations: &[Allocation]) {
-        // An unlimited budget gives each publication the best layer that its tile can use.
-        let best = video_rate(&allocate(Bitrate::bps(u64::MAX / 4), demands), demands);
-        let sent = video_rate(allocations, demands);
-        let needed = best + audio.as_bps();
-        // The allocator asks for 15 % of headroom; encoders overshoot for moments.
-        let least = if demands.is_empty() { MIN_DESIRED_IDLE } else { MIN_DESIRED };
-        let desired = Bitrate::bps(needed + needed / 4).max(least);
-        // An estimate grows only with what is sent. Where a picture had to be paused, padding
-        // stands in for its smallest layer: without it, what was paused stays so.
-        let sustained = next_picture(allocations, demands).map_or(Bitrate::ZERO, |next| {
-            Bitrate::bps(sent + next + next / 4 + audio.as_bps()).min(desired)
-        });
-        let has_changed =
-            |now: Bitrate, then: Bitrate| now.as_bps().abs_diff(then.as_bps()) * 10 > then.as_bps();
-        if (has_changed(desired, self.desired) || has_changed(sustained, self.sustained))
-            && let Some(session) = &mut self.session
-        {
-            self.desired = desired;
-            self.sustained = sustained;
-            session.set_desired_bitrate(sustained, desired);
         }
     }
 

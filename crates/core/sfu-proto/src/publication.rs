@@ -52,8 +52,8 @@ pub(crate) struct Arrival {
 pub(crate) struct VideoPacket {
     pub(crate) input: PacketIn,
     pub(crate) payload: Payload,
-    /// Its layer was not sent before, or not in this codec.
-    pub(crate) revives: bool,
+    /// Its layer was not sent before, or not in this codec, or with it another one counts as dead.
+    pub(crate) changes_layers: bool,
 }
 
 /// A packet's descriptor cannot be read, or its codec is unknown: nobody could tell frames in it.
@@ -226,16 +226,16 @@ impl Publication {
             None => {}
         }
 
-        let mut revives = false;
+        let mut changes_layers = false;
         if !packet.payload.is_empty() {
             let before = self.codec.replace(content.payload.codec());
-            revives = !self.tracker.is_live(layer) || before != self.codec;
-            self.tracker.record(now, layer, packet.payload.len(), size);
+            let others = self.tracker.record(now, layer, packet.payload.len(), size);
+            changes_layers = others || before != self.codec;
         }
         if input.starts_keyframe {
             self.throttle.handle_input(now, KeyframeInput::KeyframeArrived { layer });
         }
-        Ok(VideoPacket { input, payload: content.payload, revives })
+        Ok(VideoPacket { input, payload: content.payload, changes_layers })
     }
 
     /// Takes from a Dependency Descriptor what it says better than the payload descriptor.

@@ -60,6 +60,11 @@ impl QualityMeter {
         self.congested_at.is_some_and(|at| now.saturating_duration_since(at) < CONGESTION_HOLD)
     }
 
+    /// Pictures had to wait before they could be sent.
+    pub(crate) const fn note_held_back(&mut self, now: Instant) {
+        self.congested_at = Some(now);
+    }
+
     fn note_congestion(&mut self, now: Instant, loss: f32, rtt: Duration) {
         if loss > MUCH_LOSS || rtt > LONG_ROUND_TRIP {
             self.congested_at = Some(now);

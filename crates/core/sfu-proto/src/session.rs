@@ -18,6 +18,7 @@ use crate::codec::{Codec, PayloadTypes};
 use crate::config::Limits;
 use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
+use crate::roaming::{Datagram, Roaming, UdpPath};
 
 /// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +36,12 @@ const AT_ONCE: Duration = Duration::from_micros(100);
 /// Packets of one slot that are kept to be sent again: a second of the largest pictures. Each takes
 /// half a kilobyte for every receiver, beside its payload, which all receivers share.
 const MAX_HISTORY: usize = 512;
+
+/// The same of sound.
+const MAX_SOUND_HISTORY: usize = 50;
+
+/// Sound that is older comes too late to be played. On a line that is full, it would be in the way.
+const SOUND_HISTORY_AGE: Duration = Duration::from_millis(300);
 
 /// For how long they are kept at most: for some tries over the longest line.
 const HISTORY_AGE: Duration = Duration::from_secs(3);
@@ -61,6 +68,11 @@ pub(crate) struct Session {
     slots: Vec<Slot>,
     /// What left for the peer since the last input.
     burst: Burst,
+    roaming: Roaming,
+    /// The path of the newest datagram.
+    came_on: Option<UdpPath>,
+    /// The SSRCs that were told: a bounded number.
+    ssrcs: Vec<Ssrc>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -102,9 +114,13 @@ pub(crate) enum SessionEvent {
     KeyframeWanted(Mid),
     /// No path to the peer works any more; one may come up again.
     Lost,
+    /// The peer sends from another UDP address now.
+    Moved(SocketAddr),
     Packet(Source, Box<RtpPacket>),
     /// A path works again.
     Regained,
+    /// The peer sends with this SSRC.
+    Ssrc(Ssrc),
     Stats(Box<PeerStats>),
 }
 
@@ -165,6 +181,9 @@ impl Session {
             sources: HashMap::new(),
             slots: Vec::new(),
             burst: Burst::default(),
+            roaming: Roaming::default(),
+            came_on: None,
+            ssrcs: Vec::new(),
         };
         session.negotiated();
         Ok((session, answer))
@@ -194,8 +213,10 @@ impl Session {
         let known = std::mem::take(&mut self.slots);
         for mid in self.summary.mids() {
             let Some(slot) = slot(&mut self.rtc, mid) else { continue };
-            if !known.iter().any(|before| before.ssrc == slot.ssrc) {
-                limit_history(&mut self.rtc, slot.ssrc);
+            // What was sent of sound must not come again with another set of header extensions.
+            let is_known = known.iter().any(|before| before.ssrc == slot.ssrc);
+            if !is_known || slot.kind == MediaKind::Audio {
+                limit_history(&mut self.rtc, &slot);
             }
             self.slots.push(slot);
         }
@@ -270,9 +291,25 @@ impl Session {
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
-        receive: Receive<'_>,
+        mut receive: Receive<'_>,
     ) -> Result<(), Ended> {
+        let path = UdpPath { local: receive.destination, remote: receive.source };
+        self.came_on = (receive.proto == Protocol::Udp).then_some(path);
+        if self.came_on.is_some() {
+            let stranger = !self.addresses.contains(&(Transport::Udp, receive.source));
+            receive.source = self.roaming.inward(receive.source, stranger);
+        }
         self.handle(Input::Receive(now, receive))
+    }
+
+    /// An authentic check came that says that the path is the one to use.
+    pub(crate) fn nominated(&mut self, now: Instant, path: UdpPath) {
+        self.roaming.heard(now, path);
+    }
+
+    /// The SSRCs that the peer was seen to send with.
+    pub(crate) fn ssrcs(&self) -> &[Ssrc] {
+        &self.ssrcs
     }
 
     /// Lets time pass, and sends what was written. Drain afterwards.
@@ -359,7 +396,15 @@ impl Session {
             }
             Event::PeerStats(stats) => events.push(SessionEvent::Stats(Box::new(stats))),
             Event::RtpPacket(packet) => {
-                if let Some(source) = self.source(packet.header.ssrc) {
+                if let Some(path) = self.came_on.filter(|path| self.roaming.heard(now, *path)) {
+                    events.push(SessionEvent::Moved(path.remote));
+                }
+                let ssrc = packet.header.ssrc;
+                if self.ssrcs.len() < MAX_SOURCES && !self.ssrcs.contains(&ssrc) {
+                    self.ssrcs.push(ssrc);
+                    events.push(SessionEvent::Ssrc(ssrc));
+                }
+                if let Some(source) = self.source(ssrc) {
                     events.push(SessionEvent::Packet(source, Box::new(packet)));
                 }
             }
@@ -427,6 +472,8 @@ impl Session {
                     self.burst.buffer().truncate(start);
                     return Written::Nowhere;
                 };
+                let path = (transport, source, destination);
+                let destination = self.outward(path, Datagram::Media);
                 self.burst.add(start, Path { transport, source, destination }, outbox);
                 Written::Gathered { is_first }
             }
@@ -438,6 +485,21 @@ impl Session {
         }
     }
 
+    /// How long the first packet has waited that pacing holds back in a slot.
+    pub(crate) fn waited(&mut self, now: Instant, ssrc: Ssrc) -> Duration {
+        let mut api = self.rtc.direct_api();
+        let first = api.stream_tx(&ssrc).and_then(|stream| stream.queue_info()?.first_unsent());
+        first.map_or(Duration::ZERO, |first| now.saturating_duration_since(first))
+    }
+
+    /// Drops what waits to be sent in a slot, and forgets what was sent. Returns the number of the
+    /// first packet dropped: it and those behind it are free.
+    pub(crate) fn drop_queued(&mut self, ssrc: Ssrc) -> Option<u64> {
+        let mut api = self.rtc.direct_api();
+        let first = api.stream_tx(&ssrc)?.drop_queued()?;
+        Some(*first)
+    }
+
     /// Sends what was written and did not have to wait.
     pub(crate) fn send_burst(&mut self, outbox: &mut Outbox) {
         self.burst.send(outbox);
@@ -445,10 +507,24 @@ impl Session {
 
     fn send(&mut self, transmit: &str0m::net::Transmit, outbox: &mut Outbox) {
         let Some(transport) = Transport::of(transmit.proto) else { return };
-        let (source, destination) = (transmit.source, transmit.destination);
+        let source = transmit.source;
+        let path = (transport, source, transmit.destination);
+        let destination = self.outward(path, Datagram::of(&transmit.contents));
         let start = self.burst.buffer().len();
         self.burst.buffer().extend_from_slice(&transmit.contents);
         self.burst.add(start, Path { transport, source, destination }, outbox);
+    }
+
+    /// Where the peer is that str0m takes to be at `remote`.
+    fn outward(
+        &mut self,
+        (transport, local, remote): (Transport, SocketAddr, SocketAddr),
+        datagram: Datagram,
+    ) -> SocketAddr {
+        match transport {
+            Transport::Tcp => remote,
+            Transport::Udp => self.roaming.outward(UdpPath { local, remote }, datagram),
+        }
     }
 
     /// Tells the bandwidth estimation what the node sends at least, and what it would like to.
@@ -459,9 +535,13 @@ impl Session {
 }
 
 /// Bounds what is kept of a slot's stream to be sent again.
-fn limit_history(rtc: &mut Rtc, ssrc: Ssrc) {
-    if let Some(stream) = rtc.direct_api().stream_tx(&ssrc) {
-        stream.set_rtx_cache(MAX_HISTORY, HISTORY_AGE, Some(RESENT_SHARE));
+fn limit_history(rtc: &mut Rtc, slot: &Slot) {
+    let (packets, age) = match slot.kind {
+        MediaKind::Audio => (MAX_SOUND_HISTORY, SOUND_HISTORY_AGE),
+        MediaKind::Video => (MAX_HISTORY, HISTORY_AGE),
+    };
+    if let Some(stream) = rtc.direct_api().stream_tx(&slot.ssrc) {
+        stream.set_rtx_cache(packets, age, Some(RESENT_SHARE));
     }
 }
 

@@ -192,6 +192,8 @@ impl Running {
                     self.input(Input::Command(Command::Say(Say::Chat(text))));
                 }
             }
+            // Nobody plays it.
+            Event::Frame { .. } => {}
             Event::Joined { .. }
             | Event::MediaConnected { .. }
             | Event::SignalLost

@@ -11,7 +11,6 @@ use conclave_sfu_proto::{Input as NodeInput, Output as NodeOutput};
 use conclave_wire::{ClientMessage, PROTOCOL_VERSION, ServerMessage, decode_client_message};
 
 use super::{Carried, SIGNAL_DELAY, World};
-use crate::device::number_of;
 use crate::encoder::shows_media;
 use crate::link::Datagram;
 
@@ -119,8 +118,8 @@ impl World {
                     }
                     NodeOutput::Transmit(transmit) => {
                         let (source, destination) = (transmit.source, transmit.destination);
-                        let device = number_of(destination).and_then(|n| self.devices.get_mut(n));
-                        if let Some(device) = device {
+                        let mut devices = self.devices.iter_mut();
+                        if let Some(device) = devices.find(|d| d.outside == destination) {
                             for datagram in transmit.datagrams() {
                                 assert!(
                                     !shows_media(datagram),

@@ -4,6 +4,7 @@ mod basics;
 mod crowd;
 mod group;
 mod hostile;
+mod matrix;
 mod network;
 mod reconnect;
 

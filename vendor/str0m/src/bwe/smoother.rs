@@ -64,7 +64,9 @@ impl EstimateSmoother {
 
         let total: f64 = self.estimates.iter().map(|b| b.1.as_f64()).sum();
         let avg = total / self.estimates.len() as f64;
-        let rate: Bitrate = avg.into();
+        // A fall is told at once: what is sent beyond it would only wait.
+        let newest = self.estimates.back().map_or(avg, |b| b.1.as_f64());
+        let rate: Bitrate = avg.min(newest).into();
 
         // This forces emitting if we have the first ever value, or a last
         // where the rest of the window is gone (estimates stop coming).

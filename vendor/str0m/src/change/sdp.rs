@@ -1361,9 +1361,13 @@ fn update_media(
             .find(|r| r.repairs == Some(i.ssrc))
             .map(|r| r.ssrc);
 
-        // If remote communicated a main a=ssrc, but no RTX, we will not send nacks.
+        // If remote communicated a main a=ssrc, but no RTX, we will not send nacks, but for audio.
         let midrid = MidRid(media.mid(), None);
-        let suppress_nack = repair_ssrc.is_none();
+        let in_place = media
+            .remote_pts()
+            .iter()
+            .any(|pt| config.iter().any(|p| p.pt() == *pt && p.resends_in_place()));
+        let suppress_nack = repair_ssrc.is_none() && !in_place;
         streams.expect_stream_rx(i.ssrc, repair_ssrc, midrid, suppress_nack);
     }
 }

@@ -232,6 +232,12 @@ impl PayloadParams {
         self.fb_transport_cc
     }
 
+    /// Whether lost packets come again as they were, with the SSRC and sequence number that they
+    /// had: audio has no RTX in browsers, but answers NACK in this manner if that is negotiated.
+    pub(crate) fn resends_in_place(&self) -> bool {
+        self.fb_nack && self.resend.is_none() && self.spec.codec.is_audio()
+    }
+
     /// Sets whether the payload uses NACK to request resends.
     pub fn set_fb_nack(&mut self, fb_nack: bool) {
         self.fb_nack = fb_nack
@@ -659,6 +665,9 @@ impl PayloadParams {
         // The first negotiated m-line determines TWCC support for this PT.
         if !self.locked {
             self.fb_transport_cc &= first.fb_transport_cc();
+            if self.spec.codec.is_audio() {
+                self.fb_nack &= first.fb_nack();
+            }
         }
 
         if self.spec.codec.is_tele() {

@@ -10,6 +10,7 @@ use crate::rtp_::{ExtensionValues, MediaTime, RtpHeader, SenderInfo, SeqNo};
 use super::contiguity::Contiguity;
 use super::contiguity_vp8::Vp8Contiguity;
 use super::contiguity_vp9::Vp9Contiguity;
+use super::vp8::Vp8Descriptor;
 use super::{CodecDepacketizer, CodecExtra, Depacketizer, PacketError};
 
 // Bound incomplete frames as well as complete frames waiting for reordering.
@@ -335,6 +336,9 @@ impl DepacketizingBuffer {
         reordering_timeout: Option<Duration>,
     ) -> Option<Result<Depacketized, PacketError>> {
         self.update_segments();
+        if self.wait_for_recovery {
+            self.skip_to_keyframe();
+        }
 
         if self.wait_for_recovery || reordering_timeout.is_some() {
             if let Some((end, first_received)) = self.first_incomplete_frame() {
@@ -457,6 +461,41 @@ impl DepacketizingBuffer {
         self.last_processed = Some(LastProcessed::Advanced(last));
 
         Some(Ok(dep))
+    }
+
+    /// Gives up what is missing before a whole key frame, which needs nothing before it.
+    fn skip_to_keyframe(&mut self) {
+        let Some(last) = self.last_processed.map(LastProcessed::seq_no) else {
+            return;
+        };
+        let keyframe = self.segments.iter().rev().find_map(|&(start, stop, _)| {
+            let start = start - self.segments_offset;
+            let is_whole = self.queue[stop - self.segments_offset].tail;
+            (is_whole && self.starts_keyframe(start)).then_some(start)
+        });
+        let Some(start) = keyframe else {
+            return;
+        };
+        let seq_no = self.queue[start].meta.seq_no;
+        if *seq_no == *last + 1 + start as u64 {
+            // Nothing is missing.
+            return;
+        }
+        self.queue.drain(0..start);
+        self.depack_cache = None;
+        self.segments_dirty = true;
+        self.last_processed = Some(LastProcessed::Advanced((*seq_no - 1).into()));
+        self.update_segments();
+    }
+
+    fn starts_keyframe(&self, index: usize) -> bool {
+        let payload = self.queue[index].remaining();
+        match self.depack {
+            CodecDepacketizer::Vp8(_) => {
+                Vp8Descriptor::parse(payload).is_ok_and(|vp8| vp8.starts_keyframe(payload))
+            }
+            _ => false,
+        }
     }
 
     fn retain_tele_reports(&mut self, start: usize, dep: &Depacketized) {

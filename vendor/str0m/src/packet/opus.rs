@@ -37,7 +37,8 @@ impl Packetizer for OpusPacketizer {
     }
 
     fn nackable(&self) -> bool {
-        false
+        // Kept only where that was negotiated.
+        true
     }
 }
 

@@ -294,8 +294,8 @@ impl Streams {
             }
         }
 
-        // If we don't have an RTX PT configured, we don't want NACK.
-        let suppress_nack = payload.resend.is_none();
+        // If we don't have an RTX PT configured, we don't want NACK, but for audio.
+        let suppress_nack = payload.resend.is_none() && !payload.resends_in_place();
 
         // If stream already exists, this might only "fill in" the RTX.
         self.expect_stream_rx(ssrc_main, rtx, midrid, suppress_nack);

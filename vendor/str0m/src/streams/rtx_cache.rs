@@ -31,6 +31,8 @@ pub(crate) struct RtxCache {
 enum Cached {
     Own(Box<RtpPacket>),
     Shared(Arc<SharedRtp>, RtpRewrite),
+    /// As it was sent. It can be sent again as it is, and in no other form.
+    Protected(Box<[u8]>),
 }
 
 impl Cached {
@@ -38,6 +40,7 @@ impl Cached {
         match self {
             Cached::Own(packet) => &packet.payload,
             Cached::Shared(packet, _) => &packet.payload,
+            Cached::Protected(datagram) => datagram,
         }
     }
 }
@@ -60,6 +63,21 @@ impl RtxCache {
     pub fn cache_shared(&mut self, packet: Arc<SharedRtp>, rewrite: RtpRewrite, now: Instant) {
         assert!(packet.nackable);
         self.cache(rewrite.seq_no, Cached::Shared(packet, rewrite), now);
+    }
+
+    /// Keeps a packet as it was sent.
+    pub fn cache_protected(&mut self, seq_no: SeqNo, datagram: &[u8], now: Instant) {
+        self.packet_by_seq_no
+            .push(*seq_no, now, Cached::Protected(datagram.into()));
+        self.remove_old_packets(now);
+    }
+
+    /// The packet with this number as it was sent, if it was kept in this form.
+    pub fn cached_datagram(&self, seq_no: SeqNo) -> Option<&[u8]> {
+        match self.packet_by_seq_no.get(*seq_no)? {
+            Cached::Protected(datagram) => Some(datagram),
+            Cached::Own(_) | Cached::Shared(..) => None,
+        }
     }
 
     fn cache(&mut self, seq_no: SeqNo, packet: Cached, now: Instant) {
@@ -85,6 +103,7 @@ impl RtxCache {
     ) -> Option<&mut RtpPacket> {
         match self.packet_by_seq_no.get_mut(*seq_no)? {
             Cached::Own(packet) => Some(packet),
+            Cached::Protected(_) => None,
             Cached::Shared(packet, rewrite) => {
                 let packet = Box::new(packet.to_packet(ssrc, rewrite));
                 Some(self.expanded.insert(packet))

@@ -626,6 +626,7 @@ impl StreamTx {
             rewrite.patch.apply(body);
             body
         };
+        let start = out.len();
         srtp.protect_rtp_to(&header, head, payload, *rewrite.seq_no, out);
 
         self.rtp_and_wallclock = Some((rewrite.time, packet.wallclock));
@@ -641,6 +642,8 @@ impl StreamTx {
         }
         if rtx_possible && packet.nackable {
             self.rtx_cache.cache_shared(packet.clone(), *rewrite, now);
+        } else if packet.nackable && param.resends_in_place() {
+            self.cache_protected(rewrite.seq_no, &out[start..], now);
         }
         Some(len)
     }
@@ -734,7 +737,7 @@ impl StreamTx {
                     // since the above loop figuring out param needs to be correct also
                     // for the NextPacketKind::Blank case.
                     set_pt_for_padding = Some(pt_main);
-                } else {
+                } else if !param.resends_in_place() {
                     // If the PT we're sending on doesn't have a corresponding RTX PT,
                     // the packet is de-facto not nackable.
                     //
@@ -895,13 +898,16 @@ impl StreamTx {
             self.clock_rate = set_cr;
         }
 
+        let mut resends_in_place = false;
         if pop_send_queue {
             // poll_packet_regular leaves the packet in the head of the send_queue
             let pkt = self
                 .send_queue
                 .pop(now)
                 .expect("head of send_queue to be there");
-            if pkt.nackable {
+            if pkt.nackable && param.resend().is_none() {
+                resends_in_place = true;
+            } else if pkt.nackable {
                 self.rtx_cache.cache_sent_packet(pkt, now);
             }
         }
@@ -911,7 +917,48 @@ impl StreamTx {
             seq_no,
             is_padding,
             payload_size: body_len,
+            resends_in_place,
         })
+    }
+
+    /// Keeps a packet so that it can be sent again as it was.
+    ///
+    /// What is sent again under its own sequence number must be the same in every byte: two headers
+    /// or payloads under one nonce give AES-GCM's authentication key away (RFC 7714 section 8.4).
+    /// So what is kept is what was protected, and it is not protected again.
+    pub(crate) fn cache_protected(&mut self, seq_no: SeqNo, datagram: &[u8], now: Instant) {
+        self.rtx_cache.cache_protected(seq_no, datagram, now);
+    }
+
+    /// The next packet to be sent again as it was, if this stream resends in this manner.
+    pub(crate) fn poll_resend_in_place(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.rtx.is_some() || self.resends.is_empty() || self.has_resent_enough(now) {
+            return None;
+        }
+        let datagram = loop {
+            let resend = self.resends.pop_front()?;
+            if let Some(datagram) = self.rtx_cache.cached_datagram(resend.seq_no) {
+                break datagram.to_vec();
+            }
+        };
+        let len = datagram.len() as u64;
+        self.stats.update_packet_counts(len, true);
+        if let Some(h) = &mut self.stats.bytes_retransmitted {
+            h.push(now, len);
+        }
+        Some(datagram)
+    }
+
+    /// Whether the share of resends is above its cap. What was to be resent is dropped then.
+    fn has_resent_enough(&mut self, now: Instant) -> bool {
+        let Some(ratio_cap) = self.rtx_ratio_cap else {
+            return false;
+        };
+        let is_above = self.rtx_ratio_downsampled(now) > ratio_cap;
+        if is_above {
+            self.resends.clear();
+        }
+        is_above
     }
 
     fn rtx_ratio_downsampled(&mut self, now: Instant) -> f32 {
@@ -954,14 +1001,9 @@ impl StreamTx {
     }
 
     fn poll_packet_resend(&mut self, now: Instant) -> Option<NextPacket<'_>> {
-        if let Some(ratio_cap) = self.rtx_ratio_cap {
-            let ratio = self.rtx_ratio_downsampled(now);
-
-            // If we hit the cap, stop doing resends by clearing those we have queued.
-            if ratio > ratio_cap {
-                self.resends.clear();
-                return None;
-            }
+        // Without RTX, what is resent goes out as it was.
+        if self.rtx.is_none() || self.has_resent_enough(now) {
+            return None;
         }
 
         let seq_no = loop {
@@ -1420,6 +1462,16 @@ impl StreamTx {
         self.rtx_cache.clear();
         self.resends.clear();
         self.padding = 0;
+    }
+
+    /// Drops all that waits to be sent, and forgets what was sent.
+    ///
+    /// Returns the sequence number of the first packet dropped. It and those after it have not been
+    /// protected, so they may be used again.
+    pub fn drop_queued(&mut self) -> Option<SeqNo> {
+        let first = self.send_queue.first().map(|packet| packet.seq_no);
+        self.reset_buffers();
+        first
     }
 
     /// Reset this stream to use a new SSRC and optionally a new RTX SSRC.

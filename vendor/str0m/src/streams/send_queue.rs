@@ -82,6 +82,10 @@ impl SendQueue {
         self.queue.is_empty()
     }
 
+    pub fn first(&self) -> Option<&RtpPacket> {
+        self.queue.front()
+    }
+
     pub fn last(&self) -> Option<&RtpPacket> {
         self.queue.back()
     }

@@ -2,7 +2,7 @@ import type { Member, SlotRef } from "@conclave/e2ee";
 import type { Mid, PictureDemand, TrackSource } from "@conclave/wire";
 
 import { preferReceived, preferSent, type SentCodec } from "./codecs";
-import { withOpusDtx } from "./sdp";
+import { withOpusDtx, withOpusNack } from "./sdp";
 
 /** What a {@link PeerLink} reports. */
 export interface PeerEvents {
@@ -268,7 +268,7 @@ export class PeerLink implements Peer {
   async #makeOffer(): Promise<string> {
     // Not `setLocalDescription()` alone: both browsers then take longer to hand the text out.
     await this.#pc.setLocalDescription(await this.#pc.createOffer());
-    return this.#pc.localDescription?.sdp ?? "";
+    return withOpusNack(this.#pc.localDescription?.sdp ?? "");
   }
 
   /** Under pressure a screen drops frames, not legibility. Firefox does not know the setting. */

@@ -15,3 +15,15 @@ export function withOpusDtx(sdp: string): string {
         : line,
   );
 }
+
+/**
+ * An offer that says as well that lost packets of Opus may be asked for again (RFC 4585 section
+ * 4.2). Chromium does both, ask and answer, if the description that it is given says so, but does
+ * not say it itself; other browsers do neither.
+ */
+export function withOpusNack(sdp: string): string {
+  return sdp.replaceAll(/^a=rtpmap:(\d+) opus\/48000.*$/gim, (line: string, type: string) => {
+    const feedback = `a=rtcp-fb:${type} nack`;
+    return sdp.includes(`${feedback}\r\n`) ? line : `${line.trimEnd()}\r\n${feedback}`;
+  });
+}

@@ -5,8 +5,9 @@ use conclave_frame::{Codec, Expected, Leaf, Source, Track};
 use conclave_model::{MediaKind, TrackSource};
 
 use crate::incoming::{Fate, Unopened};
+use crate::io::{Event, Output};
 use crate::media::{Layer, MediaFrame};
-use crate::participant::Participant;
+use crate::participant::{Participant, Publisher};
 use crate::report::Report;
 
 impl Participant {
@@ -72,8 +73,14 @@ impl Participant {
         for fate in fates {
             match fate {
                 Fate::Dropped(mid) => media.miss(now, mid),
-                Fate::Opened(arrival, frame) => {
-                    media.count(now, &arrival, &frame, &mut self.ledger);
+                Fate::Opened(arrival, data) => {
+                    media.count(now, &arrival, &data, &mut self.ledger);
+                    let publisher = media.publication(arrival.mid).and_then(|id| known.get(&id));
+                    if let Some(publisher) = publisher.filter(|_| self.config.hands_out) {
+                        let Publisher { participant, source, .. } = *publisher;
+                        let frame = Event::Frame { participant, source, data };
+                        self.outputs.push_back(Output::Event(frame));
+                    }
                 }
             }
         }

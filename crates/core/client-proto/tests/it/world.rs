@@ -273,6 +273,7 @@ pub(crate) fn config(sends: Sends) -> Config {
         audio_slots: 2,
         video_slots: 3,
         view: ViewPolicy { tiles: 2, width: 640, height: 360, priority: TilePriority::Tile },
+        hands_out: false,
         addresses: vec![address("10.0.0.1:1111")],
         seed: [5; 32],
         started_unix_s: START_UNIX_S,

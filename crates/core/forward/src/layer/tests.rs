@@ -22,7 +22,7 @@ fn send(tracker: &mut LayerTracker, from: Instant, span: Duration, layers: &[Lay
 }
 
 #[test]
-fn a_layer_that_others_go_on_without_is_dead_after_a_second() {
+fn a_young_layer_that_others_go_on_without_is_dead_after_a_second() {
     let mut tracker = LayerTracker::new();
     let start = origin();
     let now = send(&mut tracker, start, Duration::from_secs(1), &[LOW, MIDDLE, HIGH]);
@@ -35,6 +35,52 @@ fn a_layer_that_others_go_on_without_is_dead_after_a_second() {
 
     let now = send(&mut tracker, now, Duration::from_millis(50), &[LOW, MIDDLE, HIGH]);
     assert_eq!(live(&tracker, now), [LOW, MIDDLE, HIGH], "it is back");
+}
+
+#[test]
+fn a_layer_that_came_steadily_is_missed_soon() {
+    let mut tracker = LayerTracker::new();
+    let now = send(&mut tracker, origin(), Duration::from_secs(5), &[LOW, MIDDLE, HIGH]);
+
+    let now = send(&mut tracker, now, Duration::from_millis(250), &[LOW, MIDDLE]);
+    assert_eq!(live(&tracker, now), [LOW, MIDDLE, HIGH], "too soon to tell");
+
+    let now = send(&mut tracker, now, Duration::from_millis(200), &[LOW, MIDDLE]);
+    assert_eq!(live(&tracker, now), [LOW, MIDDLE]);
+}
+
+#[test]
+fn a_layer_that_comes_at_long_intervals_is_missed_later() {
+    let mut tracker = LayerTracker::new();
+    let mut now = origin();
+    // An encoder that drops seven of eight frames of its largest layer.
+    for _ in 0..20 {
+        now = send(&mut tracker, now, Duration::from_micros(33_333), &[LOW, HIGH]);
+        now = send(&mut tracker, now, Duration::from_micros(233_331), &[LOW]);
+        assert!(tracker.is_live(HIGH));
+    }
+
+    let now = send(&mut tracker, now, Duration::from_millis(300), &[LOW]);
+    assert!(tracker.is_live(HIGH), "twice its interval");
+    let now = send(&mut tracker, now, Duration::from_millis(700), &[LOW]);
+    assert!(!tracker.is_live(HIGH), "four times, at {now:?}");
+}
+
+#[test]
+fn it_tells_when_other_layers_are_live_than_before() {
+    let mut tracker = LayerTracker::new();
+    let mut now = origin();
+    assert!(tracker.record(now, LOW, 1000, None));
+    assert!(tracker.record(now, HIGH, 1000, None));
+    assert!(!tracker.record(now, LOW, 1000, None));
+
+    let mut told = 0;
+    for _ in 0..60 {
+        now += Duration::from_micros(33_333);
+        told += u32::from(tracker.record(now, LOW, 1000, None));
+    }
+    assert_eq!(told, 1, "the other one died");
+    assert!(tracker.record(now, HIGH, 1000, None), "it is back");
 }
 
 #[test]

@@ -314,3 +314,33 @@ fn a_publisher_that_begins_anew_a_little_lower_is_followed() {
     let out = forwarded(rewriter.rewrite(&key(now, LOW, 200, 0)));
     assert_eq!((out.seq, out.switched), (3908, true));
 }
+
+#[test]
+fn numbers_of_packets_that_were_never_sent_are_used_again_from_a_key_frame_on() {
+    let now = origin();
+    let mut rewriter = begun(now);
+    for seq in 101..105 {
+        forwarded(rewriter.rewrite(&delta(now, LOW, seq, 8000)));
+    }
+
+    rewriter.cut(Some(9));
+
+    assert_eq!(rewriter.wants_keyframe(), Some(LOW));
+    let reason = Verdict::Drop(DropReason::AwaitsKeyframe);
+    assert_eq!(rewriter.rewrite(&delta(now, LOW, 105, 11_000)), reason);
+    let next = forwarded(rewriter.rewrite(&key(now, LOW, 106, 14_000)));
+    assert_eq!((next.seq, next.switched), (9, true));
+    let after = forwarded(rewriter.rewrite(&delta(now, LOW, 107, 14_000)));
+    assert_eq!(after.seq, 10);
+}
+
+#[test]
+fn a_cut_where_all_was_sent_leaves_no_gap() {
+    let now = origin();
+    let mut rewriter = begun(now);
+    rewriter.cut(None);
+    assert_eq!(forwarded(rewriter.rewrite(&key(now, LOW, 101, 8000))).seq, 8);
+
+    rewriter.cut(Some(500));
+    assert_eq!(forwarded(rewriter.rewrite(&key(now, LOW, 102, 9000))).seq, 9, "not further on");
+}

@@ -7,6 +7,7 @@ use conclave_forward::{DropReason, LayerId, PacketIn, SpeakerDetector, Verdict};
 use conclave_model::{MediaKind, Mid, ParticipantId, TrackSource};
 use str0m::rtp::RtpPacket;
 
+use crate::Transport;
 use crate::call::{Call, policy};
 use crate::codec::Payload;
 use crate::fanout;
@@ -42,6 +43,17 @@ impl Call {
                     .events
                     .extend(quality.map(|quality| MediaEvent::Quality { peer: peer_id, quality }));
             }
+            SessionEvent::Moved(address) => {
+                let (id, limit) = (peer.id(), shared.config.limits.addresses);
+                shared.demux.add_address(Transport::Udp, address, id);
+                let forgotten = peer
+                    .session
+                    .as_mut()
+                    .and_then(|session| session.add_address(Transport::Udp, address, limit));
+                if let Some((transport, address)) = forgotten {
+                    shared.demux.remove_address(transport, address, id);
+                }
+            }
             SessionEvent::Packet(source, packet) => {
                 self.handle_packet(now, shared, participant, source, packet);
             }
@@ -50,6 +62,7 @@ impl Call {
                 self.allocate(now, shared, participant);
                 self.request_keyframes_for(now, shared, participant);
             }
+            SessionEvent::Ssrc(ssrc) => shared.demux.add_ssrc(ssrc, peer.id()),
             SessionEvent::Stats(stats) => {
                 let (peer_id, starved) = (peer.id(), peer.is_starved());
                 let quality = peer.quality.handle_stats(now, &stats, starved);
@@ -116,7 +129,7 @@ impl Call {
                     frame_number: None,
                 };
                 let payload = Payload::Opus;
-                let arrival = Arrival { packet: fanout::share(&packet, payload), input, payload };
+                let arrival = Arrival { packet: fanout::share(&packet), input, payload };
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
                 }
@@ -130,11 +143,11 @@ impl Call {
                     return;
                 };
                 let VideoPacket { input, payload, .. } = video;
-                let arrival = Arrival { packet: fanout::share(&packet, payload), input, payload };
+                let arrival = Arrival { packet: fanout::share(&packet), input, payload };
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
                 }
-                if video.revives {
+                if video.changes_layers {
                     self.allocate_subscribers(now, shared, track.publication);
                 }
             }

@@ -11,8 +11,8 @@ use crate::peer::Peer;
 use crate::publication::Publication;
 use crate::shared::{Shared, Timer};
 
-/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere or
-/// a layer comes.
+/// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere, a
+/// layer comes or goes, or a path holds pictures back.
 const ALLOCATE_EVERY: u64 = 2;
 
 /// Whether fewer layers would do is looked at every so many ticks.
@@ -36,11 +36,13 @@ impl Call {
         if self.is_crowded() {
             self.assign_audio(now, shared);
         }
-        if self.ticks.is_multiple_of(ALLOCATE_EVERY) {
-            let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
-            for participant in everyone {
-                self.allocate(now, shared, participant);
-            }
+        let all = self.ticks.is_multiple_of(ALLOCATE_EVERY);
+        let due = |(id, peer): (&ParticipantId, &mut Peer)| {
+            (peer.observe_queue(now) || all).then_some(*id)
+        };
+        let due: Vec<ParticipantId> = self.peers.iter_mut().filter_map(due).collect();
+        for participant in due {
+            self.allocate(now, shared, participant);
         }
         self.request_keyframes(now, shared);
         if self.ticks.is_multiple_of(DEMAND_EVERY) {
@@ -204,6 +206,7 @@ impl Call {
             publication.outlets.iter().map(|(participant, _)| *participant).collect();
         for participant in subscribers {
             self.allocate(now, shared, participant);
+            self.request_keyframes_for(now, shared, participant);
         }
     }
 

@@ -9,7 +9,7 @@
 
 mod client;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::time::Duration;
 
@@ -28,7 +28,10 @@ use client::{Client, Link};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn start() -> ShardHandle {
-    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    start_at(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn start_at(any: SocketAddr) -> ShardHandle {
     Shard::spawn(&ShardConfig { udp: any, tcp: Some(any), ..ShardConfig::default() }).unwrap()
 }
 
@@ -116,6 +119,16 @@ async fn two_clients_see_each_other_over_udp() {
 #[tokio::test]
 async fn a_client_without_udp_gets_through_over_tcp() {
     let mut shard = start();
+    let (link_a, link_b) = (udp(&shard).await, tcp(&shard).await);
+    let mut a = join(&mut shard, 1, link_a).await;
+    let mut b = join(&mut shard, 2, link_b).await;
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn calls_work_where_there_is_ipv6_alone_over_udp_and_over_tcp() {
+    let mut shard = start_at((Ipv6Addr::LOCALHOST, 0).into());
     let (link_a, link_b) = (udp(&shard).await, tcp(&shard).await);
     let mut a = join(&mut shard, 1, link_a).await;
     let mut b = join(&mut shard, 2, link_b).await;
