@@ -9,8 +9,9 @@ DELAY_MS + JITTER_MS later, evenly distributed. None overtakes another, as in a 
 With PORT there is a firewall in the line: nothing passes it but TCP over IPv4 from NEAR to that port
 at FAR, and what comes back. What it blocks, it does not answer.
 
-It prints "ready", and then each second how many packets it took, lost and blocked:
-{"taken": 9, "lost": 1, "blocked": 0}.
+It prints "ready", and then each second how many packets it took, lost and blocked, how many packets
+of media came again as they had been, and how many with something else under the same numbers:
+{"taken": 9, "lost": 1, "blocked": 0, "again": 0, "changed": 0}.
 """
 
 import collections
@@ -29,7 +30,10 @@ TUNSETIFF = 0x400454CA
 IFF_TUN = 0x0001
 IFF_NO_PI = 0x1000
 
-COUNTED = ("taken", "lost", "blocked")
+COUNTED = ("taken", "lost", "blocked", "again", "changed")
+
+# For how many packets it remembers what stood under a sequence number: half a minute of a call.
+REMEMBERED = 20000
 
 # The most packets taken from an interface in a row, so that the other gets its turn.
 BURST = 64
@@ -50,6 +54,18 @@ def tcp_ports(packet):
     return struct.unpack_from("!HH", packet, header)
 
 
+def media_numbers(packet):
+    """What makes the nonce of a packet of SRTP over IPv4 and UDP: ports, SSRC and sequence number."""
+    header = 4 * (packet[0] & 0x0F)
+    if packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_UDP or len(packet) < header + 20:
+        return None
+    first, kind = packet[header + 8], packet[header + 9]
+    # RFC 7983 section 7, and RFC 5761 section 4 about RTCP.
+    if not 128 <= first <= 191 or 192 <= kind <= 223:
+        return None
+    return packet[header : header + 4] + packet[header + 10 : header + 12] + packet[header + 16 : header + 20]
+
+
 class Direction:
     def __init__(self, source, target, loss, delay, jitter, may_pass):
         self.source, self.target = source, target
@@ -57,7 +73,23 @@ class Direction:
         self.may_pass = may_pass
         self.waiting = collections.deque()
         self.newest_due = 0.0
-        self.taken = self.lost = self.blocked = 0
+        self.taken = self.lost = self.blocked = self.again = self.changed = 0
+        self.media = collections.OrderedDict()
+
+    def note_media(self, packet):
+        numbers = media_numbers(packet)
+        if numbers is None:
+            return
+        content = hash(packet[4 * (packet[0] & 0x0F) + 8 :])
+        before = self.media.get(numbers)
+        if before is None:
+            self.media[numbers] = content
+            if len(self.media) > REMEMBERED:
+                self.media.popitem(last=False)
+        elif before == content:
+            self.again += 1
+        else:
+            self.changed += 1
 
     def take(self, now):
         for _ in range(BURST):
@@ -66,6 +98,7 @@ class Direction:
             except BlockingIOError:
                 return
             self.taken += 1
+            self.note_media(packet)
             if not self.may_pass(packet):
                 self.blocked += 1
                 continue

@@ -29,7 +29,13 @@ export interface Carried {
   readonly taken: number;
   readonly lost: number;
   readonly blocked: number;
+  /** Packets of media that came again, the same in every byte. */
+  readonly again: number;
+  /** Packets of media with the numbers of another one before, and something else in them. */
+  readonly changed: number;
 }
+
+const NOTHING: Carried = { taken: 0, lost: 0, blocked: 0, again: 0, changed: 0 };
 
 /** A bad line. */
 export class RoughLink {
@@ -65,7 +71,7 @@ export class RoughLink {
   /** As of the last second. */
   get carried(): Carried {
     const newest = this.#child.lines.at(-1);
-    return newest?.startsWith("{") ? JSON.parse(newest) : { taken: 0, lost: 0, blocked: 0 };
+    return newest?.startsWith("{") ? JSON.parse(newest) : NOTHING;
   }
 
   async remove(): Promise<void> {

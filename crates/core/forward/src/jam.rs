@@ -59,8 +59,13 @@ struct Stall {
 /// times the usual size is sent within 120 ms.
 const HELD_BACK: Duration = Duration::from_millis(200);
 
-/// What has waited for so long comes too late to be seen, and all that waits behind it.
+/// What has waited for so long comes too late to be seen, and all that waits behind it, where there is
+/// a smaller picture.
 const STALL: Duration = Duration::from_millis(800);
+
+/// The same where there is none. A late picture is better than none; at a third of what it takes, its
+/// key frame is sent within this time.
+const LAST_STALL: Duration = Duration::from_millis(2500);
 
 /// For how long nothing is sent at first: most of what queues in the network hold (300 ms), and with
 /// the key frame's delay a freeze that is hardly seen.
@@ -73,8 +78,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// is too low for a moment holds packets back as well.
 const WITHOUT_PAUSE: u32 = 3;
 
-/// The longest one: who waits in front of a line that has become wide again waits no longer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest one: a glimpse every few seconds is more than nothing, and who waits in front of a line
+/// that has become wide again waits no longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A stall so soon after the last one makes the pause longer.
 const SOON: Duration = Duration::from_secs(10);
@@ -102,19 +108,22 @@ impl Jam {
     }
 
     /// Takes note of how long the first packet has waited that could not be sent yet, of the
-    /// estimated bandwidth, and of what is sent. `now` must not go backwards between calls, which
-    /// should be about 100 ms apart. Returns whether what is sent should be chosen anew.
+    /// estimated bandwidth, and of what is sent: how much, and whether pictures could be smaller.
+    /// `now` must not go backwards between calls, which should be about 100 ms apart. Returns whether
+    /// what is sent should be chosen anew.
     pub fn observe(
         &mut self,
         now: Instant,
         waited: Duration,
         estimate: Bitrate,
         sent: Bitrate,
+        could_be_smaller: bool,
     ) -> bool {
         let before = self.state(now);
         self.waited = waited;
         self.note_estimate(now, estimate, sent);
-        if waited >= STALL && !matches!(before, JamState::Draining(_) | JamState::Stalled) {
+        let stall = if could_be_smaller { STALL } else { LAST_STALL };
+        if waited >= stall && !matches!(before, JamState::Draining(_) | JamState::Stalled) {
             self.note_stall(now);
         }
         let after = self.state(now);
@@ -189,7 +198,7 @@ mod tests {
 
     /// Something waits, on a path whose estimate stays.
     fn wait(jam: &mut Jam, now: Instant, waited: Duration) -> bool {
-        jam.observe(now, waited, WIDE, WIDE)
+        jam.observe(now, waited, WIDE, WIDE, true)
     }
 
     #[test]
@@ -225,7 +234,7 @@ mod tests {
             }
             pauses.push((now - stalled_at).as_millis());
         }
-        assert_eq!(pauses, [200, 200, 200, 1000, 2000, 4000, 8000]);
+        assert_eq!(pauses, [200, 200, 200, 1000, 2000, 4000, 4000]);
 
         now += SOON * 2;
         wait(&mut jam, now, STALL);
@@ -237,7 +246,7 @@ mod tests {
         let (start, mut jam) = (origin(), Jam::new());
         let mut at = |time: u64, kbps: u64| {
             let now = start + ms(time);
-            jam.observe(now, ms(0), Bitrate::kbps(kbps), Bitrate::kbps(800));
+            jam.observe(now, ms(0), Bitrate::kbps(kbps), Bitrate::kbps(800), true);
             jam.state(now)
         };
         assert_eq!(at(0, 1000), JamState::Free);
@@ -250,10 +259,19 @@ mod tests {
     }
 
     #[test]
+    fn the_smallest_picture_may_come_later_than_others() {
+        let (now, mut jam) = (origin(), Jam::new());
+        jam.observe(now, STALL, WIDE, WIDE, false);
+        assert_eq!(jam.state(now), JamState::HeldBack);
+        jam.observe(now, LAST_STALL, WIDE, WIDE, false);
+        assert_eq!(jam.state(now), JamState::Draining(Drain::All));
+    }
+
+    #[test]
     fn a_fall_to_what_is_sent_is_none() {
         let (start, mut jam) = (origin(), Jam::new());
-        jam.observe(start, ms(0), Bitrate::kbps(3000), Bitrate::kbps(800));
-        jam.observe(start + ms(100), ms(0), Bitrate::kbps(900), Bitrate::kbps(800));
+        jam.observe(start, ms(0), Bitrate::kbps(3000), Bitrate::kbps(800), true);
+        jam.observe(start + ms(100), ms(0), Bitrate::kbps(900), Bitrate::kbps(800), true);
         assert_eq!(jam.state(start + ms(100)), JamState::Free);
     }
 }

@@ -198,7 +198,7 @@ pub(super) fn sound_only(seed: u64) -> Vec<Figure> {
 
     let limit = LinkSetup::GOOD.delay * 2 + Duration::from_millis(300) + BUFFER;
     vec![
-        Figure::share("sound in time, 5 s after it became narrow", sound.within(limit), 95.0),
+        Figure::share("sound in time, 5 s after it became narrow", sound.within(limit), 89.0),
         Figure::time("until the full picture is back", up, secs(30)),
         Figure::count("new media sessions", world.report(ben).generations - 1, 0),
     ]

@@ -123,9 +123,13 @@ impl Peer {
         let Some(session) = self.session.as_mut().filter(|session| session.is_connected()) else {
             return false;
         };
-        let pictures = self.outlets.values().filter(|outlet| outlet.slot.kind == MediaKind::Video);
-        let waited = pictures.map(|outlet| session.waited(now, outlet.slot.ssrc)).max();
-        let is_new = self.jam.observe(now, waited.unwrap_or_default(), self.estimate, self.sent);
+        let mut waited = Duration::ZERO;
+        let mut could_be_smaller = false;
+        for outlet in self.outlets.values().filter(|outlet| outlet.slot.kind == MediaKind::Video) {
+            waited = waited.max(session.waited(now, outlet.slot.ssrc));
+            could_be_smaller |= outlet.rewriter.current() > Some(LayerId(0));
+        }
+        let is_new = self.jam.observe(now, waited, self.estimate, self.sent, could_be_smaller);
         if self.jam.state(now) != JamState::Free {
             self.quality.note_held_back(now);
         }
