@@ -1,8 +1,9 @@
-//! Sockets, thread and run loop of a media shard.
+//! Sockets, threads and run loops of media shards.
 //!
-//! A [`Plane`] is some shards, and brings each call to one of them. A [`Shard`] is one thread that owns one UDP socket, one TCP listener and one
-//! [`Node`](conclave_sfu_proto::Node). It moves bytes and reads the clock; the node decides.
-//! Connections that came to another listener enter it by its [`Entrance`].
+//! A [`Plane`] is some shards, and brings each call to one of them. A [`Shard`] is one thread that
+//! owns one UDP socket, one TCP listener and one [`Node`](conclave_sfu_proto::Node). It moves bytes
+//! and reads the clock; the node decides. Connections that came to another listener enter by an
+//! [`Entrance`].
 
 mod address;
 mod entrance;
