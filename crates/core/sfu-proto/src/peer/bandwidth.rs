@@ -171,6 +171,7 @@ impl Peer {
             session.set_desired_bitrate(sustained, desired);
         }
     }
+
     /// Whether the path is to be probed, for something that is shown could be larger.
     ///
     /// str0m probes when the desire grows, so that it is taken back for a moment. By itself it probes
