@@ -31,7 +31,8 @@ impl Rig {
     }
 
     pub(crate) fn datagram(&mut self, transport: Transport, source: SocketAddr, bytes: &[u8]) {
-        self.input(Input::Datagram { transport, source, destination: node_address(), bytes });
+        let (arrived, destination) = (self.now, node_address());
+        self.input(Input::Datagram { arrived, transport, source, destination, bytes });
     }
 
     pub(crate) fn offer(&mut self, participant: u32, generation: u32, sdp: &str) {

@@ -200,8 +200,8 @@ impl World {
     /// Throws a datagram at the node from an address that is nobody's.
     pub fn throw(&mut self, source: SocketAddr, bytes: &[u8]) {
         let destination = node_address();
-        let transport = Transport::Udp;
-        let input = NodeInput::Datagram { transport, source, destination, bytes };
+        let (arrived, transport) = (self.now, Transport::Udp);
+        let input = NodeInput::Datagram { arrived, transport, source, destination, bytes };
         self.node.handle_input(self.now, input);
         self.settle();
     }
@@ -433,9 +433,9 @@ impl World {
         let Some(device) = self.devices.get_mut(number) else { return };
         let (up, down) = (device.up.arrived(now), device.down.arrived(now));
         for Datagram { source, destination, bytes } in up {
-            let transport = Transport::Udp;
+            let (arrived, transport) = (now, Transport::Udp);
             let bytes = bytes.as_slice();
-            let input = NodeInput::Datagram { transport, source, destination, bytes };
+            let input = NodeInput::Datagram { arrived, transport, source, destination, bytes };
             self.node.handle_input(now, input);
         }
         let outside = device.outside;

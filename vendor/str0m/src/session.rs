@@ -94,6 +94,8 @@ pub(crate) struct Session {
     last_twcc: Instant,
     twcc: u64,
     twcc_rx_register: TwccRecvRegister,
+    /// When the datagram that is handled next reached this machine, if that is known.
+    arrival: Option<Instant>,
     twcc_tx_register: TwccSendRegister,
     max_rx_seq_lookup: HashMap<Ssrc, SeqNoWindow>,
 
@@ -200,6 +202,7 @@ impl Session {
             last_twcc: already_happened(),
             twcc: 0,
             twcc_rx_register: TwccRecvRegister::new(100),
+            arrival: None,
             twcc_tx_register: TwccSendRegister::new(1000),
             max_rx_seq_lookup: HashMap::new(),
             bwe,
@@ -484,6 +487,10 @@ impl Session {
         }));
     }
 
+    pub fn set_arrival(&mut self, at: Instant) {
+        self.arrival = Some(at);
+    }
+
     pub fn handle_rtp_receive(&mut self, now: Instant, message: &[u8], wake: &mut Wake) {
         let Some(header) = RtpHeader::parse(message, &self.exts) else {
             // Parsing has not touched stream state. Later rejection paths can have.
@@ -612,6 +619,8 @@ impl Session {
     }
 
     pub(crate) fn handle_rtp(&mut self, now: Instant, mut header: RtpHeader, buf: &[u8]) {
+        let arrived = self.arrival.take().unwrap_or(now);
+
         // Rewrite absolute-send-time (if present) to be relative to now.
         header.ext_vals.update_absolute_send_time(now);
 
@@ -729,7 +738,7 @@ impl Session {
         if let Some(transport_cc) = header.ext_vals.transport_cc {
             let prev = self.twcc_rx_register.max_seq();
             let extended = extend_u16(prev.map(|s| *s), transport_cc);
-            self.twcc_rx_register.update_seq(extended.into(), now);
+            self.twcc_rx_register.update_seq(extended.into(), arrived);
         }
 
         // Store largest seen seq_no for the SSRC. This is used in case we get SSRC changes

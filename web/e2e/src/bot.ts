@@ -13,6 +13,8 @@ export interface BotOptions {
   readonly args?: readonly string[];
   /** The certificate of a server on another machine, or in a network of its own. */
   readonly certificate?: string | undefined;
+  /** Whether it is to disturb those who are measured as little as another machine would. */
+  readonly isElsewhere?: boolean;
 }
 
 /** What a bot reports, as far as tests read it. */
@@ -29,7 +31,7 @@ export class Bot {
   readonly #child: Child;
   readonly #count: number;
 
-  constructor(link: string, { count = 1, args = [], certificate }: BotOptions = {}) {
+  constructor(link: string, { count = 1, args = [], certificate, isElsewhere = false }: BotOptions = {}) {
     this.#count = count;
     this.#child = new Child(conclave(), [
       "bot",
@@ -42,6 +44,7 @@ export class Bot {
       ...(certificate === undefined ? [] : ["--ca", certificate]),
       ...args,
     ]);
+    if (isElsewhere) this.#child.makeWay();
   }
 
   /** What it reported so far, oldest first. */

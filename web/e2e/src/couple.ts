@@ -112,7 +112,7 @@ export class Couple {
     await this.#turn(true, async () => {
       let visits = 0;
       while (performance.now() < end) {
-        const visitor = stage.bot(this.#link, { args: ["--tiles", "2"] });
+        const visitor = stage.bot(this.#link, { args: ["--tiles", "2"], isElsewhere: true });
         await visitor.isIn({ everyMs: 100 });
         await pause(STAY_MS);
         visits += 1;

@@ -5,6 +5,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 
@@ -50,6 +51,12 @@ export class Child {
     });
     // Whoever awaits it sees the failure; nobody else must.
     this.ended.catch(() => {});
+  }
+
+  /** Leaves the processor to all others, like a machine of its own would. */
+  makeWay(): void {
+    const { pid } = this.#process;
+    if (pid !== undefined && !this.#isOver) setPriority(pid, constants.priority.PRIORITY_LOW);
   }
 
   get isOver(): boolean {

@@ -118,7 +118,16 @@ class Direction:
                 pass
 
 
+def go_first():
+    """A machine that is busy with browsers must not look like a slow line."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError as error:
+        print(f"the line is as busy as the machine: {error}", file=sys.stderr)
+
+
 def main():
+    go_first()
     near, far = (make_interface(name) for name in sys.argv[1:3])
     loss, delay, jitter = float(sys.argv[3]), float(sys.argv[4]) / 1e3, float(sys.argv[5]) / 1e3
     open_to, open_from = (lambda packet: True, lambda packet: True)

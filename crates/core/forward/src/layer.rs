@@ -102,11 +102,12 @@ impl LayerTracker {
 const LATEST_DEATH: Duration = Duration::from_secs(1);
 
 /// It is dead at the earliest when they did for this long: longer than networks delay one layer's
-/// packets alone, which are sent in turns with the others'.
-const EARLIEST_DEATH: Duration = Duration::from_millis(300);
+/// packets alone, which are sent in turns with the others', and short enough that another layer's
+/// key frame is there before anybody takes the picture for a frozen one.
+const EARLIEST_DEATH: Duration = Duration::from_millis(180);
 
-/// In between, it is dead when they did for so many times its own longest interval of late. Encoders
-/// drop single frames of one layer, and networks bring packets late, but hardly two in a row.
+/// In between, it is dead when they did for so many times its own longest interval of late but one.
+/// Encoders drop single frames of one layer, and networks bring packets late, but hardly two in a row.
 const DEATH_INTERVALS: u32 = 3;
 
 /// Signs of life of other layers that it takes as well, evenly spaced. Packets closer together are
@@ -114,8 +115,14 @@ const DEATH_INTERVALS: u32 = 3;
 /// outvote the layer that comes last.
 const DEATH_SIGNS: u32 = 4;
 
-/// How long a layer's longest interval is remembered, at least.
+/// How long a layer's longest intervals are remembered, at least.
 const INTERVAL_SPAN: Duration = Duration::from_secs(2);
+
+/// Packets that follow one another faster are of one frame, and show no interval.
+const LEAST_INTERVAL: Duration = Duration::from_millis(5);
+
+/// Intervals after which a layer is old enough to tell how long they are.
+const INTERVALS_KNOWN: u32 = 10;
 
 /// Width of one step of the rate window.
 const STEP: Duration = Duration::from_millis(100);
@@ -140,30 +147,55 @@ struct Layer {
     size: Option<PixelSize>,
 }
 
-/// The longest interval between two packets of a layer, in the present span and in the one before.
+/// The two longest intervals between frames of a layer, in the present span and in the one before.
 #[derive(Debug)]
 struct Intervals {
     span_began: Instant,
-    longest: Duration,
-    longest_before: Option<Duration>,
+    longest: TwoLongest,
+    longest_before: TwoLongest,
+    /// How many there were, up to [`INTERVALS_KNOWN`].
+    known: u32,
+}
+
+/// The longest first.
+#[derive(Clone, Copy, Debug, Default)]
+struct TwoLongest(Duration, Duration);
+
+impl TwoLongest {
+    fn note(&mut self, interval: Duration) {
+        if interval > self.0 {
+            *self = Self(interval, self.0);
+        } else {
+            self.1 = self.1.max(interval);
+        }
+    }
 }
 
 impl Intervals {
-    const fn new(now: Instant) -> Self {
-        Self { span_began: now, longest: Duration::ZERO, longest_before: None }
+    fn new(now: Instant) -> Self {
+        let (longest, longest_before) = (TwoLongest::default(), TwoLongest::default());
+        Self { span_began: now, longest, longest_before, known: 0 }
     }
 
     fn note(&mut self, now: Instant, interval: Duration) {
-        self.longest = self.longest.max(interval);
+        if interval < LEAST_INTERVAL {
+            return;
+        }
+        self.known = (self.known + 1).min(INTERVALS_KNOWN);
+        self.longest.note(interval);
         if now.saturating_duration_since(self.span_began) >= INTERVAL_SPAN {
-            self.longest_before = Some(std::mem::take(&mut self.longest));
+            self.longest_before = std::mem::take(&mut self.longest);
             self.span_began = now;
         }
     }
 
-    /// The longest of late; `None` of a layer that is too young to tell.
-    fn longest(&self) -> Option<Duration> {
-        self.longest_before.map(|before| before.max(self.longest))
+    /// The longest of late but one, since a single lost frame makes one that says nothing. `None`
+    /// of a layer that is too young to tell.
+    fn longest_but_one(&self) -> Option<Duration> {
+        let mut all = self.longest_before;
+        all.note(self.longest.0);
+        all.note(self.longest.1);
+        (self.known == INTERVALS_KNOWN).then_some(all.1)
     }
 }
 
@@ -176,7 +208,7 @@ struct Outlived {
 }
 
 impl Layer {
-    const fn new(now: Instant) -> Self {
+    fn new(now: Instant) -> Self {
         Self {
             since: now,
             steps: [0; STEPS],
@@ -225,7 +257,7 @@ impl Layer {
 
     /// For how long the others go on without a layer that lives.
     fn patience(&self) -> Duration {
-        self.intervals.longest().map_or(LATEST_DEATH, |longest| {
+        self.intervals.longest_but_one().map_or(LATEST_DEATH, |longest| {
             (longest * DEATH_INTERVALS).clamp(EARLIEST_DEATH, LATEST_DEATH)
         })
     }

@@ -321,7 +321,7 @@ impl Call {
     /// Gives a datagram to a peer's session.
     pub(crate) fn handle_datagram(
         &mut self,
-        now: Instant,
+        (now, arrived): (Instant, Instant),
         shared: &mut Shared,
         participant: ParticipantId,
         receive: Receive<'_>,
@@ -330,7 +330,7 @@ impl Call {
         else {
             return;
         };
-        match session.handle_datagram(now, receive) {
+        match session.handle_datagram(now, arrived, receive) {
             Ok(()) => self.drain(now, shared, participant),
             Err(Ended) => self.end_session(now, shared, participant),
         }

@@ -18,6 +18,9 @@ pub enum Transport {
 pub enum Input<'a> {
     /// A datagram came in.
     Datagram {
+        /// When it reached the machine, which may have kept it waiting. Senders are told this
+        /// time, and conclude from it whether the network is full.
+        arrived: Instant,
         /// How.
         transport: Transport,
         /// From where.

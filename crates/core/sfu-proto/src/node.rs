@@ -44,8 +44,8 @@ impl Node {
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
         match input {
-            Input::Datagram { transport, source, destination, bytes } => {
-                self.handle_datagram(transport, source, destination, bytes);
+            Input::Datagram { arrived, transport, source, destination, bytes } => {
+                self.handle_datagram(arrived, transport, source, destination, bytes);
             }
             Input::Request(request) => self.handle_request(request),
             Input::TcpClosed { source } => self.handle_tcp_closed(source),
@@ -107,6 +107,7 @@ impl Node {
 
     fn handle_datagram(
         &mut self,
+        arrived: Instant,
         transport: Transport,
         source: SocketAddr,
         destination: SocketAddr,
@@ -148,7 +149,8 @@ impl Node {
             }
         }
         if let Some(call) = self.calls.get_mut(&peer.call) {
-            call.handle_datagram(self.now, &mut self.shared, peer.participant, datagram);
+            let times = (self.now, arrived);
+            call.handle_datagram(times, &mut self.shared, peer.participant, datagram);
         }
     }
 

@@ -287,10 +287,11 @@ impl Session {
         guard::call(|| self.rtc.accepts(&Input::Receive(now, receive))).unwrap_or(false)
     }
 
-    /// Takes a datagram. Drain afterwards.
+    /// Takes a datagram that `arrived` at the machine before now. Drain afterwards.
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
+        arrived: Instant,
         mut receive: Receive<'_>,
     ) -> Result<(), Ended> {
         let path = UdpPath { local: receive.destination, remote: receive.source };
@@ -299,6 +300,7 @@ impl Session {
             let stranger = !self.addresses.contains(&(Transport::Udp, receive.source));
             receive.source = self.roaming.inward(receive.source, stranger);
         }
+        self.rtc.direct_api().set_arrival(arrived);
         self.handle(Input::Receive(now, receive))
     }
 

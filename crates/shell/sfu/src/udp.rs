@@ -1,6 +1,6 @@
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use conclave_sfu_proto::Transmit;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
@@ -16,6 +16,9 @@ const BUFFER: usize = 6 * 1024 * 1024;
 
 /// No datagram of ours is longer; a longer one is none of ours.
 const MAX_DATAGRAM: usize = 2048;
+
+/// What waited for longer did not: somebody has set the clock meanwhile.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// How long the socket is left alone after an error: what comes meanwhile waits in its buffer.
 const REST: Duration = Duration::from_millis(5);
@@ -88,11 +91,10 @@ impl Udp {
         self.socket.readable().await
     }
 
-    /// Gives each datagram of one batch to `each`: source, destination, bytes. Returns how many
-    /// there were; none if the socket is empty.
+    /// Gives each datagram of one batch to `each`: when it came, source, destination, bytes. Returns how many there were; none if the socket is empty.
     pub(crate) fn receive(
         &mut self,
-        mut each: impl FnMut(SocketAddr, SocketAddr, &[u8]),
+        mut each: impl FnMut(StdInstant, SocketAddr, SocketAddr, &[u8]),
     ) -> io::Result<usize> {
         let mut slices: Vec<IoSliceMut<'_>> =
             self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
@@ -110,19 +112,25 @@ impl Udp {
         };
         self.rests_until = None;
 
+        // Of the kernel's two clocks, it tells arrivals by the one that people set.
+        let read_at = StdInstant::now();
+        let since_1970 = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let mut count = 0;
         for (meta, buffer) in self.metas.iter().zip(&self.buffers).take(batches) {
             let ip = meta.dst_ip.unwrap_or_else(|| self.local.ip());
             let destination = canonical(SocketAddr::new(ip, self.local.port()));
             let source = canonical(meta.addr);
             let bytes = buffer.get(..meta.len).unwrap_or_default();
+            let waited = meta.timestamp.and_then(|at| since_1970.checked_sub(at));
+            let arrived =
+                read_at - waited.filter(|waited| *waited < LONGEST_WAIT).unwrap_or_default();
             if meta.len == 0 {
-                each(source, destination, bytes);
+                each(arrived, source, destination, bytes);
                 count += 1;
                 continue;
             }
             for datagram in bytes.chunks(meta.stride.max(1)) {
-                each(source, destination, datagram);
+                each(arrived, source, destination, datagram);
                 count += 1;
             }
         }
@@ -180,6 +188,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_waited_in_the_socket_came_when_it_came() {
+        let mut udp = Udp::new(bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
+        let other = StdUdpSocket::bind("127.0.0.1:0").unwrap();
+        let before = StdInstant::now();
+        other.send_to(b"hello", udp.local).unwrap();
+        let after = StdInstant::now();
+        udp.readable().await.unwrap();
+
+        // The machine is busy with something else.
+        let busy = Duration::from_millis(50);
+        tokio::time::sleep(busy).await;
+
+        let mut times = Vec::new();
+        udp.receive(|arrived, _, _, _| times.push(arrived)).unwrap();
+        let [arrived] = times.try_into().unwrap();
+        // The clocks are not read at the very same time.
+        let slack = Duration::from_millis(5);
+        assert!(arrived + slack >= before && arrived <= after + slack);
+    }
+
+    #[tokio::test]
     async fn a_socket_that_failed_is_left_alone_for_a_moment_and_then_goes_on() {
         let mut udp = Udp::new(bind(([127, 0, 0, 1], 0).into()).unwrap()).unwrap();
         let other = StdUdpSocket::bind("127.0.0.1:0").unwrap();
@@ -192,7 +221,7 @@ mod tests {
 
         assert!(started.elapsed() >= REST);
         let mut heard = Vec::new();
-        udp.receive(|_, _, bytes| heard.extend_from_slice(bytes)).unwrap();
+        udp.receive(|_, _, _, bytes| heard.extend_from_slice(bytes)).unwrap();
         assert_eq!(heard, b"hello");
         assert_eq!(udp.rests_until, None);
     }

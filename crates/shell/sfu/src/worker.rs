@@ -131,9 +131,10 @@ impl Worker {
     fn receive(&mut self, now: Instant) {
         let Self { node, udp, .. } = self;
         for _ in 0..BUDGET {
-            let received = udp.receive(|source, destination, bytes| {
+            let received = udp.receive(|arrived, source, destination, bytes| {
                 let transport = Transport::Udp;
-                node.handle_input(now, Input::Datagram { transport, source, destination, bytes });
+                let input = Input::Datagram { arrived, transport, source, destination, bytes };
+                node.handle_input(now, input);
             });
             match received {
                 Ok(0) => return,
@@ -156,8 +157,8 @@ impl Worker {
             }
             TcpEvent::Datagrams { source, destination, datagrams } => {
                 for bytes in &datagrams {
-                    let transport = Transport::Tcp;
-                    let input = Input::Datagram { transport, source, destination, bytes };
+                    let (arrived, transport) = (now, Transport::Tcp);
+                    let input = Input::Datagram { arrived, transport, source, destination, bytes };
                     self.node.handle_input(now, input);
                 }
             }

@@ -214,6 +214,14 @@ impl<'a> DirectApi<'a> {
         self.rtc.ice.set_ice_lite(ice_lite);
     }
 
+    /// When the datagram that is given to [`Rtc::handle_input()`] next reached this machine.
+    ///
+    /// Transport-wide feedback then tells this time instead of the one at which it is given, so
+    /// that the peer does not take for the network's delay what this machine was too busy for.
+    pub fn set_arrival(&mut self, at: Instant) {
+        self.rtc.session.set_arrival(at);
+    }
+
     /// Enable twcc feedback.
     pub fn enable_twcc_feedback(&mut self) {
         self.rtc.session.enable_twcc_feedback()

@@ -25,7 +25,7 @@ fn send(tracker: &mut LayerTracker, from: Instant, span: Duration, layers: &[Lay
 fn a_young_layer_that_others_go_on_without_is_dead_after_a_second() {
     let mut tracker = LayerTracker::new();
     let start = origin();
-    let now = send(&mut tracker, start, Duration::from_secs(1), &[LOW, MIDDLE, HIGH]);
+    let now = send(&mut tracker, start, Duration::from_millis(200), &[LOW, MIDDLE, HIGH]);
 
     let now = send(&mut tracker, now, Duration::from_millis(800), &[LOW, MIDDLE]);
     assert_eq!(live(&tracker, now), [LOW, MIDDLE, HIGH], "too soon to tell");
@@ -42,11 +42,23 @@ fn a_layer_that_came_steadily_is_missed_soon() {
     let mut tracker = LayerTracker::new();
     let now = send(&mut tracker, origin(), Duration::from_secs(5), &[LOW, MIDDLE, HIGH]);
 
-    let now = send(&mut tracker, now, Duration::from_millis(250), &[LOW, MIDDLE]);
+    let now = send(&mut tracker, now, Duration::from_millis(150), &[LOW, MIDDLE]);
     assert_eq!(live(&tracker, now), [LOW, MIDDLE, HIGH], "too soon to tell");
 
-    let now = send(&mut tracker, now, Duration::from_millis(200), &[LOW, MIDDLE]);
+    let now = send(&mut tracker, now, Duration::from_millis(120), &[LOW, MIDDLE]);
     assert_eq!(live(&tracker, now), [LOW, MIDDLE]);
+}
+
+#[test]
+fn a_lost_frame_does_not_make_a_layer_be_missed_later() {
+    let mut tracker = LayerTracker::new();
+    let now = send(&mut tracker, origin(), Duration::from_secs(3), &[LOW, HIGH]);
+    let now = send(&mut tracker, now, Duration::from_millis(130), &[LOW]);
+    let now = send(&mut tracker, now, Duration::from_secs(1), &[LOW, HIGH]);
+    assert_eq!(live(&tracker, now), [LOW, HIGH]);
+
+    let now = send(&mut tracker, now, Duration::from_millis(280), &[LOW]);
+    assert_eq!(live(&tracker, now), [LOW]);
 }
 
 #[test]

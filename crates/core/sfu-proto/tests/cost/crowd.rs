@@ -159,8 +159,8 @@ impl Crowd {
                 }
                 Flight::ToNode { source, bytes } => {
                     let (transport, destination) = (Transport::Udp, node_address());
-                    let bytes = &bytes;
-                    let input = Input::Datagram { transport, source, destination, bytes };
+                    let (arrived, bytes) = (self.now, &bytes);
+                    let input = Input::Datagram { arrived, transport, source, destination, bytes };
                     (self.calls.tell)(&mut self.node, self.now, input);
                 }
             }

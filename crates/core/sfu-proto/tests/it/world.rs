@@ -150,6 +150,7 @@ impl World {
     /// Gives the node bytes from anywhere.
     pub(crate) fn inject(&mut self, from: SocketAddr, bytes: &[u8]) {
         let input = Input::Datagram {
+            arrived: self.now,
             transport: Transport::Udp,
             source: from,
             destination: node_address(),
@@ -197,6 +198,7 @@ impl World {
                 }
                 Flight::ToNode { from, to, bytes } => {
                     let input = Input::Datagram {
+                        arrived: self.now,
                         transport: Transport::Udp,
                         source: from,
                         destination: to,
