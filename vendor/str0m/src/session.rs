@@ -128,6 +128,9 @@ pub(crate) struct Session {
 
     feedback_tx: VecDeque<Rtcp>,
     feedback_rx: VecDeque<Rtcp>,
+
+    /// The reports of a packet one by one; empty in between.
+    feedback_split: Vec<RtcpFb>,
     rtp_closing: bool,
 
     /// Pending RRTRs from remote SSRCs in FIFO order, deduplicated by SSRC.
@@ -219,6 +222,7 @@ impl Session {
             vp9_packetizer_mode: config.vp9_packetizer_mode,
             feedback_tx: VecDeque::new(),
             feedback_rx: VecDeque::new(),
+            feedback_split: Vec::new(),
             rtp_closing: false,
             pending_rrtrs: VecDeque::new(),
             raw_packets: if config.enable_raw_packets {
@@ -934,7 +938,9 @@ impl Session {
             }
         }
 
-        for fb in RtcpFb::from_rtcp(self.feedback_rx.drain(..)) {
+        let mut split = std::mem::take(&mut self.feedback_split);
+        RtcpFb::from_rtcp(self.feedback_rx.drain(..), &mut split);
+        for fb in split.drain(..) {
             if let RtcpFb::AppSpecificFeedback(asf) = fb {
                 self.pending_app_feedback = Some(AppSpecificFeedback {
                     sender_ssrc: asf.sender_ssrc,
@@ -1002,6 +1008,8 @@ impl Session {
                 stream.handle_rtcp(now, fb);
             }
         }
+        // Its room is for the next report.
+        self.feedback_split = split;
 
         // Not in the above if due to lifetime issues, still okay because the method
         // doesn't do anything when BWE isn't configured.
@@ -1427,8 +1435,8 @@ impl Session {
     }
 
     fn nack_at(&self) -> Option<Instant> {
-        // Paused streams stop counting as NACK-enabled once their pending retries finish,
-        // so an idle session doesn't wake every NACK_MIN_INTERVAL for as long as it lives.
+        // Only while something is missing, or each session would wake every NACK_MIN_INTERVAL
+        // for as long as it lives.
         if !self.streams.any_nack_enabled() {
             return None;
         }

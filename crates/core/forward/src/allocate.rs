@@ -26,7 +26,7 @@ pub struct Demand {
     pub rank: Rank,
     /// The size of its tile.
     pub tile: PixelSize,
-    /// The layers that are sent at present.
+    /// The layers that are sent at present, lowest first.
     pub layers: Vec<LayerState>,
     /// The layer chosen last time.
     pub current: Option<LayerId>,
@@ -85,20 +85,20 @@ fn rank_of(demands: &[Demand], i: usize) -> Option<Rank> {
 
 /// Takes the plans of `group` in turn, one step each, until nothing more fits.
 fn upgrade(plans: &mut [Plan<'_>], group: &[usize], used: &mut Bitrate, budget: Bitrate) {
-    let mut open: Vec<usize> = group.to_vec();
-    while !open.is_empty() {
-        open.retain(|&i| {
-            let Some(plan) = plans.get_mut(i).filter(|plan| plan.chosen.is_some()) else {
-                return false;
-            };
-            let Some(step) = plan.next_step() else { return false };
-            let fits = step.fits(*used, budget);
-            if fits {
-                *used = *used + step.more - step.less;
-                plan.chosen = Some(step.option);
+    let mut grows = true;
+    while grows {
+        grows = false;
+        for &i in group {
+            let Some(plan) = plans.get_mut(i).filter(|plan| plan.is_open()) else { continue };
+            match plan.next_step().filter(|step| step.fits(*used, budget)) {
+                Some(step) => {
+                    *used = *used + step.more - step.less;
+                    plan.chosen = Some(step.option);
+                    grows = true;
+                }
+                None => plan.is_settled = true,
             }
-            fits
-        });
+        }
     }
 }
 
@@ -106,16 +106,20 @@ fn upgrade(plans: &mut [Plan<'_>], group: &[usize], used: &mut Bitrate, budget: 
 struct Plan<'a> {
     demand: &'a Demand,
     /// The layers that its tile can use, lowest first.
-    options: Vec<LayerState>,
+    options: &'a [LayerState],
     chosen: Option<usize>,
+    /// Nothing better fits.
+    is_settled: bool,
 }
 
 impl<'a> Plan<'a> {
     fn new(demand: &'a Demand) -> Self {
-        let mut options = demand.layers.clone();
-        options.sort_by_key(|layer| layer.layer);
-        options.truncate(needed(&options, demand.tile));
-        Self { demand, options, chosen: None }
+        Self { demand, options: usable(demand), chosen: None, is_settled: false }
+    }
+
+    /// Whether it is shown and may get a better layer.
+    const fn is_open(&self) -> bool {
+        self.chosen.is_some() && !self.is_settled
     }
 
     /// What it would take to get the next better layer.
@@ -152,6 +156,17 @@ impl Step {
 /// An upgrade must leave 15 %: estimates and encoders breathe by about ten.
 const fn with_headroom(bps: u64) -> u64 {
     bps.saturating_add(bps / 100 * 15)
+}
+
+/// What the best layers that their tiles can use take together, in bits per second.
+pub fn best_rate(demands: &[Demand]) -> u64 {
+    let best = demands.iter().filter_map(|demand| usable(demand).last());
+    best.map(|layer| layer.bitrate.as_bps()).sum()
+}
+
+/// The layers that the tile can use, lowest first.
+fn usable(demand: &Demand) -> &[LayerState] {
+    demand.layers.get(..needed(&demand.layers, demand.tile)).unwrap_or_default()
 }
 
 /// How many of a publication's layers, lowest first, a tile can use: all up to the first one that

@@ -16,7 +16,7 @@ mod speaker;
 mod steady_tile;
 mod vp9;
 
-pub use allocate::{Allocation, Demand, Rank, allocate, layers_needed};
+pub use allocate::{Allocation, Demand, Rank, allocate, best_rate, layers_needed};
 pub use descriptor::{
     DescriptorError, DescriptorIn, Template, TemplateStructure, set_frame_number,
 };

@@ -808,9 +808,7 @@ impl StreamRx {
         received.checked_add(rtt.saturating_mul(3))
     }
 
-    /// Whether this stream should keep its NACK timer active.
-    ///
-    /// Paused streams finish pending retries before disabling NACK reports.
+    /// Whether packets of this stream are missing that are to be asked for.
     pub(crate) fn nack_enabled(&self) -> bool {
         // Deliberately don't look at RTX is_some() here, since when using dynamic SSRC, we might need
         // to send NACK before discovering the remote RTX.
@@ -818,15 +816,9 @@ impl StreamRx {
             return false;
         }
 
-        if !self.paused {
-            return true;
-        }
-
-        let Some(register) = &self.register else {
-            return false;
-        };
-
-        register.has_pending_nacks()
+        self.register
+            .as_ref()
+            .is_some_and(|register| register.has_pending_nacks())
     }
 
     pub(crate) fn maybe_create_nack(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use conclave_forward::{
-    Allocation, Demand, Drain, JamState, LayerId, PixelSize, SteadyTile, allocate,
+    Allocation, Demand, Drain, JamState, LayerId, PixelSize, SteadyTile, allocate, best_rate,
 };
 use conclave_model::{Bitrate, MediaKind};
 
@@ -145,8 +145,7 @@ impl Peer {
         demands: &[Demand],
         allocations: &[Allocation],
     ) {
-        // An unlimited budget gives each publication the best layer that its tile can use.
-        let best = video_rate(&allocate(Bitrate::bps(u64::MAX / 4), demands), demands);
+        let best = best_rate(demands);
         let sent = video_rate(allocations, demands);
         self.sent = audio + Bitrate::bps(sent);
         let needed = best + audio.as_bps();

@@ -19,6 +19,9 @@ use crowd::{Calls, Crowd};
 
 const SUBSCRIBERS: u32 = 20;
 
+/// Counting allocations is quick enough for a large call.
+const MANY_SUBSCRIBERS: u32 = 100;
+
 /// What is warm stays warm: buffers have grown, histories are full, estimates have settled.
 const WARM_UP: Duration = Duration::from_secs(6);
 const MEASURED: Duration = Duration::from_secs(4);
@@ -29,7 +32,7 @@ const COLLECTED: Duration = Duration::from_secs(1);
 
 /// Of forwarding, with its share of receiving, feedback and timers: nothing is allocated for a packet
 /// and slot, so this falls with each receiver more and each packet a second more.
-const MAX_ALLOCATIONS: f64 = 0.6;
+const MAX_ALLOCATIONS: f64 = 0.35;
 
 /// In the development profile. What it took when it was set, and a tenth more.
 const MAX_INSTRUCTIONS: u64 = 18_200;
@@ -59,7 +62,7 @@ fn poll_collected(node: &mut Node) -> Output {
 
 #[test]
 fn a_packet_is_forwarded_without_allocating() {
-    let mut crowd = Crowd::new(SUBSCRIBERS);
+    let mut crowd = Crowd::new(MANY_SUBSCRIBERS);
     crowd.run(WARM_UP);
     crowd.call_node_by(Calls {
         tell: |node, now, input| counted(|| node.handle_input(now, input)),
@@ -69,7 +72,7 @@ fn a_packet_is_forwarded_without_allocating() {
     crowd.run(MEASURED);
     let (packets, allocations) = (crowd.forwarded() - before, ALLOCATIONS.get());
 
-    assert!(packets > 9000 * u64::from(SUBSCRIBERS) / 5, "{packets} packets");
+    assert!(packets > 9000 * u64::from(MANY_SUBSCRIBERS) / 5, "{packets} packets");
     let each = allocations as f64 / packets as f64;
     assert!(each <= MAX_ALLOCATIONS, "{each:.3} allocations a packet: {allocations} of {packets}");
 }

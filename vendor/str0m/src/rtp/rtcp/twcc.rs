@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::collections::vec_deque;
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use super::{FeedbackMessageType, RtcpHeader, RtcpPacket, extend_u16};
 use super::{RtcpType, Ssrc, TransportType};
 
 use crate::rtp_::{TwccClusterId, TwccSeq};
+use crate::util::already_happened;
 
 /// Transport Wide Congestion Control.
 ///
@@ -1025,7 +1027,7 @@ pub struct TwccSendRegister {
 
     /// Counter of invocations of apply_report. Used to identify
     /// which TwccSendRecord resulted from each invocation.
-    apply_report_counter: u64,
+    apply_report_counter: u32,
 
     /// Last registered Twcc number.
     last_registered: TwccSeq,
@@ -1079,40 +1081,84 @@ impl TwccPacketId {
     }
 }
 
+/// A point in time that takes half the room of an [`Instant`], since a register has thousands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Moment(NonZeroU64);
+
+impl From<Instant> for Moment {
+    fn from(at: Instant) -> Self {
+        let nanos = at.saturating_duration_since(already_happened()).as_nanos() as u64;
+        Moment(NonZeroU64::MIN.saturating_add(nanos))
+    }
+}
+
+impl From<Moment> for Instant {
+    fn from(Moment(nanos): Moment) -> Self {
+        already_happened() + Duration::from_nanos(nanos.get() - 1)
+    }
+}
+
 /// Record for a send entry in twcc.
 #[derive(Debug, Clone, Copy)]
 pub struct TwccSendRecord {
-    /// Packet identification (sequence + optional probe cluster)
-    packet_id: TwccPacketId,
+    /// The (twcc) sequence number.
+    seq: TwccSeq,
 
     /// The (local) time we sent the packet represented by seq.
-    local_send_time: Instant,
+    local_send_time: Moment,
+
+    ///  The (local) time we received confirmation whether the other side received the seq.
+    /// [`None`] before that.
+    local_recv_time: Option<Moment>,
+
+    /// The remote time the other side received the seq. [`None`] if it did not.
+    remote_recv_time: Option<Moment>,
+
+    /// The invocation count of apply_report(). Used for filtering.
+    apply_report_counter: u32,
+
+    /// The probe cluster of the packet, plus one.
+    cluster: Option<NonZeroU32>,
 
     /// Size in bytes of the payload sent.
     size: u16,
-
-    recv_report: Option<TwccRecvReport>,
 }
 
 impl TwccSendRecord {
+    fn new(packet_id: TwccPacketId, now: Instant, size: usize) -> Self {
+        Self {
+            seq: packet_id.seq(),
+            local_send_time: now.into(),
+            local_recv_time: None,
+            remote_recv_time: None,
+            apply_report_counter: 0,
+            cluster: packet_id
+                .cluster()
+                .map(|c| NonZeroU32::MIN.saturating_add(*c as u32)),
+            // In practice the max sizes is constrained by the MTU and will max out around 1200
+            // bytes, hence this cast is fine.
+            size: size as u16,
+        }
+    }
+
     /// The twcc sequence number of the packet we sent.
     pub fn seq(&self) -> TwccSeq {
-        self.packet_id.seq()
+        self.seq
     }
 
     /// The probe cluster this packet belongs to, if it's a probe packet.
     pub fn cluster(&self) -> Option<TwccClusterId> {
-        self.packet_id.cluster()
+        self.cluster.map(|c| u64::from(c.get() - 1).into())
     }
 
     /// The time we sent the packet.
     pub fn local_send_time(&self) -> Instant {
-        self.local_send_time
+        self.local_send_time.into()
     }
 
     /// The time we received this TWCC record. [`None`] if no feedback has been received yet.
     pub fn local_recv_time(&self) -> Option<Instant> {
-        self.recv_report.as_ref().map(|r| r.local_recv_time)
+        self.local_recv_time.map(Instant::from)
     }
 
     pub fn size(&self) -> usize {
@@ -1121,13 +1167,16 @@ impl TwccSendRecord {
 
     /// The time indicated by the remote side for when they received the packet.
     pub fn remote_recv_time(&self) -> Option<Instant> {
-        self.recv_report.as_ref().and_then(|r| r.remote_recv_time)
+        self.remote_recv_time.map(Instant::from)
     }
 
     /// The rtt time between sending the packet and receiving the twcc report response.
     pub fn rtt(&self) -> Option<Duration> {
-        let recv_report = self.recv_report.as_ref()?;
-        Some(recv_report.local_recv_time - self.local_send_time)
+        Some(self.local_recv_time()? - self.local_send_time())
+    }
+
+    fn is_reported(&self) -> bool {
+        self.local_recv_time.is_some()
     }
 }
 
@@ -1145,28 +1194,11 @@ impl TwccSendRecord {
         remote_recv_time: Option<Instant>,
     ) -> Self {
         Self {
-            packet_id,
-            local_send_time,
-            size: size as u16,
-            recv_report: Some(TwccRecvReport {
-                local_recv_time,
-                remote_recv_time,
-                apply_report_counter: 0,
-            }),
+            local_recv_time: Some(local_recv_time.into()),
+            remote_recv_time: remote_recv_time.map(Moment::from),
+            ..Self::new(packet_id, local_send_time, size)
         }
     }
-}
-
-#[derive(Debug, Copy, Clone)]
-pub struct TwccRecvReport {
-    ///  The (local) time we received confirmation the other side received the seq.
-    local_recv_time: Instant,
-
-    /// The remote time the other side received the seq.
-    remote_recv_time: Option<Instant>,
-
-    /// The invocation count of apply_report(). Used for filtering.
-    apply_report_counter: u64,
 }
 
 impl TwccSendRegister {
@@ -1182,15 +1214,8 @@ impl TwccSendRegister {
 
     pub fn register_seq(&mut self, packet_id: TwccPacketId, now: Instant, size: usize) {
         self.last_registered = packet_id.seq();
-        self.queue.push_back(TwccSendRecord {
-            packet_id,
-            local_send_time: now,
-            // In practice the max sizes is constrained by the MTU and will max out around 1200
-            // bytes, hence this cast is fine.
-            size: size as u16,
-            // The recv report, derived from TWCC feedback later.
-            recv_report: None,
-        });
+        self.queue
+            .push_back(TwccSendRecord::new(packet_id, now, size));
         while self.queue.len() > self.keep {
             self.queue.pop_front();
         }
@@ -1209,7 +1234,7 @@ impl TwccSendRegister {
             self.time_zero = Some(now);
         }
 
-        self.apply_report_counter += 1;
+        self.apply_report_counter = self.apply_report_counter.wrapping_add(1);
         let apply_report_counter = self.apply_report_counter;
 
         let time_zero = self.time_zero.unwrap();
@@ -1234,31 +1259,20 @@ impl TwccSendRegister {
             r: &mut TwccSendRecord,
             seq: TwccSeq,
             remote_recv_time: Option<Instant>,
-            apply_report_counter: u64,
+            apply_report_counter: u32,
         ) -> bool {
             if r.seq() != seq {
                 return false;
             }
 
-            let apply_report_counter = if let Some(rr) = r.recv_report {
-                // This packed was already acked and handled before so carry
-                // over previous apply_report_counter, so it won't be included
-                // in the current apply_report() call result.
-                rr.remote_recv_time
-                    .map(|_| rr.apply_report_counter)
-                    .unwrap_or_else(|| apply_report_counter)
-            } else {
-                apply_report_counter
-            };
+            if r.remote_recv_time.is_none() {
+                r.remote_recv_time = remote_recv_time.map(Moment::from);
+                r.apply_report_counter = apply_report_counter;
+            }
+            // Otherwise this packet was already acked and handled before, so it keeps its
+            // apply_report_counter, and won't be included in the current apply_report() result.
 
-            // Carry over remote recv time if this packet was acked before.
-            let remote_recv_time = r.remote_recv_time().or(remote_recv_time);
-            let recv_report = TwccRecvReport {
-                local_recv_time: now,
-                remote_recv_time,
-                apply_report_counter,
-            };
-            r.recv_report = Some(recv_report);
+            r.local_recv_time = Some(now.into());
 
             true
         }
@@ -1288,12 +1302,12 @@ impl TwccSendRegister {
         }
 
         if let Some((record_seq, report_seq)) = problematic_seq {
-            let queue_tail: Vec<_> = self.queue.iter().rev().take(100).collect();
-            panic!(
+            // A report comes from the network, so it must not be able to end the process.
+            warn!(
                 "Unexpected TWCC sequence when applying TWCC report. \
-                    Send Record Seq({record_seq}) does not match Report Seq({report_seq}).\
-                    \nLast 100 entires in queue: {queue_tail:?}."
+                    Send Record Seq({record_seq}) does not match Report Seq({report_seq})."
             );
+            return None;
         }
 
         let range = first_seq_no..=last_seq_no;
@@ -1308,11 +1322,7 @@ impl TwccSendRegister {
             // We only want the records that were registered in this invocation of
             // apply_report_counter(). This is to not double count in the BWE,
             // which is the consumer of this returned iterator.
-            .filter(move |s| {
-                s.recv_report
-                    .map(|r| r.apply_report_counter == apply_report_counter)
-                    .unwrap_or_default()
-            }),
+            .filter(move |s| s.is_reported() && s.apply_report_counter == apply_report_counter),
         )
     }
 
@@ -1332,15 +1342,11 @@ impl TwccSendRegister {
             // If there's ingress loss but no egress loss, there's a chance the TWCC reports
             // themselves are lost. In this case considering packets that haven't been reported as
             // lost will incorrectly conclude that there is in fact egress loss.
-            .filter(|s| s.recv_report.is_some())
-            .take_while(|s| s.local_send_time >= lower_bound);
+            .filter(|s| s.is_reported())
+            .take_while(|s| s.local_send_time() >= lower_bound);
 
         let (total, lost) = packets.fold((0, 0), |(total, lost), s| {
-            let was_lost = s
-                .recv_report
-                .as_ref()
-                .map(|rr| rr.remote_recv_time.is_none())
-                .unwrap_or(true);
+            let was_lost = s.remote_recv_time.is_none();
 
             (total + 1, lost + u64::from(was_lost))
         });
@@ -2060,7 +2066,7 @@ mod test {
 
         for record in iter {
             assert!(
-                record.recv_report.is_some(),
+                record.is_reported(),
                 "Report should have recorded recv_report"
             );
         }
