@@ -33,24 +33,27 @@ export interface Findings extends CoupleFindings {
   readonly lost: number;
 }
 
-/**
- * Lets two people talk: for so many seconds while others come and go, and for as long in peace,
- * half of that before and half after.
- */
+/** For how long others come and go, and for how long they do not: half of that before, half after. */
+export interface Spans {
+  readonly disturbedSeconds: number;
+  readonly peacefulSeconds: number;
+}
+
+/** Lets two people talk. */
 export async function endure(
   stage: Stage,
   pair: Pair,
-  disturbedSeconds: number,
+  { disturbedSeconds, peacefulSeconds }: Spans,
 ): Promise<Findings> {
   const { cameraCodec } = pair;
   const { server, network } = await stage.serverBehindNetwork({ cameraCodec });
   const couple = await Couple.meet(stage, server, pair);
   await couple.warmUp();
   const before = network.carried;
-  const disturbedMs = disturbedSeconds * 1000;
-  await couple.isLeftInPeace(disturbedMs / 2);
-  await couple.isVisited(stage, disturbedMs);
-  await couple.isLeftInPeace(disturbedMs / 2);
+  const halfOfPeaceMs = peacefulSeconds * 500;
+  await couple.isLeftInPeace(halfOfPeaceMs);
+  await couple.isVisited(stage, disturbedSeconds * 1000);
+  await couple.isLeftInPeace(halfOfPeaceMs);
   const after = network.carried;
   const taken = (after?.taken ?? 0) - (before?.taken ?? 0);
   const lost = (after?.lost ?? 0) - (before?.lost ?? 0);
@@ -108,15 +111,16 @@ export function check(findings: Findings): void {
   }
   checkDrops("of each other", dropped.ofStayers, LAWFUL_OF_STAYERS);
   checkDrops("of visitors", dropped.ofVisitors, LAWFUL_OF_VISITORS);
-  if (disturbed.freezes > mostFreezes(inPeace.freezes)) {
+  const asLong = disturbed.seconds / inPeace.seconds;
+  if (disturbed.freezes > mostFreezes(inPeace.freezes * asLong)) {
     throw new Error(`${disturbed.freezes} freezes with joins, ${inPeace.freezes} without`);
   }
 }
 
 /**
- * How many freezes there may be with joins, if there were so many without: what the control itself
- * may have more of if it is done again. Lost packets freeze pictures at random, so such a count has
- * the standard deviation of its expected value's root. That value is taken to be one more than what
+ * How many freezes there may be with joins, if there were so many without in as long: what the
+ * control itself may have more of if it is done again. Lost packets freeze pictures at random, so
+ * such a count has the standard deviation of its expected value's root. That value is taken to be one more than what
  * was counted, since none may be counted where some are expected; two deviations are allowed.
  */
 export function mostFreezes(inPeace: number): number {

@@ -26,7 +26,10 @@ for (const pair of COUPLES) {
   test(
     `joins and leaves do not disturb ${nameOf(pair)} who stay, for ${seconds} s`,
     async (stage) => {
-      const findings = await endure(stage, pair, seconds);
+      const findings = await endure(stage, pair, {
+        disturbedSeconds: seconds,
+        peacefulSeconds: seconds,
+      });
       found.push(findings);
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
