@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::address;
 use crate::entrance::Entrance;
 use crate::tcp::Tcp;
+use crate::turn::{Turn, TurnConfig, TurnHandle};
 use crate::udp::Udp;
 use crate::worker::Worker;
 
@@ -29,14 +30,22 @@ pub struct ShardConfig {
     pub advertised: Vec<IpAddr>,
     /// What clients can make the shard hold.
     pub limits: Limits,
+    /// The TURN server in it, if there shall be one.
+    pub turn: Option<TurnConfig>,
 }
 
 impl Default for ShardConfig {
     /// UDP and TCP port 10000 on all addresses.
     fn default() -> Self {
         let all = SocketAddr::from(([0, 0, 0, 0], 10000));
-        let limits = Limits::default();
-        Self { udp: all, tcp: Some(all), shared_tcp: None, advertised: Vec::new(), limits }
+        Self {
+            udp: all,
+            tcp: Some(all),
+            shared_tcp: None,
+            advertised: Vec::new(),
+            limits: Limits::default(),
+            turn: None,
+        }
     }
 }
 
@@ -57,6 +66,8 @@ pub struct ShardHandle {
     pub tcp: Vec<SocketAddr>,
     /// Takes connections that came to the shared listener, if there is one.
     pub entrance: Option<Entrance>,
+    /// Its TURN server, if there is one.
+    pub turn: Option<TurnHandle>,
     /// Ends it.
     pub running: Running,
 }
@@ -102,9 +113,7 @@ impl Shard {
             return Err(StartError::NoAddress);
         }
 
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| StartError::Randomness)?;
-        let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), seed);
+        let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), random()?);
         node_config.limits = config.limits;
 
         let (requests, requests_in) = mpsc::channel(QUEUE);
@@ -115,21 +124,24 @@ impl Shard {
             .enable_all()
             .build()
             .map_err(|source| StartError::Thread { source })?;
-        let (udp_port, tcp_socket) = {
+        let (udp_port, tcp_socket, turn) = {
             let _entered = runtime.enter();
             let listener = tcp_listener.map(TcpListener::from_std).transpose();
+            let turn = config.turn.as_ref();
             (
                 Udp::new(udp_socket).map_err(|source| StartError::Udp { source })?,
                 listener.map_err(|source| StartError::Tcp { source })?,
+                turn.map(|turn| Turn::start(turn, udp.clone(), random()?)).transpose()?,
             )
         };
+        let (turn, turn_handle) = turn.unzip();
 
         let thread = thread::Builder::new()
             .name("media".to_owned())
             .spawn(move || {
                 let node = Node::new(node_config, Instant::now());
                 let tcp = Tcp::new(tcp_socket, arrivals);
-                let worker = Worker::new(node, udp_port, tcp, requests_in, events_out);
+                let worker = Worker::new(node, udp_port, tcp, turn, requests_in, events_out);
                 runtime.block_on(worker.run(stopped));
                 tracing::info!("a media shard has stopped");
             })
@@ -137,8 +149,14 @@ impl Shard {
         tracing::info!(udp = udp.len(), tcp = tcp.len(), "a media shard runs");
         let running = Running { stop: Some(stop), thread };
         let entrance = config.shared_tcp.map(|_| entrance);
-        Ok(ShardHandle { requests, events, udp, tcp, entrance, running })
+        Ok(ShardHandle { requests, events, udp, tcp, entrance, turn: turn_handle, running })
     }
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
 }
 
 impl Running {
@@ -182,6 +200,18 @@ pub enum StartError {
     /// The thread cannot be had.
     #[error("cannot start the media thread: {source}")]
     Thread {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// TURN's TCP listener cannot be had; choose another port.
+    #[error("cannot listen for TURN over TCP: {source}")]
+    TurnTcp {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// TURN's UDP socket cannot be had; choose another port.
+    #[error("cannot open the UDP socket for TURN: {source}")]
+    TurnUdp {
         /// The system's words.
         source: io::Error,
     },

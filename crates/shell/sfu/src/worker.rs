@@ -9,6 +9,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::meter::{Figures, Meter};
 use crate::tcp::{Tcp, TcpEvent, TcpTurn};
+use crate::turn::{Turn, TurnWake};
 use crate::udp::Udp;
 
 /// The run loop of a shard: waits, gives the node what came, sends what it says.
@@ -16,6 +17,7 @@ pub(crate) struct Worker {
     node: Node,
     udp: Udp,
     tcp: Tcp,
+    turn: Option<Turn>,
     requests: mpsc::Receiver<MediaRequest>,
     events: mpsc::Sender<MediaEvent>,
     /// Events that the control plane has not taken yet.
@@ -45,6 +47,7 @@ enum Wake {
     Stop,
     Tcp(TcpTurn),
     Timeout,
+    Turn(TurnWake),
     Udp,
 }
 
@@ -53,6 +56,7 @@ impl Worker {
         node: Node,
         udp: Udp,
         tcp: Tcp,
+        turn: Option<Turn>,
         requests: mpsc::Receiver<MediaRequest>,
         events: mpsc::Sender<MediaEvent>,
     ) -> Self {
@@ -60,6 +64,7 @@ impl Worker {
             node,
             udp,
             tcp,
+            turn,
             requests,
             events,
             waiting: VecDeque::new(),
@@ -75,7 +80,7 @@ impl Worker {
         let mut metering = interval(METER_INTERVAL);
         metering.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.drain();
+            self.drain(Instant::now());
             let wake = self.wait(&mut stopped, &mut metering).await;
             let now = Instant::now();
             match wake {
@@ -83,6 +88,9 @@ impl Worker {
                 Wake::Meter => {
                     let node = &self.node;
                     self.tcp.close_strangers(now, |source| node.knows(Transport::Tcp, source));
+                    if let Some(turn) = &mut self.turn {
+                        turn.close_strangers(now);
+                    }
                     self.tell_figures();
                 }
                 Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
@@ -92,7 +100,12 @@ impl Worker {
                 }
                 Wake::Tcp(TcpTurn::Arrived(arrival)) => self.tcp.arrived(now, arrival),
                 Wake::Tcp(TcpTurn::Event(event)) => self.handle_tcp(now, event),
-                Wake::Timeout => self.node.handle_input(now, Input::Timeout),
+                Wake::Timeout => self.handle_timeout(now),
+                Wake::Turn(wake) => {
+                    if let Some(turn) = &mut self.turn {
+                        turn.handle(now, wake);
+                    }
+                }
                 Wake::Udp => self.receive(now),
             }
         }
@@ -116,6 +129,7 @@ impl Worker {
                 None => Wake::Stop,
             },
             turn = self.tcp.turn() => Wake::Tcp(turn),
+            wake = wait_for(self.turn.as_mut()) => Wake::Turn(wake),
             // An error shows again when the socket is read.
             _ = self.udp.readable() => Wake::Udp,
             () = sleep_until(self.timeout.into()) => Wake::Timeout,
@@ -159,8 +173,28 @@ impl Worker {
         }
     }
 
-    /// Takes out everything that the node has to say.
-    fn drain(&mut self) {
+    fn handle_timeout(&mut self, now: Instant) {
+        self.node.handle_input(now, Input::Timeout);
+        if let Some(turn) = &mut self.turn {
+            turn.handle_timeout(now);
+        }
+    }
+
+    /// Takes out everything that the node and the TURN server have to say, to others and to each
+    /// other.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            self.drain_node(now);
+            let Some(turn) = &mut self.turn else { break };
+            if !turn.drain(now, &mut self.node) {
+                self.timeout = turn.timeout().map_or(self.timeout, |at| at.min(self.timeout));
+                break;
+            }
+        }
+        self.pass_events_on();
+    }
+
+    fn drain_node(&mut self, now: Instant) {
         loop {
             match self.node.poll_output() {
                 Output::Event(event) => self.waiting.push_back(event),
@@ -175,10 +209,11 @@ impl Worker {
             }
         }
         for transmit in self.transmits.drain(..) {
-            self.udp.send(&transmit);
+            if !self.turn.as_mut().is_some_and(|turn| turn.take(now, &transmit)) {
+                self.udp.send(&transmit);
+            }
             self.node.recycle(transmit.bytes);
         }
-        self.pass_events_on();
     }
 
     fn pass_events_on(&mut self) {
@@ -189,14 +224,25 @@ impl Worker {
     }
 
     fn tell_figures(&mut self) {
+        let turn = self.turn.as_ref();
+        let (refused, overflowed) = turn.map_or((0, 0), Turn::refused_and_overflowed);
         self.meter.tell(Figures {
             node: self.node.stats(),
-            send_failures: self.udp.send_failures,
+            turn: turn.map(Turn::stats).unwrap_or_default(),
+            send_failures: self.udp.send_failures + turn.map_or(0, Turn::send_failures),
             tcp_connections: self.tcp.connections() as u64,
-            tcp_refused: self.tcp.refused,
-            tcp_overflowed: self.tcp.overflowed,
+            tcp_refused: self.tcp.refused + refused,
+            tcp_overflowed: self.tcp.overflowed + overflowed,
             budgets_spent: self.budgets_spent,
         });
+    }
+}
+
+/// Waits for something to do for the TURN server, if there is one.
+async fn wait_for(turn: Option<&mut Turn>) -> TurnWake {
+    match turn {
+        Some(turn) => turn.wait().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod turn;
 
 use std::net::SocketAddr;
 use std::time::Duration;
