@@ -115,6 +115,7 @@ impl Device {
                 height: setup.viewport.height,
                 priority: TilePriority::Tile,
             },
+            relay: None,
             addresses: vec![address(number)],
             seed: bytes,
             started_unix_s: meeting.founded_unix_s + (now - start).as_secs(),

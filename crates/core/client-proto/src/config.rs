@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conclave_link::{HostSeed, LinkKeys, PolicyDigest};
 use conclave_model::MeetingId;
-use conclave_wire::TilePriority;
+use conclave_wire::{RelayProtocol, TilePriority};
 
 /// What a participant is and does.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub struct Config {
     pub video_slots: usize,
     /// Which pictures it wants.
     pub view: ViewPolicy,
+    /// Takes no path for media but by the server's TURN server, reached so.
+    pub relay: Option<RelayProtocol>,
     /// The addresses of its UDP sockets.
     pub addresses: Vec<SocketAddr>,
     /// Fresh random bytes, of which its keys are made. Never the same for two participants.
