@@ -144,6 +144,8 @@ impl Server {
             .args(["--admin", &format!("127.0.0.1:{}", args.admin_port)])
             .args(["--udp-port", &args.media_port.to_string()])
             .args(["--tcp-port", &args.media_port.to_string()])
+            .args(["--turn-udp-port", &args.media_port.saturating_add(1).to_string()])
+            .args(["--turn-tcp-port", &args.media_port.saturating_add(1).to_string()])
             .arg("--data")
             .arg(data)
             .stdin(Stdio::null())

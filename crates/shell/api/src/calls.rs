@@ -3,8 +3,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use conclave_call_proto::ConnectionId;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_call_proto::{ConnectionId, RelayAccess};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Store, StoreError, UnixMillis};
 use conclave_wire::CameraCodec;
@@ -25,6 +25,8 @@ pub struct CallsConfig {
     pub camera_codec: CameraCodec,
     /// How long a meeting is kept that nobody enters.
     pub keep_meetings: Duration,
+    /// How media is relayed for those whose network lets none out, if it is.
+    pub relay: Option<RelayAccess>,
 }
 
 /// The calls that run, each in a task of its own.
@@ -161,6 +163,10 @@ impl Calls {
 
     pub(crate) fn max_participants(&self) -> u32 {
         self.inner.config.max_participants
+    }
+
+    pub(crate) fn relay(&self) -> Option<RelayAccess> {
+        self.inner.config.relay.clone()
     }
 
     pub(crate) fn camera_codec(&self) -> CameraCodec {

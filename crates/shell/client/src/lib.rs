@@ -8,6 +8,7 @@ mod endpoint;
 mod http;
 mod socket;
 mod tls;
+mod turn;
 mod udp;
 
 pub use drive::{Drive, DriveError, Told};

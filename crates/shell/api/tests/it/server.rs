@@ -82,6 +82,7 @@ impl Server {
     ) -> Self {
         let identity = Identity::load(&store, country).await.unwrap();
         let config = CallsConfig {
+            relay: None,
             identity,
             max_participants,
             camera_codec: CameraCodec::Vp9,

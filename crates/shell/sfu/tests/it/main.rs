@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod turn;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;

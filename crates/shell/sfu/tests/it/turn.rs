@@ -1,0 +1,193 @@
+//! Clients whose media is relayed, over real sockets.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use conclave_sfu::{Shard, ShardConfig, ShardHandle, TurnConfig};
+use conclave_turn_proto::{
+    Client as Turn, ClientEvent, ClientInput, ClientOutput, Credential, Framer, Issuer, Limits,
+    TurnFailure,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use crate::client::Link;
+use crate::{PATIENCE, join, udp, watch_each_other};
+
+/// A TURN client and its line.
+pub(crate) struct TurnLink {
+    client: Turn,
+    line: Line,
+    framer: Framer,
+    pub(crate) relayed: SocketAddr,
+    heard: VecDeque<(SocketAddr, Vec<u8>)>,
+}
+
+enum Line {
+    Handed(DuplexStream),
+    Tcp(TcpStream),
+    Udp(UdpSocket),
+}
+
+impl TurnLink {
+    /// Asks for a relayed address.
+    async fn open(line: Line, credential: Credential) -> Result<Self, TurnFailure> {
+        let is_stream = !matches!(line, Line::Udp(_));
+        let client = Turn::new(credential, is_stream, &[5; 32], Instant::now());
+        let relayed = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut link =
+            Self { client, line, framer: Framer::new(), relayed, heard: VecDeque::new() };
+        link.drain().await?;
+        while link.relayed.port() == 0 {
+            link.listen().await;
+            link.drain().await?;
+        }
+        Ok(link)
+    }
+
+    pub(crate) async fn send(&mut self, peer: SocketAddr, bytes: &[u8]) {
+        self.client.handle_input(Instant::now(), ClientInput::Send { peer, bytes });
+        self.drain().await.unwrap();
+    }
+
+    pub(crate) async fn receive(&mut self, buffer: &mut [u8]) -> (usize, SocketAddr) {
+        loop {
+            if let Some((peer, bytes)) = self.heard.pop_front() {
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                return (bytes.len(), peer);
+            }
+            self.listen().await;
+            self.drain().await.unwrap();
+        }
+    }
+
+    async fn listen(&mut self) {
+        let mut buffer = vec![0; 4096];
+        let len = match &mut self.line {
+            Line::Handed(stream) => stream.read(&mut buffer).await.unwrap(),
+            Line::Tcp(stream) => stream.read(&mut buffer).await.unwrap(),
+            Line::Udp(socket) => socket.recv(&mut buffer).await.unwrap(),
+        };
+        let bytes = &buffer[..len];
+        let packets = match self.line {
+            Line::Udp(_) => vec![bytes.to_vec()],
+            Line::Handed(_) | Line::Tcp(_) => self.framer.feed(bytes).unwrap(),
+        };
+        for packet in packets {
+            self.client.handle_input(Instant::now(), ClientInput::Received(&packet));
+        }
+    }
+
+    async fn drain(&mut self) -> Result<(), TurnFailure> {
+        loop {
+            match self.client.poll_output() {
+                ClientOutput::Event(ClientEvent::Allocated { relayed }) => self.relayed = relayed,
+                ClientOutput::Event(ClientEvent::Failed(failure)) => return Err(failure),
+                ClientOutput::Event(ClientEvent::Received { peer, bytes }) => {
+                    self.heard.push_back((peer, bytes));
+                }
+                ClientOutput::Timeout(_) => return Ok(()),
+                ClientOutput::Transmit(bytes) => match &mut self.line {
+                    Line::Handed(stream) => stream.write_all(&bytes).await.unwrap(),
+                    Line::Tcp(stream) => stream.write_all(&bytes).await.unwrap(),
+                    Line::Udp(socket) => drop(socket.send(&bytes).await),
+                },
+            }
+        }
+    }
+}
+
+fn start() -> (ShardHandle, Issuer) {
+    let any = SocketAddr::from(([0, 0, 0, 0], 0));
+    let issuer = Issuer::new(&[9; 32], Instant::now(), 1_800_000_000);
+    let limits = Limits::default();
+    let turn = TurnConfig { udp: Some(any), tcp: Some(any), issuer: issuer.clone(), limits };
+    let config =
+        ShardConfig { udp: any, tcp: Some(any), turn: Some(turn), ..ShardConfig::default() };
+    (Shard::spawn(&config).unwrap(), issuer)
+}
+
+/// Where the server's ports are.
+fn turn_at(shard: &ShardHandle, port: Option<u16>) -> SocketAddr {
+    SocketAddr::new(shard.udp.first().unwrap().ip(), port.unwrap())
+}
+
+async fn udp_line(shard: &ShardHandle) -> Line {
+    let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    socket.connect(turn_at(shard, shard.turn.as_ref().unwrap().udp)).await.unwrap();
+    Line::Udp(socket)
+}
+
+async fn tcp_line(shard: &ShardHandle) -> Line {
+    let at = turn_at(shard, shard.turn.as_ref().unwrap().tcp);
+    Line::Tcp(TcpStream::connect(at).await.unwrap())
+}
+
+/// One that came to another listener.
+fn handed_line(shard: &ShardHandle) -> Line {
+    let (ours, theirs) = duplex(64 * 1024);
+    let source = SocketAddr::from(([192, 0, 2, 1], 5000));
+    shard.turn.as_ref().unwrap().entrance.hand_over(theirs, source, Vec::new());
+    Line::Handed(ours)
+}
+
+#[tokio::test]
+async fn a_client_that_is_relayed_and_one_that_is_not_see_each_other() {
+    for way in ["udp", "tcp", "handed over"] {
+        let (mut shard, issuer) = start();
+        let line = match way {
+            "udp" => udp_line(&shard).await,
+            "tcp" => tcp_line(&shard).await,
+            _ => handed_line(&shard),
+        };
+        let credential = issuer.issue(Instant::now(), b"a");
+        let relayed = timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap().unwrap();
+        let direct = udp(&shard).await;
+        let mut a = join(&mut shard, 1, Link::Turn(Box::new(relayed))).await;
+        let mut b = join(&mut shard, 2, direct).await;
+        watch_each_other(&mut a, &mut b).await;
+        assert!(shard.running.join(), "{way}");
+    }
+}
+
+#[tokio::test]
+async fn two_clients_that_are_relayed_see_each_other() {
+    let (mut shard, issuer) = start();
+    let mut links = Vec::new();
+    for line in [udp_line(&shard).await, tcp_line(&shard).await] {
+        let credential = issuer.issue(Instant::now(), b"a");
+        links.push(timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap().unwrap());
+    }
+    let [link_a, link_b] = links.try_into().ok().unwrap();
+    let mut a = join(&mut shard, 1, Link::Turn(Box::new(link_a))).await;
+    let mut b = join(&mut shard, 2, Link::Turn(Box::new(link_b))).await;
+    watch_each_other(&mut a, &mut b).await;
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn who_has_no_credential_of_this_server_is_not_relayed() {
+    let (shard, _) = start();
+    let forged = Issuer::new(&[8; 32], Instant::now(), 1_800_000_000);
+    for line in [udp_line(&shard).await, tcp_line(&shard).await, handed_line(&shard)] {
+        let credential = forged.issue(Instant::now(), b"a");
+        let outcome = timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap();
+        assert_eq!(outcome.err(), Some(TurnFailure::Unauthorized));
+    }
+    assert!(shard.running.join());
+}
+
+#[tokio::test]
+async fn a_connection_that_speaks_something_else_is_closed() {
+    let (shard, _) = start();
+    let at = turn_at(&shard, shard.turn.as_ref().unwrap().tcp);
+    let mut stream = TcpStream::connect(at).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+
+    let closed = timeout(PATIENCE, stream.read(&mut [0; 8])).await.unwrap();
+
+    assert!(matches!(closed, Ok(0) | Err(_)));
+    assert!(shard.running.join());
+}
