@@ -112,3 +112,93 @@ async fn next(queue: &mut mpsc::Receiver<Handed>) -> Handed {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conclave_sfu_proto::Transport;
+
+    use super::*;
+
+    /// Addresses of two nodes, of somebody who is relayed, and of somebody else.
+    const NODES: [SocketAddr; 2] = [at(10_000), at(10_001)];
+    const RELAYED: SocketAddr = at(2000);
+    const ELSEWHERE: SocketAddr = at(40_000);
+
+    const fn at(port: u16) -> SocketAddr {
+        SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)), port)
+    }
+
+    fn start() -> (FarNodes, [FarTurn; 2]) {
+        let (mut far, nodes, turns) = connect(2);
+        for (node, address) in nodes.into_iter().zip(NODES) {
+            far.add(node, vec![address]);
+        }
+        (far, turns.try_into().unwrap())
+    }
+
+    fn for_node(destination: SocketAddr, byte: u8) -> Handed {
+        Handed { source: RELAYED, destination, bytes: vec![byte] }
+    }
+
+    fn from_node(destination: SocketAddr, bytes: &[u8], segment: Option<usize>) -> Transmit {
+        let (transport, source) = (Transport::Udp, NODES[0]);
+        Transmit { transport, source, destination, bytes: bytes.to_vec(), segment }
+    }
+
+    #[tokio::test]
+    async fn each_node_gets_what_is_for_it_and_what_is_for_nobody_comes_back() {
+        let (mut far, [mut first, mut second]) = start();
+
+        far.give(for_node(NODES[1], 2)).unwrap();
+        far.give(for_node(NODES[0], 1)).unwrap();
+        let back = far.give(for_node(ELSEWHERE, 3)).unwrap_err();
+
+        assert_eq!((back.destination, back.bytes), (ELSEWHERE, vec![3]));
+        assert_eq!(first.next().await.bytes, [1]);
+        assert_eq!(second.next().await.bytes, [2]);
+        assert!(first.arrivals.is_empty() && second.arrivals.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_node_gives_what_is_for_those_it_heard_of_here_one_datagram_at_a_time() {
+        let (mut far, [mut node, _other]) = start();
+        assert!(!node.take(&from_node(RELAYED, b"early", None)), "it heard of nobody");
+        far.give(for_node(NODES[0], 1)).unwrap();
+        node.next().await;
+
+        assert!(!node.take(&from_node(ELSEWHERE, b"else", None)));
+        assert!(node.take(&from_node(RELAYED, b"aabbc", Some(2))));
+
+        for expected in ["aa", "bb", "c"] {
+            let handed = far.next().await;
+            assert_eq!(handed.bytes, expected.as_bytes());
+            assert_eq!((handed.source, handed.destination), (NODES[0], RELAYED));
+        }
+        assert!(far.back.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_finds_no_room_is_counted_and_nothing_else_is_lost() {
+        let (mut far, [mut slow, mut quick]) = start();
+        for number in 0..QUEUE + 3 {
+            far.give(for_node(NODES[0], number as u8)).unwrap();
+        }
+        far.give(for_node(NODES[1], 7)).unwrap();
+
+        assert_eq!(far.overflowed, 3);
+        assert_eq!(quick.next().await.bytes, [7], "the other node's queue is its own");
+        for number in 0..QUEUE {
+            assert_eq!(slow.next().await.bytes, [number as u8]);
+        }
+        assert!(slow.arrivals.is_empty());
+
+        for number in 0..QUEUE + 2 {
+            assert!(slow.take(&from_node(RELAYED, &[number as u8], None)), "no way but this one");
+        }
+        assert_eq!(slow.overflowed, 2);
+        for number in 0..QUEUE {
+            assert_eq!(far.next().await.bytes, [number as u8]);
+        }
+        assert!(far.back.is_empty());
+    }
+}

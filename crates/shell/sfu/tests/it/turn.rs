@@ -1,10 +1,13 @@
 //! Clients whose media is relayed, over real sockets.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 use std::time::Instant;
 
-use conclave_sfu::{Shard, ShardConfig, ShardHandle, TurnConfig};
+use conclave_call_proto::media::PeerId;
+use conclave_model::{CallId, ParticipantId};
+use conclave_sfu::{Plane, Shard, ShardConfig, ShardHandle, TurnConfig, TurnHandle};
 use conclave_turn_proto::{
     Client as Turn, ClientEvent, ClientInput, ClientOutput, Credential, Framer, Issuer, Limits,
     TurnFailure,
@@ -14,7 +17,7 @@ use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use crate::client::Link;
-use crate::{PATIENCE, join, udp, watch_each_other};
+use crate::{PATIENCE, join, join_as, told_port, udp, watch_each_other};
 
 /// A TURN client and its line.
 pub(crate) struct TurnLink {
@@ -99,37 +102,42 @@ impl TurnLink {
     }
 }
 
-fn start() -> (ShardHandle, Issuer) {
+/// A server with all ways to TURN, and what makes its credentials.
+fn config() -> (ShardConfig, Issuer) {
     let any = SocketAddr::from(([0, 0, 0, 0], 0));
     let issuer = Issuer::new(&[9; 32], Instant::now(), 1_800_000_000);
     let limits = Limits::default();
     let turn = TurnConfig { udp: Some(any), tcp: Some(any), issuer: issuer.clone(), limits };
     let config =
         ShardConfig { udp: any, tcp: Some(any), turn: Some(turn), ..ShardConfig::default() };
+    (config, issuer)
+}
+
+fn start() -> (ShardHandle, Issuer) {
+    let (config, issuer) = config();
     (Shard::spawn(&config).unwrap(), issuer)
 }
 
-/// Where the server's ports are.
-fn turn_at(shard: &ShardHandle, port: Option<u16>) -> SocketAddr {
-    SocketAddr::new(shard.udp.first().unwrap().ip(), port.unwrap())
+/// Where the TURN server of a shard is.
+fn turn(shard: &ShardHandle) -> (IpAddr, &TurnHandle) {
+    (shard.udp.first().unwrap().ip(), shard.turn.as_ref().unwrap())
 }
 
-async fn udp_line(shard: &ShardHandle) -> Line {
+async fn udp_line((ip, turn): (IpAddr, &TurnHandle)) -> Line {
     let socket = UdpSocket::bind("0.0.0.0:0").await.unwrap();
-    socket.connect(turn_at(shard, shard.turn.as_ref().unwrap().udp)).await.unwrap();
+    socket.connect((ip, turn.udp.unwrap())).await.unwrap();
     Line::Udp(socket)
 }
 
-async fn tcp_line(shard: &ShardHandle) -> Line {
-    let at = turn_at(shard, shard.turn.as_ref().unwrap().tcp);
-    Line::Tcp(TcpStream::connect(at).await.unwrap())
+async fn tcp_line((ip, turn): (IpAddr, &TurnHandle)) -> Line {
+    Line::Tcp(TcpStream::connect((ip, turn.tcp.unwrap())).await.unwrap())
 }
 
 /// One that came to another listener.
-fn handed_line(shard: &ShardHandle) -> Line {
+fn handed_line((_, turn): (IpAddr, &TurnHandle)) -> Line {
     let (ours, theirs) = duplex(64 * 1024);
     let source = SocketAddr::from(([192, 0, 2, 1], 5000));
-    shard.turn.as_ref().unwrap().entrance.hand_over(theirs, source, Vec::new());
+    turn.entrance.hand_over(theirs, source, Vec::new());
     Line::Handed(ours)
 }
 
@@ -138,9 +146,9 @@ async fn a_client_that_is_relayed_and_one_that_is_not_see_each_other() {
     for way in ["udp", "tcp", "handed over"] {
         let (mut shard, issuer) = start();
         let line = match way {
-            "udp" => udp_line(&shard).await,
-            "tcp" => tcp_line(&shard).await,
-            _ => handed_line(&shard),
+            "udp" => udp_line(turn(&shard)).await,
+            "tcp" => tcp_line(turn(&shard)).await,
+            _ => handed_line(turn(&shard)),
         };
         let credential = issuer.issue(Instant::now(), b"a");
         let relayed = timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap().unwrap();
@@ -156,7 +164,7 @@ async fn a_client_that_is_relayed_and_one_that_is_not_see_each_other() {
 async fn two_clients_that_are_relayed_see_each_other() {
     let (mut shard, issuer) = start();
     let mut links = Vec::new();
-    for line in [udp_line(&shard).await, tcp_line(&shard).await] {
+    for line in [udp_line(turn(&shard)).await, tcp_line(turn(&shard)).await] {
         let credential = issuer.issue(Instant::now(), b"a");
         links.push(timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap().unwrap());
     }
@@ -168,10 +176,44 @@ async fn two_clients_that_are_relayed_see_each_other() {
 }
 
 #[tokio::test]
+async fn who_is_relayed_may_be_in_a_call_of_any_shard() {
+    let (config, issuer) = config();
+    let mut plane = Plane::spawn(&config, NonZeroU16::new(2).unwrap()).unwrap();
+    let ip = plane.udp.first().unwrap().ip();
+
+    let mut ports = Vec::new();
+    for call in [1, 2] {
+        let line = udp_line((ip, plane.turn.as_ref().unwrap())).await;
+        let credential = issuer.issue(Instant::now(), b"a");
+        let relayed = timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap().unwrap();
+        let direct = Link::Udp(UdpSocket::bind((ip, 0)).await.unwrap());
+        let mut clients = Vec::new();
+        for (participant, link) in [(1, Link::Turn(Box::new(relayed))), (2, direct)] {
+            let peer = PeerId { call: CallId(call), participant: ParticipantId(participant) };
+            let (client, answer) = join_as(&plane.requests, &mut plane.events, peer, link).await;
+            ports.push(told_port(&answer));
+            clients.push(client);
+        }
+        let [a, b] = &mut clients[..] else { panic!("two of them") };
+        watch_each_other(a, b).await;
+    }
+
+    let mut told: Vec<_> = plane.udp.iter().map(SocketAddr::port).collect();
+    told.dedup();
+    let [first, second] = told[..] else { panic!("one port of each shard") };
+    assert_eq!(ports, [first, first, second, second]);
+    for shard in plane.running {
+        assert!(shard.join());
+    }
+}
+
+#[tokio::test]
 async fn who_has_no_credential_of_this_server_is_not_relayed() {
     let (shard, _) = start();
     let forged = Issuer::new(&[8; 32], Instant::now(), 1_800_000_000);
-    for line in [udp_line(&shard).await, tcp_line(&shard).await, handed_line(&shard)] {
+    for line in
+        [udp_line(turn(&shard)).await, tcp_line(turn(&shard)).await, handed_line(turn(&shard))]
+    {
         let credential = forged.issue(Instant::now(), b"a");
         let outcome = timeout(PATIENCE, TurnLink::open(line, credential)).await.unwrap();
         assert_eq!(outcome.err(), Some(TurnFailure::Unauthorized));
@@ -182,8 +224,8 @@ async fn who_has_no_credential_of_this_server_is_not_relayed() {
 #[tokio::test]
 async fn a_connection_that_speaks_something_else_is_closed() {
     let (shard, _) = start();
-    let at = turn_at(&shard, shard.turn.as_ref().unwrap().tcp);
-    let mut stream = TcpStream::connect(at).await.unwrap();
+    let (ip, turn) = turn(&shard);
+    let mut stream = TcpStream::connect((ip, turn.tcp.unwrap())).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
 
     let closed = timeout(PATIENCE, stream.read(&mut [0; 8])).await.unwrap();
