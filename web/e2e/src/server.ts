@@ -151,8 +151,9 @@ export class Server {
       CONCLAVE__TURN__TLS_PORT: String(turn.includes("tls") ? https : 0),
       CONCLAVE__ADMIN__LISTEN: `127.0.0.1:${admin}`,
       CONCLAVE__STORE__PATH: this.#folder,
-      // Else the machine's strength would decide what is tested.
+      // Else the machine's strength would decide what is tested, and which ports are taken.
       CONCLAVE__MEDIA__CAMERA_CODEC: cameraCodec,
+      CONCLAVE__MEDIA__SHARDS: "1",
       // All the people of a test run come from one address.
       CONCLAVE__LIMITS__MEETINGS_PER_MINUTE: "10000",
       CONCLAVE__LIMITS__LOOKUPS_PER_MINUTE: "10000",
