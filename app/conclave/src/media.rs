@@ -6,9 +6,9 @@ use std::thread;
 
 use anyhow::Context as _;
 use conclave_call_proto::RelayAccess;
-use conclave_sfu::{Plane, PlaneHandle, ShardConfig, TurnConfig, TurnHandle};
+use conclave_sfu::{Addresses, Plane, PlaneHandle, ShardConfig, TurnConfig, TurnHandle};
 use conclave_turn_proto::{Credential, Issuer, Limits};
-use conclave_wire::{RelayProtocol, RelayWay};
+use conclave_wire::{MediaShard, RelayProtocol, RelayWay};
 
 use crate::settings::{Media, Turn};
 
@@ -85,11 +85,25 @@ pub(crate) fn relay_access(
     }))
 }
 
-/// Where it takes media, as clients are told: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
-pub(crate) fn addresses(plane: &PlaneHandle) -> Vec<String> {
-    let udp = plane.udp.iter().map(|address| format!("udp/{address}"));
-    let tcp = plane.tcp.iter().map(|address| format!("tcp/{address}"));
-    udp.chain(tcp).collect()
+/// Where it takes media, as the API tells.
+pub(crate) fn shards(plane: &PlaneHandle) -> Vec<MediaShard> {
+    let told =
+        |Addresses { udp, tcp }: &Addresses| MediaShard { udp: udp.clone(), tcp: tcp.clone() };
+    plane.addresses.iter().map(told).collect()
+}
+
+/// The same, for whoever started the server: `udp/ADDRESS:PORT`, `tcp/ADDRESS:PORT`.
+pub(crate) fn stated(shards: &[MediaShard]) -> Vec<String> {
+    let udp = shards.iter().flat_map(|shard| &shard.udp).map(|address| format!("udp/{address}"));
+    let tcp = shards.iter().flat_map(|shard| &shard.tcp).map(|address| format!("tcp/{address}"));
+    let mut stated = Vec::new();
+    for address in udp.chain(tcp) {
+        // That of the shared listener is every shard's.
+        if !stated.contains(&address) {
+            stated.push(address);
+        }
+    }
+    stated
 }
 
 /// As many as this machine has room for.

@@ -160,7 +160,8 @@ impl Server {
         let (http_listener, http) = listen(settings.http.listen)?;
         let issuer = issuer()?;
         let plane = media::start(&settings.media, &settings.turn, http, &issuer)?;
-        let media = media::addresses(&plane);
+        let media_shards = media::shards(&plane);
+        let media = media::stated(&media_shards);
         let PlaneHandle { requests, events, entrance, turn, running: shards, .. } = plane;
         let turn_tls = media::turn_tls_port(&settings.turn, http);
         let relay = media::relay_access(turn.as_ref(), turn_tls, issuer);
@@ -172,6 +173,7 @@ impl Server {
             camera_codec: settings.media.camera_codec,
             keep_meetings: DAY * settings.limits.meeting_days.get(),
             relay,
+            media: media_shards,
         };
         let calls = Calls::new(config, Arc::clone(&shared), requests);
 

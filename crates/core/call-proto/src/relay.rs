@@ -26,6 +26,11 @@ impl RelayAccess {
         Self { ways, issue: Arc::new(issue) }
     }
 
+    /// The ways to the TURN server.
+    pub fn ways(&self) -> &[RelayWay] {
+        &self.ways
+    }
+
     /// What one participant may use.
     pub(crate) fn of(&self, now: Instant, call: CallId, participant: ParticipantId) -> Relay {
         let mut holder = call.0.to_be_bytes().to_vec();

@@ -16,7 +16,7 @@ pub use client::{
     decode_client_message,
 };
 pub use group::{GroupNews, GroupRequest, MlsBytes, NotBase64};
-pub use http::{CameraCodec, CreateMeeting, MeetingInfo, ServerInfo};
+pub use http::{CameraCodec, CreateMeeting, MediaShard, MeetingInfo, ServerInfo};
 pub use server::{
     Admitted, Answer, AudioSlot, ErrorCode, Joined, LeaveReason, NodeStatement, ParticipantInfo,
     ParticipantQuality, PictureDemand, PublicationInfo, Relay, RelayProtocol, RelayWay,

@@ -7,7 +7,7 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_call_proto::{ConnectionId, RelayAccess};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Store, StoreError, UnixMillis};
-use conclave_wire::CameraCodec;
+use conclave_wire::{CameraCodec, MediaShard, RelayWay};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
@@ -27,6 +27,8 @@ pub struct CallsConfig {
     pub keep_meetings: Duration,
     /// How media is relayed for those whose network lets none out, if it is.
     pub relay: Option<RelayAccess>,
+    /// Where media is taken.
+    pub media: Vec<MediaShard>,
 }
 
 /// The calls that run, each in a task of its own.
@@ -171,6 +173,16 @@ impl Calls {
 
     pub(crate) fn camera_codec(&self) -> CameraCodec {
         self.inner.config.camera_codec
+    }
+
+    /// Where media is taken.
+    pub(crate) fn media(&self) -> &[MediaShard] {
+        &self.inner.config.media
+    }
+
+    /// The ways to the TURN server.
+    pub(crate) fn relay_ways(&self) -> &[RelayWay] {
+        self.inner.config.relay.as_ref().map(RelayAccess::ways).unwrap_or_default()
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -20,7 +20,7 @@ mod udp;
 mod worker;
 
 pub use entrance::Entrance;
-pub use plane::{Plane, PlaneHandle};
+pub use plane::{Addresses, Plane, PlaneHandle};
 pub use shard::{Running, Shard, ShardConfig, ShardFigures, ShardHandle, StartError};
 pub use stream::TurnEntrance;
 pub use turn::{TurnConfig, TurnHandle};

@@ -22,16 +22,23 @@ pub struct PlaneHandle {
     pub requests: mpsc::Sender<MediaRequest>,
     /// What the shards report. It must be read: shards that cannot report take no requests.
     pub events: mpsc::Receiver<MediaEvent>,
-    /// The UDP addresses that clients are told, shard by shard.
-    pub udp: Vec<SocketAddr>,
-    /// The TCP addresses that clients are told, shard by shard.
-    pub tcp: Vec<SocketAddr>,
+    /// The addresses that clients are told, shard by shard.
+    pub addresses: Vec<Addresses>,
     /// Takes connections that came to the shared listener, if there is one.
     pub entrance: Option<Entrance>,
     /// The TURN server, if there is one.
     pub turn: Option<TurnHandle>,
     /// Ends each shard.
     pub running: Vec<Running>,
+}
+
+/// Where a shard is, best first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// Its UDP addresses.
+    pub udp: Vec<SocketAddr>,
+    /// Its TCP addresses, and last that of the shared listener, which is every shard's.
+    pub tcp: Vec<SocketAddr>,
 }
 
 impl Plane {
@@ -50,8 +57,7 @@ impl Plane {
         let mut plane = PlaneHandle {
             requests,
             events,
-            udp: Vec::new(),
-            tcp: Vec::new(),
+            addresses: Vec::new(),
             entrance: None,
             turn: None,
             running: Vec::new(),
@@ -59,10 +65,7 @@ impl Plane {
         let (mut queues, mut entrances) = (Vec::new(), Vec::new());
         for (shard, handle) in handles.into_iter().enumerate() {
             let ShardHandle { requests, events, udp, tcp, entrance, turn, running, .. } = handle;
-            plane.udp.extend(udp);
-            // That of the shared listener is every shard's.
-            let news = tcp.into_iter().filter(|address| !plane.tcp.contains(address));
-            plane.tcp.extend(news.collect::<Vec<_>>());
+            plane.addresses.push(Addresses { udp, tcp });
             plane.turn = plane.turn.or(turn);
             plane.running.push(running);
             queues.push(requests);

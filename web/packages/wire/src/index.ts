@@ -16,6 +16,7 @@ export type { GroupView } from "./GroupView";
 export type { Joined } from "./Joined";
 export type { KnockView } from "./KnockView";
 export type { LeaveReason } from "./LeaveReason";
+export type { MediaShard } from "./MediaShard";
 export type { MeetingId } from "./MeetingId";
 export type { MeetingInfo } from "./MeetingInfo";
 export type { MemberRole } from "./MemberRole";
