@@ -169,12 +169,19 @@ impl Draft {
     }
 }
 
+/// What a request is filled up with: a media node answers none that is shorter than the answer.
+const FILLER: &str = "conclave, looking around";
+
 /// Asks a server under which address it sees the sender, and so whether it is there (RFC 8489).
 pub fn binding_request(transaction: [u8; 12]) -> Vec<u8> {
     let mut number = [0; 16];
     number.iter_mut().skip(4).zip(transaction).for_each(|(to, from)| *to = from);
     let transaction = TransactionId::from(u128::from_be_bytes(number));
-    Draft::new(MessageClass::Request, BINDING, transaction).open()
+    let draft = Draft::new(MessageClass::Request, BINDING, transaction);
+    match Software::new(FILLER) {
+        Ok(filler) => draft.with(&filler).open(),
+        Err(_too_long) => draft.open(),
+    }
 }
 
 /// The address that a server saw, if `bytes` answer [`binding_request`] with the same transaction.
