@@ -67,11 +67,12 @@ impl Site {
         // A file of the process before would be taken for this one's.
         let _ = fs::remove_file(&ready);
         let child = conclave(&["serve", "--listen", listen, "--admin", "127.0.0.1:0"])
-            .args(["--turn-udp-port", "0", "--turn-tcp-port", "0"])
             .args(["--udp-port", "0", "--tcp-port", "0", "--data"])
             .arg(self.path("data"))
             .arg("--ready-file")
             .arg(&ready)
+            .env("CONCLAVE__TURN__UDP_PORT", "0")
+            .env("CONCLAVE__TURN__TCP_PORT", "0")
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(fs::OpenOptions::new().create(true).append(true).open(&log).unwrap())

@@ -6,6 +6,7 @@
 mod drive;
 mod endpoint;
 mod http;
+mod probe;
 mod socket;
 mod tls;
 mod turn;
@@ -14,5 +15,6 @@ mod udp;
 pub use drive::{Drive, DriveError, Told};
 pub use endpoint::{ConnectError, Endpoint};
 pub use http::HttpError;
+pub use probe::ProbeError;
 pub use tls::{Trust, TrustError};
 pub use udp::bind_addresses;

@@ -125,7 +125,9 @@ async fn run(
     }
 }
 
-async fn open(endpoint: &Endpoint) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectError> {
+pub(crate) async fn open(
+    endpoint: &Endpoint,
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectError> {
     let stream = endpoint.connect().await?;
     let url = format!("wss://{}/api/v1/signal", endpoint.origin.authority());
     let config = WebSocketConfig::default()
