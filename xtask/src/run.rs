@@ -16,7 +16,8 @@ pub(crate) struct Args {
     /// The port of the web page, its API and signalling.
     #[arg(long, default_value_t = 8443)]
     port: u16,
-    /// The port of the media: UDP, and TCP for networks that carry no UDP.
+    /// The port of the media: UDP, and TCP for networks that carry no UDP. TURN has the one before
+    /// it; on machines with many threads media has more of those after it.
     #[arg(long, default_value_t = 10_000)]
     media_port: u16,
     /// The port of health and metrics, on this machine only.
@@ -25,6 +26,14 @@ pub(crate) struct Args {
     /// Build with optimisations: takes minutes, and carries many more participants.
     #[arg(long)]
     release: bool,
+}
+
+impl Args {
+    /// The port of TURN: before that of the media, for those after it may be other media shards'.
+    /// None, if that is for the system to choose.
+    const fn turn_port(&self) -> u16 {
+        self.media_port.saturating_sub(1)
+    }
 }
 
 /// Which build of the server.
@@ -119,12 +128,14 @@ fn check_ports(args: &Args) -> anyhow::Result<()> {
         (args.port, "--port"),
         (args.admin_port, "--admin-port"),
         (args.media_port, "--media-port"),
+        (args.turn_port(), "--media-port"),
     ];
     for (port, option) in tcp {
         TcpListener::bind(("0.0.0.0", port)).with_context(|| taken(port, option))?;
     }
-    UdpSocket::bind(("0.0.0.0", args.media_port))
-        .with_context(|| taken(args.media_port, "--media-port"))?;
+    for port in [args.media_port, args.turn_port()] {
+        UdpSocket::bind(("0.0.0.0", port)).with_context(|| taken(port, "--media-port"))?;
+    }
     Ok(())
 }
 
@@ -144,6 +155,8 @@ impl Server {
             .args(["--admin", &format!("127.0.0.1:{}", args.admin_port)])
             .args(["--udp-port", &args.media_port.to_string()])
             .args(["--tcp-port", &args.media_port.to_string()])
+            .args(["--turn-udp-port", &args.turn_port().to_string()])
+            .args(["--turn-tcp-port", &args.turn_port().to_string()])
             .arg("--data")
             .arg(data)
             .stdin(Stdio::null())
@@ -181,7 +194,7 @@ impl Drop for Server {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, UdpSocket};
 
     use super::{Args, check_ports};
 
@@ -192,5 +205,15 @@ mod tests {
         let args = Args { port, media_port: 0, admin_port: 0, release: false };
         let error = format!("{:#}", check_ports(&args).unwrap_err());
         assert!(error.contains(&port.to_string()) && error.contains("--port"), "{error}");
+    }
+
+    #[test]
+    fn the_port_of_turn_is_before_that_of_media_and_must_be_free_too() {
+        let holder = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+        let port = holder.local_addr().unwrap().port();
+        let args = Args { port: 0, media_port: port + 1, admin_port: 0, release: false };
+        assert_eq!(args.turn_port(), port);
+        let error = format!("{:#}", check_ports(&args).unwrap_err());
+        assert!(error.contains("--media-port"), "{error}");
     }
 }

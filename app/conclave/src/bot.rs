@@ -12,7 +12,7 @@ use conclave_client_proto::{Config, EndReason, Report, Sends, ViewPolicy};
 use conclave_link::{LinkKeys, MeetingLink};
 use conclave_model::TrackSource;
 use conclave_telemetry::{LogConfig, LogFormat, init_log};
-use conclave_wire::TilePriority;
+use conclave_wire::{RelayProtocol, TilePriority};
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -78,8 +78,29 @@ pub(crate) struct Args {
     /// Report every so many seconds, too.
     #[arg(long, value_name = "SECONDS")]
     report_every: Option<f64>,
+    /// Send and receive media through the server's TURN server alone, reached so.
+    #[arg(long, value_name = "WAY")]
+    turn: Option<TurnArg>,
     #[command(flatten)]
     trust: TrustArgs,
+}
+
+/// What carries TURN.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TurnArg {
+    Tcp,
+    Tls,
+    Udp,
+}
+
+impl From<TurnArg> for RelayProtocol {
+    fn from(arg: TurnArg) -> Self {
+        match arg {
+            TurnArg::Tcp => Self::Tcp,
+            TurnArg::Tls => Self::Tls,
+            TurnArg::Udp => Self::Udp,
+        }
+    }
 }
 
 /// Background of the picture that a bot publishes.
@@ -166,6 +187,7 @@ impl Failed {
             | EndReason::Left
             | EndReason::NoMedia(_)
             | EndReason::NotIn(_)
+            | EndReason::NotRelayed
             | EndReason::Over
             | EndReason::Refused(_)
             | EndReason::Untrusted(_) => 1,
@@ -311,6 +333,7 @@ fn config(
         video_slots: tiles,
         view: ViewPolicy { tiles, width, height, priority: TilePriority::Tile },
         hands_out: false,
+        relay: args.turn.map(RelayProtocol::from),
         addresses: Vec::new(),
         seed: random()?,
         started_unix_s: 0,

@@ -14,6 +14,8 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::door::TURN;
+
 /// Reads a certificate chain and its key from PEM files.
 pub(crate) fn from_files(
     certificate: &Path,
@@ -30,7 +32,7 @@ pub(crate) fn from_files(
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .context("certificate and key do not fit together")?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), TURN.to_vec()];
     Ok(config)
 }
 

@@ -5,6 +5,8 @@
 //! is shows in its first bytes, and media is handed over to the media plane.
 
 mod guarded;
+mod hall;
+mod peeked;
 
 use std::collections::HashMap;
 use std::io;
@@ -22,6 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use guarded::Guarded;
+pub(crate) use hall::{Hall, TURN};
 
 /// Connections at a time. Each takes a file descriptor, of which the service has 65536.
 const MAX_CONNECTIONS: usize = 16_384;

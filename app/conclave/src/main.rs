@@ -6,6 +6,8 @@ mod bench;
 #[cfg(feature = "participant")]
 mod bot;
 mod certificate;
+#[cfg(feature = "participant")]
+mod doctor;
 mod door;
 mod media;
 #[cfg(feature = "participant")]
@@ -33,6 +35,9 @@ enum Command {
     /// Joins a meeting as a native participant.
     #[cfg(feature = "participant")]
     Bot(bot::Args),
+    /// Finds out whether people could join a server's meetings from this machine.
+    #[cfg(feature = "participant")]
+    Doctor(doctor::Args),
     /// Creates meetings from the command line.
     #[cfg(feature = "participant")]
     Meeting(meeting::Args),
@@ -60,6 +65,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(&args),
         #[cfg(feature = "participant")]
         Command::Bot(args) => bot::run(args).await,
+        #[cfg(feature = "participant")]
+        Command::Doctor(args) => doctor::run(args).await,
         #[cfg(feature = "participant")]
         Command::Meeting(args) => meeting::run(args).await,
         Command::Openapi => serve::say(&conclave_api::openapi().to_pretty_json()?),

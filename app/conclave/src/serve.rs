@@ -6,21 +6,23 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use conclave_api::{ApiConfig, Calls, CallsConfig, Identity, Patience};
+use conclave_call_proto::RelayAccess;
 use conclave_sfu::{PlaneHandle, Running};
 use conclave_store::{SqliteStore, Store};
 use conclave_telemetry::{LogConfig, LogFormat, Metrics, init_log, watch_panics};
+use conclave_turn_proto::Issuer;
 use hyper_util::rt::TokioTimer;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, AdminState};
-use crate::door::Door;
+use crate::door::{Door, Hall};
 use crate::settings::{Flag, Format, Settings, ValueKind};
 use crate::{certificate, media};
 
@@ -57,6 +59,12 @@ pub(crate) struct Args {
     /// TCP port of media, for networks that carry no UDP.
     #[arg(long, value_name = "PORT")]
     tcp_port: Option<u16>,
+    /// UDP port of TURN, for networks that let no media out; 0 for none.
+    #[arg(long, value_name = "PORT")]
+    turn_udp_port: Option<u16>,
+    /// TCP port of TURN; 0 for none.
+    #[arg(long, value_name = "PORT")]
+    turn_tcp_port: Option<u16>,
     /// Addresses that clients send media to, comma-separated (default: this machine's).
     #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
     advertise: Vec<IpAddr>,
@@ -113,6 +121,14 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Makes the credentials of the TURN server, from a secret of this process alone.
+fn issuer() -> anyhow::Result<Issuer> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).context("the operating system gives no random bytes")?;
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    Ok(Issuer::new(&secret, Instant::now(), since_1970.map_or(0, |since| since.as_secs())))
+}
+
 /// What runs.
 struct Server {
     handle: Handle<SocketAddr>,
@@ -121,6 +137,7 @@ struct Server {
     http: SocketAddr,
     admin: SocketAddr,
     media: Vec<String>,
+    turn: Vec<String>,
     /// The media plane runs as long as this is held.
     shards: Vec<Running>,
 }
@@ -141,14 +158,22 @@ impl Server {
             .context("cannot use the server's own keys")?;
 
         let (http_listener, http) = listen(settings.http.listen)?;
-        let plane = media::start(&settings.media, http)?;
-        let media = media::addresses(&plane);
-        let PlaneHandle { requests, events, entrance, running: shards, .. } = plane;
+        let issuer = issuer()?;
+        let plane = media::start(&settings.media, &settings.turn, http, &issuer)?;
+        let media_shards = media::shards(&plane);
+        let media = media::stated(&media_shards);
+        let PlaneHandle { requests, events, entrance, turn, running: shards, .. } = plane;
+        let turn_tls = media::turn_tls_port(&settings.turn, http);
+        let relay = media::relay_access(turn.as_ref(), turn_tls, issuer);
+        let turn_ways = relay.as_ref().map(RelayAccess::stated).unwrap_or_default();
+        let turn_entrance = turn.filter(|_| turn_tls.is_some()).map(|turn| turn.entrance);
         let config = CallsConfig {
             identity,
             max_participants: settings.limits.max_participants.get(),
             camera_codec: settings.media.camera_codec,
             keep_meetings: DAY * settings.limits.meeting_days.get(),
+            relay,
+            media: media_shards,
         };
         let calls = Calls::new(config, Arc::clone(&shared), requests);
 
@@ -182,6 +207,7 @@ impl Server {
         let handle = Handle::new();
         let tls = RustlsConfig::from_config(Arc::new(tls));
         let acceptor = RustlsAcceptor::new(tls).acceptor(Door::new(entrance));
+        let acceptor = Hall::new(acceptor, turn_entrance);
         let mut https =
             axum_server::from_tcp(http_listener)?.acceptor(acceptor).handle(handle.clone());
         // Without a timer, no limit of time holds.
@@ -192,7 +218,7 @@ impl Server {
                 tracing::error!(%error, "the HTTP server stopped");
             }
         });
-        Ok(Self { handle, calls, store, http, admin, media, shards })
+        Ok(Self { handle, calls, store, http, admin, media, turn: turn_ways, shards })
     }
 
     /// Takes no more connections, tells clients to come back, and waits for them to hang up.
@@ -222,6 +248,8 @@ impl Args {
             flag("key", "http.key", shown(self.key.as_deref())),
             flag("udp-port", "media.udp_port", self.udp_port),
             flag("tcp-port", "media.tcp_port", self.tcp_port),
+            flag("turn-udp-port", "turn.udp_port", self.turn_udp_port),
+            flag("turn-tcp-port", "turn.tcp_port", self.turn_tcp_port),
             Flag { name: "advertise", key: "media.advertise", value: advertise },
             flag("data", "store.path", shown(self.data.as_deref())),
             flag("admin", "admin.listen", self.admin),
@@ -247,6 +275,7 @@ struct Ready<'a> {
     url: String,
     admin: String,
     media: &'a [String],
+    turn: &'a [String],
 }
 
 fn announce(args: &Args, server: &Server) -> anyhow::Result<()> {
@@ -254,6 +283,7 @@ fn announce(args: &Args, server: &Server) -> anyhow::Result<()> {
         url: format!("https://localhost:{}", server.http.port()),
         admin: server.admin.to_string(),
         media: &server.media,
+        turn: &server.turn,
     };
     let line = serde_json::to_string(&ready)?;
     if let Some(path) = &args.ready_file {

@@ -22,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) server: Server,
     pub(crate) http: Http,
     pub(crate) media: Media,
+    pub(crate) turn: Turn,
     pub(crate) store: Store,
     pub(crate) admin: Admin,
     pub(crate) limits: Limits,
@@ -65,6 +66,19 @@ pub(crate) struct Media {
     pub(crate) advertise: Vec<IpAddr>,
     /// The codec that browsers are asked to send cameras in.
     pub(crate) camera_codec: CameraCodec,
+}
+
+/// The TURN server, for those whose network lets no media out.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Turn {
+    /// 0 if there shall be none.
+    pub(crate) udp_port: u16,
+    /// 0 if there shall be none.
+    pub(crate) tcp_port: u16,
+    /// The port at which clients reach the listener of pages, for TURN over TLS. That listener's
+    /// own if there is none; 0 if TURN may not come there.
+    pub(crate) tls_port: Option<u16>,
 }
 
 /// What survives a restart.
@@ -127,6 +141,12 @@ impl Default for Media {
             advertise: Vec::new(),
             camera_codec: CameraCodec::Auto,
         }
+    }
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { udp_port: 3478, tcp_port: 3478, tls_port: None }
     }
 }
 

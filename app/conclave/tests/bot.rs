@@ -92,6 +92,38 @@ fn after_the_server_is_killed_and_started_again_media_is_back_within_five_second
 }
 
 #[test]
+fn bots_that_are_relayed_by_each_way_see_and_hear_one_that_is_not() {
+    let server = Server::start_with_turn();
+    let link = server.create_meeting();
+    let certificate = server.certificate();
+    let mut direct = Bots::start(&link, 1, &["--tile-size", "320x180"]);
+    for way in ["udp", "tcp", "tls"] {
+        let mut relayed =
+            Bots::start(&link, 1, &["--tile-size", "320x180", "--turn", way, "--ca", &certificate]);
+        relayed.wait_until(PATIENCE, |report| {
+            tracks(report, TrackSource::Camera, 20) >= 1
+                && tracks(report, TrackSource::Microphone, 50) >= 1
+        });
+        direct.wait_until(PATIENCE, |report| {
+            report.others == 1 && tracks(report, TrackSource::Camera, 20) >= 1
+        });
+        relayed.interrupt(PATIENCE);
+        direct.wait_until(PATIENCE, |report| report.others == 0);
+    }
+    direct.interrupt(PATIENCE);
+}
+
+#[test]
+fn a_bot_that_is_to_be_relayed_where_nothing_is_says_so() {
+    let server = Server::start();
+    let link = server.create_meeting();
+    let mut bots = Bots::start(&link, 1, &["--turn", "udp"]);
+    let (code, errors) = bots.wait(PATIENCE);
+    assert_eq!(code, Some(1), "{errors}");
+    assert!(errors.contains("media is not relayed"), "{errors}");
+}
+
+#[test]
 fn a_link_with_another_secret_is_refused_with_a_reason() {
     let server = Server::start();
     let link = server.create_meeting();

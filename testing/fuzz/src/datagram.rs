@@ -66,5 +66,7 @@ mod tests {
         assert_eq!(stats.drops.forged, 1, "the password is wrong, the name is right: {stats:?}");
         let stats = run(include_bytes!("../corpus/datagram/rtp-one-byte"));
         assert_eq!(stats.drops.stranger, 1, "{stats:?}");
+        let stats = run(include_bytes!("../corpus/datagram/stun-echo"));
+        assert_eq!((stats.datagrams_out, stats.drops.garbage), (1, 1), "{stats:?}");
     }
 }

@@ -20,6 +20,7 @@ mod policy;
 mod sealed;
 mod session;
 mod signalling;
+mod turn;
 mod vp9;
 
 pub use mutate::Mutator;
@@ -51,5 +52,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: session::target },
     Target { name: "signalling", run: signalling::target },
     Target { name: "statement", run: policy::statement },
+    Target { name: "turn", run: turn::target },
     Target { name: "vp9", run: vp9::target },
 ];

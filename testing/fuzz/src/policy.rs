@@ -41,7 +41,7 @@ pub(crate) fn statement(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let (statement, sdp) = text.split_once("\n\n").unwrap_or((text, ""));
     for signature in [&[0; 64][..], statement.as_bytes()] {
-        let verified = verify(statement, signature, sdp, &some_constitution(), 1_800_000_000);
+        let verified = verify(statement, signature, sdp, &[], &some_constitution(), 1_800_000_000);
         drop(verified.expect_err("nobody signed it").to_string());
     }
 }

@@ -20,7 +20,7 @@ macro_rules! targets {
 
 targets! {
     constitution datagram deframe delivery descriptor identity link media news offer opening order
-    sealed session signalling statement vp9
+    sealed session signalling statement turn vp9
 }
 
 #[test]
@@ -42,6 +42,7 @@ fn each_target_has_a_test_and_a_corpus() {
         "session",
         "signalling",
         "statement",
+        "turn",
         "vp9",
     ];
     let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();

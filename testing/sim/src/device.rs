@@ -119,6 +119,7 @@ impl Device {
                 priority: TilePriority::Tile,
             },
             hands_out: true,
+            relay: None,
             addresses: vec![address(number)],
             seed: bytes,
             started_unix_s: meeting.founded_unix_s + (now - start).as_secs(),

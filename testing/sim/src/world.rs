@@ -485,7 +485,7 @@ impl World {
                 DeviceOutput::Event(Event::Joined { participant }) => {
                     device.id = Some(participant);
                 }
-                DeviceOutput::Event(_) => {}
+                DeviceOutput::Event(_) | DeviceOutput::Relay { .. } => {}
                 DeviceOutput::Signal(message) => self.carry_up(number, message),
                 DeviceOutput::Timeout(at) => {
                     device.deadline = at;

@@ -319,7 +319,10 @@ test("a server that says too early that one is in gets no media", async (stage) 
   });
   await ada.pressJoin();
   await waitsAtTheDoor(ada);
-  evil.tellPage({ type: "admitted", admitted: { leaf: 1, others: [], publications: [] } });
+  evil.tellPage({
+    type: "admitted",
+    admitted: { leaf: 1, others: [], publications: [], relay: null },
+  });
   await pause(5000);
   await hasSentNothing(ada);
   await waitsAtTheDoor(ada);

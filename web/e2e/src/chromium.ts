@@ -21,6 +21,8 @@ const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-quic",
+  // TURN over TLS heeds this alone, not what a page is told to ignore.
+  "--ignore-certificate-errors",
   "--no-first-run",
   "--disable-background-networking",
   "--disable-component-update",

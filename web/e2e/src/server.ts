@@ -19,6 +19,10 @@ export interface ServerOptions {
   readonly maxParticipants?: number;
   /** What it wants cameras to be sent in: VP8, unless told otherwise. */
   readonly cameraCodec?: "auto" | "vp8" | "vp9";
+  /** The ways by which it relays media; none, unless told otherwise. */
+  readonly turn?: readonly ("tcp" | "tls" | "udp")[];
+  /** Whether media may come to the HTTPS port as it is; yes, unless told otherwise. */
+  readonly httpsMedia?: boolean;
   /** Where it listens for HTTPS; at any free port if absent. */
   readonly httpsPort?: number;
   /** Where it runs; on the machine itself if absent. */
@@ -29,6 +33,8 @@ interface Ports {
   readonly https: number;
   readonly udp: number;
   readonly tcp: number;
+  readonly turnUdp: number;
+  readonly turnTcp: number;
   readonly admin: number;
 }
 
@@ -50,9 +56,15 @@ export class Server {
 
   /** Starts a server and waits until it is ready. */
   static async start(options: ServerOptions = {}): Promise<Server> {
-    const [https, tcp, admin] = await Promise.all([freeTcpPort(), freeTcpPort(), freeTcpPort()]);
-    const udp = await freeUdpPort();
-    const server = new Server(options, { https: options.httpsPort ?? https, tcp, admin, udp });
+    const [https, tcp, turnTcp, admin] = await Promise.all([
+      freeTcpPort(),
+      freeTcpPort(),
+      freeTcpPort(),
+      freeTcpPort(),
+    ]);
+    const [udp, turnUdp] = await Promise.all([freeUdpPort(), freeUdpPort()]);
+    const ports = { https: options.httpsPort ?? https, udp, tcp, turnUdp, turnTcp, admin };
+    const server = new Server(options, ports);
     await server.#ready();
     return server;
   }
@@ -127,20 +139,26 @@ export class Server {
   }
 
   #spawn(): Child {
-    const { https, udp, tcp, admin } = this.#ports;
-    const { network, maxParticipants, cameraCodec = "vp8" } = this.#options;
+    const { https, udp, tcp, turnUdp, turnTcp, admin } = this.#ports;
+    const { network, maxParticipants, cameraCodec = "vp8", turn = [] } = this.#options;
+    const { httpsMedia = true } = this.#options;
     const settings: Record<string, string> = {
       CONCLAVE__HTTP__LISTEN: `0.0.0.0:${https}`,
       CONCLAVE__MEDIA__UDP_PORT: String(udp),
       CONCLAVE__MEDIA__TCP_PORT: String(tcp),
+      CONCLAVE__TURN__UDP_PORT: String(turn.includes("udp") ? turnUdp : 0),
+      CONCLAVE__TURN__TCP_PORT: String(turn.includes("tcp") ? turnTcp : 0),
+      CONCLAVE__TURN__TLS_PORT: String(turn.includes("tls") ? https : 0),
       CONCLAVE__ADMIN__LISTEN: `127.0.0.1:${admin}`,
       CONCLAVE__STORE__PATH: this.#folder,
-      // Else the machine's strength would decide what is tested.
+      // Else the machine's strength would decide what is tested, and which ports are taken.
       CONCLAVE__MEDIA__CAMERA_CODEC: cameraCodec,
+      CONCLAVE__MEDIA__SHARDS: "1",
       // All the people of a test run come from one address.
       CONCLAVE__LIMITS__MEETINGS_PER_MINUTE: "10000",
       CONCLAVE__LIMITS__LOOKUPS_PER_MINUTE: "10000",
     };
+    if (!httpsMedia) settings["CONCLAVE__MEDIA__HTTPS_PORT"] = "0";
     if (maxParticipants !== undefined) {
       settings["CONCLAVE__LIMITS__MAX_PARTICIPANTS"] = String(maxParticipants);
     }

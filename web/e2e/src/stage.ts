@@ -79,10 +79,13 @@ export class Stage {
   }
 
   /** A server of this test's own, behind a firewall that lets nothing in but HTTPS. */
-  async serverBehindFirewall(): Promise<{ readonly server: Server; readonly network: Network }> {
+  async serverBehindFirewall(
+    options: Omit<ServerOptions, "network" | "httpsPort"> = {},
+  ): Promise<{ readonly server: Server; readonly network: Network }> {
     const { walledNetwork: network } = this.world;
     if (typeof network === "string") throw new Error(network);
-    return { server: await this.ownServer({ network, httpsPort: HTTPS_PORT }), network };
+    const server = await this.ownServer({ ...options, network, httpsPort: HTTPS_PORT });
+    return { server, network };
   }
 
   /** Opens a window of its own in a browser. */

@@ -1,8 +1,9 @@
 import { firstFrame, watchJoin } from "../src/joinTime.ts";
+import { mediaPath } from "../src/mediaPath.ts";
 import { createMeeting } from "../src/meeting.ts";
 import { Person } from "../src/person.ts";
 import { test } from "../src/runner.ts";
-import type { BrowserName, Tab } from "../src/tab.ts";
+import type { BrowserName } from "../src/tab.ts";
 import { HTTPS_PORT } from "../src/world.ts";
 
 /** From the click on Join to the first decoded frame of somebody else. */
@@ -37,7 +38,9 @@ for (const [first, second] of COUPLES) {
       await Promise.all([ada.hears(), ben.hears()]);
       for (const { tab, name } of [ada, ben]) {
         const path = await mediaPath(tab);
-        if (path !== `tcp ${server.host} ${HTTPS_PORT}`) throw new Error(`${name} has ${path}`);
+        if (path?.remote !== `tcp ${server.host} ${HTTPS_PORT}`) {
+          throw new Error(`${name} has ${path?.remote}`);
+        }
       }
       if ((network.carried?.blocked ?? 0) === 0) throw new Error("the firewall blocked nothing");
       if (tookMs > JOINED_WITHIN_MS) throw new Error(`it took ${Math.round(tookMs)} ms`);
@@ -48,20 +51,101 @@ for (const [first, second] of COUPLES) {
   );
 }
 
-/** Where the page's media goes: transport, address and port of the server's candidate in use. */
-function mediaPath(tab: Tab): Promise<string> {
-  return tab.evaluate(async () => {
-    const peer = conclaveProbe.peers.find(({ connectionState }) => connectionState === "connected");
-    const report = new Map<string, RTCStats>();
-    (await peer?.getStats())?.forEach((entry: RTCStats) => {
-      report.set(entry.id, entry);
+test(
+  "where a firewall wants TLS at the HTTPS port, two join by TURN over TLS and see and hear each other",
+  async (stage) => {
+    const options = { turn: ["tls"], httpsMedia: false } as const;
+    const { server, network } = await stage.serverBehindFirewall(options);
+    const link = await createMeeting(server);
+    const initScripts = [watchJoin];
+    const ada = await Person.enter(stage, "chromium", link, {
+      name: "Ada",
+      colour: "red",
+      initScripts,
     });
-    for (const entry of report.values()) {
-      const pair = entry as RTCIceCandidatePairStats;
-      if (pair.type !== "candidate-pair" || pair.state !== "succeeded" || !pair.nominated) continue;
-      const remote = report.get(pair.remoteCandidateId) as RTCStats & Record<string, unknown>;
-      return `${remote["protocol"]} ${remote["address"]} ${remote["port"]}`;
+    const ben = await Person.enter(stage, "chromium", link, {
+      name: "Ben",
+      colour: "blue",
+      initScripts,
+    });
+
+    const { tookMs } = await firstFrame(ben.tab);
+    stage.note(`chromium: first frame ${Math.round(tookMs)} ms after the click on Join`);
+    await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
+    await Promise.all([ada.hears(), ben.hears()]);
+    for (const { tab, name } of [ada, ben]) {
+      const path = await mediaPath(tab);
+      const isRelayed = path?.kind === "relay" && path.relayProtocol === "tls";
+      if (!isRelayed || path.remote !== `udp ${server.host} ${server.udpPort}`) {
+        throw new Error(`${name} has ${JSON.stringify(path)}`);
+      }
     }
-    return "no path";
+    if ((network.carried?.blocked ?? 0) === 0) throw new Error("the firewall blocked nothing");
+    if (tookMs > JOINED_WITHIN_MS) throw new Error(`it took ${Math.round(tookMs)} ms`);
+  },
+  {
+    skip: ({ walledNetwork }) => (typeof walledNetwork === "string" ? walledNetwork : undefined),
+  },
+);
+
+for (const way of ["udp", "tcp"] as const) {
+  test(
+    `by TURN over ${way.toUpperCase()} alone, Chromium and Firefox see and hear each other`,
+    async (stage) => {
+      const { server } = await stage.serverBehindNetwork({ turn: [way] });
+      const link = await createMeeting(server);
+      const initScripts = [relayedOnly];
+      const ada = await Person.enter(stage, "chromium", link, {
+        name: "Ada",
+        colour: "red",
+        initScripts,
+      });
+      const ben = await Person.enter(stage, "firefox", link, {
+        name: "Ben",
+        colour: "blue",
+        initScripts,
+      });
+
+      await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
+      await Promise.all([ada.hears(), ben.hears()]);
+      for (const { tab, name } of [ada, ben]) {
+        const path = await mediaPath(tab);
+        if (path?.kind !== "relay" || path.remote !== `udp ${server.host} ${server.udpPort}`) {
+          throw new Error(`${name} has ${JSON.stringify(path)}`);
+        }
+      }
+      const chromium = await mediaPath(ada.tab);
+      if (chromium?.relayProtocol !== way) throw new Error(`by ${chromium?.relayProtocol}`);
+    },
+    { skip: ({ network }) => (typeof network === "string" ? network : undefined) },
+  );
+}
+
+test(
+  "where media gets through directly, it is not relayed",
+  async (stage) => {
+    const { server } = await stage.serverBehindNetwork({ turn: ["udp", "tcp", "tls"] });
+    const link = await createMeeting(server);
+    const ada = await Person.enter(stage, "chromium", link, { name: "Ada", colour: "red" });
+    const ben = await Person.enter(stage, "firefox", link, { name: "Ben", colour: "blue" });
+
+    await Promise.all([ada.sees("Ben", "blue"), ben.sees("Ada", "red")]);
+    for (const { tab, name } of [ada, ben]) {
+      const path = await mediaPath(tab);
+      if (path === undefined || path.kind === "relay") {
+        throw new Error(`${name} has ${JSON.stringify(path)}`);
+      }
+    }
+  },
+  { skip: ({ network }) => (typeof network === "string" ? network : undefined) },
+);
+
+/** Runs in the page: peer connections take no path but a relayed one. */
+function relayedOnly(): void {
+  const Native = globalThis.RTCPeerConnection;
+  const iceTransportPolicy = "relay";
+  globalThis.RTCPeerConnection = new Proxy(Native, {
+    construct: (target, [configuration]: [RTCConfiguration?]) =>
+      new target({ ...configuration, iceTransportPolicy }),
   });
 }

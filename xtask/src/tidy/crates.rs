@@ -143,6 +143,7 @@ fn is_server_side_but_delivery(folder: &str) -> bool {
         "crates/core/call-proto",
         "crates/core/forward",
         "crates/core/sfu-proto",
+        "crates/core/turn-proto",
         "crates/shell/api",
         "crates/shell/sfu",
         "crates/shell/store",

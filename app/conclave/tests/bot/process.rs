@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -32,8 +33,21 @@ struct Ready {
 impl Server {
     pub(crate) fn start() -> Self {
         let data = TempDir::new().unwrap();
-        let (process, ready) = serve(&data, "127.0.0.1:0", "0");
+        let (process, ready) = serve(&data, "127.0.0.1:0", "0", None);
         Self { data, process, ready }
+    }
+
+    /// One that relays media by each way, and shows a certificate for `localhost` that a file names.
+    pub(crate) fn start_with_turn() -> Self {
+        let data = TempDir::new().unwrap();
+        let port = free_port();
+        let (process, ready) = serve(&data, "[::]:0", "0", Some(port));
+        Self { data, process, ready }
+    }
+
+    /// The file with the certificate that it shows.
+    pub(crate) fn certificate(&self) -> String {
+        self.data.path().join("self-signed.pem").to_str().unwrap().to_owned()
     }
 
     /// Creates a meeting that whoever has the link may enter, and returns its link.
@@ -66,11 +80,23 @@ impl Server {
         let port = |address: &str| address.rsplit(':').next().unwrap_or_default().to_owned();
         let udp = self.ready.media.first().map_or_else(|| "0".to_owned(), |at| port(at));
         let listen = format!("127.0.0.1:{}", port(&self.ready.url));
-        (self.process, self.ready) = serve(&self.data, &listen, &udp);
+        (self.process, self.ready) = serve(&self.data, &listen, &udp, None);
     }
 }
 
-fn serve(data: &TempDir, listen: &str, udp_port: &str) -> (Process, Ready) {
+/// A port that is free for UDP and TCP.
+fn free_port() -> u16 {
+    loop {
+        let udp = UdpSocket::bind("0.0.0.0:0").unwrap();
+        let port = udp.local_addr().unwrap().port();
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn serve(data: &TempDir, listen: &str, udp_port: &str, turn: Option<u16>) -> (Process, Ready) {
+    let turn_port = turn.unwrap_or_default().to_string();
     let data = data.path().to_str().unwrap();
     let process = Process::start(&[
         "serve",
@@ -85,6 +111,10 @@ fn serve(data: &TempDir, listen: &str, udp_port: &str) -> (Process, Ready) {
         udp_port,
         "--tcp-port",
         "0",
+        "--turn-udp-port",
+        &turn_port,
+        "--turn-tcp-port",
+        &turn_port,
     ]);
     let line =
         process.line(Instant::now() + START_LIMIT).expect("the server says that it is ready");

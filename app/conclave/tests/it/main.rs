@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod bench;
+mod doctor;
 mod process;
 mod serve;

@@ -71,6 +71,8 @@ impl Site {
             .arg(self.path("data"))
             .arg("--ready-file")
             .arg(&ready)
+            .env("CONCLAVE__TURN__UDP_PORT", "0")
+            .env("CONCLAVE__TURN__TCP_PORT", "0")
             .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(fs::OpenOptions::new().create(true).append(true).open(&log).unwrap())

@@ -17,6 +17,7 @@ use crate::media::{MediaEvent, MediaRequest, PeerId, PublicationTrack};
 use crate::node::NodeKey;
 use crate::output::Output;
 use crate::participant::{Link, Participant, PendingOffer, publication_tracks};
+use crate::relay::RelayAccess;
 use crate::roster::Roster;
 use crate::session::{ConnectionId, SessionRecord};
 
@@ -37,6 +38,8 @@ pub struct CallConfig {
     pub constitution: Constitution,
     /// Signs what the media node says of itself.
     pub node: NodeKey,
+    /// How media is relayed for those whose network lets none out, if it is.
+    pub relay: Option<RelayAccess>,
     /// Signs the removals that the server proposes.
     pub proposals: ProposalKey,
     /// The group of before a restart. Its members have some time to come back.
@@ -67,6 +70,7 @@ impl CallConfig {
             roster_interval: Duration::from_millis(50),
             constitution,
             node,
+            relay: None,
             proposals,
             group: None,
             sessions: Vec::new(),
@@ -94,6 +98,7 @@ pub struct Call {
     roster_interval: Duration,
     meeting: MeetingId,
     node: NodeKey,
+    relay: Option<RelayAccess>,
     now: Instant,
     /// One instant and its time, in seconds since 1970.
     clock: (Instant, u64),
@@ -145,6 +150,7 @@ impl Call {
             roster_interval: config.roster_interval,
             meeting,
             node: config.node,
+            relay: config.relay,
             now,
             clock: (now, now_unix_s),
             delivery,

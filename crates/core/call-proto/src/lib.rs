@@ -10,6 +10,7 @@ mod input;
 mod node;
 mod output;
 mod participant;
+mod relay;
 mod roster;
 mod session;
 
@@ -19,4 +20,5 @@ pub use call::{Call, CallConfig};
 pub use input::Input;
 pub use node::NodeKey;
 pub use output::Output;
+pub use relay::RelayAccess;
 pub use session::{ConnectionId, ResumeProof, ResumeToken, SessionRecord};

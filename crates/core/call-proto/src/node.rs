@@ -27,16 +27,17 @@ impl NodeKey {
         Self { jurisdiction, sign: Box::new(sign) }
     }
 
-    /// States what an SDP answer says. `None` if it does not name one certificate.
+    /// States what an SDP answer says, and the ways of relaying. `None` if it does not name one certificate.
     pub(crate) fn state(
         &self,
         sdp: &str,
+        relay: &[String],
         meeting: MeetingId,
         now_unix_s: u64,
     ) -> Option<NodeStatement> {
         let jurisdiction = self.jurisdiction.clone();
         let expires = now_unix_s.saturating_add(VALIDITY_S);
-        let text = Statement::of_answer(sdp, meeting, jurisdiction, expires)?.encode();
+        let text = Statement::of_answer(sdp, relay, meeting, jurisdiction, expires)?.encode();
         let signature = (self.sign)(&signed_bytes(&text));
         Some(NodeStatement { text, signature: MlsBytes::new(signature.to_vec()) })
     }

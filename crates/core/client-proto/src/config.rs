@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conclave_link::{HostSeed, LinkKeys, PolicyDigest};
 use conclave_model::MeetingId;
-use conclave_wire::TilePriority;
+use conclave_wire::{RelayProtocol, TilePriority};
 
 /// What a participant is and does.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Config {
     pub view: ViewPolicy,
     /// Whether frames that were opened are handed out, as [`Event::Frame`](crate::Event::Frame).
     pub hands_out: bool,
+    /// Takes no path for media but by the server's TURN server, reached so.
+    pub relay: Option<RelayProtocol>,
     /// The addresses of its UDP sockets.
     pub addresses: Vec<SocketAddr>,
     /// Fresh random bytes, of which its keys are made. Never the same for two participants.

@@ -4,7 +4,7 @@ use std::time::Instant;
 use conclave_e2ee::{Command, Failure, State};
 use conclave_model::{ParticipantId, TrackSource};
 use conclave_node_statement::Fault;
-use conclave_wire::{ClientMessage, ErrorCode, ServerMessage};
+use conclave_wire::{ClientMessage, ErrorCode, RelayWay, ServerMessage};
 
 use crate::media::{MediaFrame, SessionError};
 
@@ -27,6 +27,14 @@ pub enum Input<'a> {
     /// Publish a frame. Dropped while there is no media session, while it cannot be sealed, or if
     /// nothing is published from its source.
     Media(MediaFrame),
+    /// There is no relayed address, or none any more: nothing is relayed.
+    RelayLost,
+    /// The TURN server gave a relayed address. From here on datagrams to peers leave from it, and
+    /// come to it.
+    Relayed {
+        /// Which.
+        address: SocketAddr,
+    },
     /// A message came in.
     Signal(ServerMessage),
     /// The socket could not be opened, or was closed by the other end.
@@ -46,6 +54,16 @@ pub enum Output {
     Disconnect,
     /// Something the application may want to know.
     Event(Event),
+    /// Ask the TURN server at the signalling's host for a relayed address; answer with
+    /// [`Input::Relayed`] or [`Input::RelayLost`]. What was relayed before is not any more.
+    Relay {
+        /// The way to it.
+        way: RelayWay,
+        /// Who asks.
+        username: String,
+        /// What goes with it.
+        password: String,
+    },
     /// Send a message.
     Signal(ClientMessage),
     /// Nothing more to do until this instant, or until the next input if `None`.
@@ -139,6 +157,9 @@ pub enum EndReason {
     /// The way in failed, before or at the group's door.
     #[error("did not come in: {0}")]
     NotIn(Failure),
+    /// It is to be relayed, and is not.
+    #[error("media is not relayed: the server has no such TURN server, or cannot be reached there")]
+    NotRelayed,
     /// The meeting is over.
     #[error("the meeting is over")]
     Over,

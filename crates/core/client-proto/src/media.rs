@@ -117,7 +117,8 @@ enum State {
 }
 
 impl MediaSession {
-    /// Makes a session and its offer. `seed` says where the counters of RTP start.
+    /// Makes a session and its offer. `seed` says where the counters of RTP start; with a `relayed`
+    /// address, media takes no other path.
     ///
     /// # Errors
     ///
@@ -127,6 +128,7 @@ impl MediaSession {
         generation: u32,
         seed: u64,
         config: &Config,
+        relayed: Option<SocketAddr>,
     ) -> Result<(Self, Offer), SessionError> {
         let mut builder = Rtc::builder()
             .clear_codecs()
@@ -141,9 +143,12 @@ impl MediaSession {
             sound.set_fb_nack(true);
         }
         let mut rtc = builder.build(now);
-        for &address in &config.addresses {
-            let candidate = Candidate::host(address, "udp").map_err(|_| SessionError::Address)?;
-            rtc.add_local_candidate(candidate);
+        let candidates: Vec<_> = match relayed {
+            Some(address) => vec![Candidate::relayed(address, address, "udp")],
+            None => config.addresses.iter().map(|&at| Candidate::host(at, "udp")).collect(),
+        };
+        for candidate in candidates {
+            rtc.add_local_candidate(candidate.map_err(|_| SessionError::Address)?);
         }
 
         let mut slots = BTreeMap::new();

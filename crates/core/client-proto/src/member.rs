@@ -133,12 +133,18 @@ impl Member {
         &self.session
     }
 
-    /// Verifies that a media node's answer leads to where the meeting's constitution allows.
-    pub(crate) fn verify_node(&self, now: Instant, answer: &Answer) -> Result<(), Fault> {
+    /// Verifies that a media node's answer leads to where the meeting's constitution allows, and that
+    /// the ways by which media is relayed are the node's.
+    pub(crate) fn verify_node(
+        &self,
+        now: Instant,
+        answer: &Answer,
+        relay: &[String],
+    ) -> Result<(), Fault> {
         let NodeStatement { text, signature } = &answer.statement;
         let constitution = self.session.constitution().ok_or(Fault::Meeting)?;
         let unix_s = self.time(now).unix_s;
-        verify(text, signature.as_bytes(), &answer.sdp, constitution, unix_s)
+        verify(text, signature.as_bytes(), &answer.sdp, relay, constitution, unix_s)
     }
 
     /// Where RTP's counters start, of the `generation`th media session.

@@ -1,4 +1,5 @@
 mod group;
+mod relay;
 mod track;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +11,7 @@ use conclave_e2ee::Session;
 use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
 use conclave_wire::{
     Admitted, Answer, ClientMessage, ErrorCode, Joined, MlsBytes, Offer, PROTOCOL_VERSION,
-    ParticipantInfo, Presence, ServerMessage, Want,
+    ParticipantInfo, Presence, RelayWay, ServerMessage, Want,
 };
 
 use crate::config::Config;
@@ -19,6 +20,7 @@ use crate::io::{EndReason, Event, Input, Output};
 use crate::ledger::{Ledger, millis_between};
 use crate::media::{MediaSession, SessionEvent};
 use crate::member::Member;
+use crate::participant::relay::RelayPath;
 use crate::report::Report;
 use crate::signal::{Action, SignalLink};
 
@@ -42,6 +44,7 @@ pub struct Participant {
     member: Member,
     /// The server has this device's leaf in the group's tree, and so takes its offers.
     is_admitted: bool,
+    relay: RelayPath,
     media: Option<MediaSession>,
     incoming: Incoming,
     generation: u32,
@@ -79,6 +82,7 @@ impl Participant {
             now,
             signal: SignalLink::new(now),
             is_admitted: false,
+            relay: RelayPath::default(),
             media: None,
             incoming: Incoming::default(),
             generation: 0,
@@ -111,6 +115,8 @@ impl Participant {
             }
             Input::Leave => self.leave(),
             Input::Media(frame) => self.publish(frame),
+            Input::RelayLost => self.handle_relay_lost(),
+            Input::Relayed { address } => self.relay.address = Some(address),
             Input::Signal(message) => self.handle_signal(message),
             Input::SignalLost => self.handle_signal_lost(),
             Input::SignalOpen => {
@@ -207,7 +213,7 @@ impl Participant {
             return self.join();
         };
         let keep = self.media.as_ref().is_some_and(|media| media.is_worth_keeping(self.now));
-        let offer = if keep || !self.is_admitted {
+        let offer = if keep || !self.is_admitted || !self.has_path() {
             None
         } else {
             let Some(offer) = self.new_session() else { return };
@@ -277,6 +283,7 @@ impl Participant {
 
     fn enter(&mut self, admitted: Admitted) {
         self.is_admitted = true;
+        self.ask_relay(admitted.relay);
         self.roster.clear();
         self.enroll(admitted.others);
         self.view_sent = None;
@@ -294,7 +301,8 @@ impl Participant {
     fn handle_answer(&mut self, answer: &Answer) {
         let present = self.media.as_mut().filter(|media| media.generation == answer.generation);
         let Some(media) = present else { return };
-        let verified = self.member.verify_node(self.now, answer);
+        let ways: Vec<String> = self.relay.way.iter().map(RelayWay::to_string).collect();
+        let verified = self.member.verify_node(self.now, answer, &ways);
         if let Err(fault) = verified {
             return self.end(EndReason::Untrusted(fault));
         }
@@ -378,7 +386,8 @@ impl Participant {
         self.generation += 1;
         self.offer_at = self.now + OFFER_INTERVAL;
         let seed = self.member.rtp_seed(self.generation);
-        match MediaSession::new(self.now, self.generation, seed, &self.config) {
+        let relayed = self.relay.address;
+        match MediaSession::new(self.now, self.generation, seed, &self.config, relayed) {
             Ok((session, offer)) => {
                 self.incoming.clear();
                 self.media = Some(session);
@@ -463,7 +472,7 @@ impl Participant {
 
     fn wants_offer(&self) -> bool {
         let dead = self.media.as_ref().is_none_or(|media| media.is_dead(self.now));
-        dead && self.is_admitted && self.signal.is_entered()
+        dead && self.has_path() && self.is_admitted && self.signal.is_entered()
     }
 
     /// When it has waited long enough to be let in.

@@ -32,7 +32,8 @@ pub struct Statement {
     meeting: MeetingId,
     /// The DTLS certificate's fingerprint (RFC 8122) as in SDP: `sha-256 AB:CD:…`.
     fingerprint: String,
-    /// Transport, address and port of each candidate: `udp 192.0.2.1 10000`.
+    /// Transport, address and port of each candidate: `udp 192.0.2.1 10000`; and each way to the
+    /// TURN server at the host of the pages: `relay udp 3478`.
     addresses: Vec<String>,
     /// The country the node is in, if its operator says.
     jurisdiction: Option<String>,
@@ -43,15 +44,18 @@ pub struct Statement {
 impl Statement {
     const VERSION: u16 = 1;
 
-    /// States what an SDP answer says. `None` if it names no fingerprint, or several.
+    /// States what an SDP answer says, and by which ways media may be relayed to the node (`udp
+    /// 3478`). `None` if the answer names no fingerprint, or several.
     pub fn of_answer(
         sdp: &str,
+        relay: &[String],
         meeting: MeetingId,
         jurisdiction: Option<String>,
         expires: u64,
     ) -> Option<Self> {
         let fingerprint = the_one(fingerprints(sdp))?.to_owned();
         let mut addresses = addresses(sdp)?;
+        addresses.extend(relay.iter().map(|way| stated_way(way)));
         addresses.sort_unstable();
         addresses.dedup();
         Some(Self {
@@ -75,7 +79,8 @@ pub fn signed_bytes(text: &str) -> Vec<u8> {
     [CONTEXT, text.as_bytes()].concat()
 }
 
-/// Verifies that an SDP answer leads to where the meeting's constitution allows.
+/// Verifies that an SDP answer leads to where the meeting's constitution allows, and that the ways
+/// in `relay`, by which media may be relayed, are the node's.
 ///
 /// # Errors
 ///
@@ -84,6 +89,7 @@ pub fn verify(
     text: &str,
     signature: &[u8],
     sdp: &str,
+    relay: &[String],
     constitution: &Constitution,
     now_unix_s: u64,
 ) -> Result<(), Fault> {
@@ -108,7 +114,8 @@ pub fn verify(
     if the_one(fingerprints(sdp)) != Some(statement.fingerprint.as_str()) {
         return Err(Fault::Fingerprint);
     }
-    let addresses = addresses(sdp).ok_or(Fault::Address)?;
+    let mut addresses = addresses(sdp).ok_or(Fault::Address)?;
+    addresses.extend(relay.iter().map(|way| stated_way(way)));
     if addresses.iter().all(|address| statement.addresses.contains(address)) {
         Ok(())
     } else {
@@ -141,6 +148,11 @@ fn fingerprints(sdp: &str) -> impl Iterator<Item = &str> {
     attributes(sdp, "fingerprint:").map(str::trim)
 }
 
+/// A way to the TURN server, as a statement has it. No candidate has such a transport.
+fn stated_way(way: &str) -> String {
+    format!("relay {way}")
+}
+
 /// `None` if a candidate (RFC 8839 section 5.1) cannot be read.
 fn addresses(sdp: &str) -> Option<Vec<String>> {
     let address = |candidate: &str| {
@@ -156,7 +168,7 @@ fn addresses(sdp: &str) -> Option<Vec<String>> {
 /// Why a statement is not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
-    /// The session description names other addresses than it.
+    /// The session description, or what relays media, has other addresses than it.
     #[error("the media node's addresses are not the ones it stated")]
     Address,
     /// It has expired, or its time is far ahead.
@@ -222,14 +234,19 @@ mod tests {
     fn stated(jurisdiction: Option<&str>, expires: u64) -> (String, Vec<u8>) {
         let meeting = MeetingId::from_bytes(MEETING);
         let statement =
-            Statement::of_answer(SDP, meeting, jurisdiction.map(str::to_owned), expires).unwrap();
+            Statement::of_answer(SDP, &relay(), meeting, jurisdiction.map(str::to_owned), expires)
+                .unwrap();
         let text = statement.encode();
         let signature = key().sign(&signed_bytes(&text)).to_bytes().to_vec();
         (text, signature)
     }
 
+    fn relay() -> Vec<String> {
+        ["tls 443", "udp 3478"].map(str::to_owned).to_vec()
+    }
+
     fn judge(stated: &(String, Vec<u8>), sdp: &str, jurisdictions: &[&str]) -> Result<(), Fault> {
-        verify(&stated.0, &stated.1, sdp, &constitution(jurisdictions), NOW)
+        verify(&stated.0, &stated.1, sdp, &[], &constitution(jurisdictions), NOW)
     }
 
     #[test]
@@ -266,6 +283,19 @@ mod tests {
     }
 
     #[test]
+    fn a_way_of_relaying_that_was_not_stated_is_not() {
+        let (text, signature) = stated(None, NOW + 60);
+        let judge = |ways: &[&str]| {
+            let ways: Vec<String> = ways.iter().map(|way| (*way).to_owned()).collect();
+            verify(&text, &signature, SDP, &ways, &constitution(&[]), NOW)
+        };
+
+        assert_eq!(judge(&["udp 3478", "tls 443"]), Ok(()));
+        assert_eq!(judge(&["udp 3478", "tcp 3478"]), Err(Fault::Address));
+        assert_eq!(judge(&["192.0.2.1 10000"]), Err(Fault::Address), "a candidate is no such way");
+    }
+
+    #[test]
     fn time_meeting_signature_and_form_count() {
         assert_eq!(judge(&stated(None, NOW - 1), SDP, &[]), Err(Fault::Expired));
         let far = NOW + MAX_VALIDITY_S + CLOCK_SKEW_S + 1;
@@ -273,7 +303,7 @@ mod tests {
 
         let (text, signature) = stated(None, NOW + 60);
         let other = Constitution { meeting: [8; 16], ..constitution(&[]) };
-        assert_eq!(verify(&text, &signature, SDP, &other, NOW), Err(Fault::Meeting));
+        assert_eq!(verify(&text, &signature, SDP, &[], &other, NOW), Err(Fault::Meeting));
         let forged = (text.replace("10000", "10009"), signature.clone());
         assert_eq!(judge(&forged, SDP, &[]), Err(Fault::Signature));
         let spaced = (text.replace(':', ": "), signature);

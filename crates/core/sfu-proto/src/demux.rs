@@ -6,6 +6,7 @@ use str0m::ice::StunMessage;
 use str0m::rtp::Ssrc;
 
 use crate::Transport;
+use crate::echo::asks_for_echo;
 
 /// Finds whose a datagram is: by ICE user name for STUN, by remote address for everything else, and
 /// media from an address that nobody has been at by its SSRC.
@@ -21,6 +22,8 @@ pub(crate) struct Demux {
 pub(crate) enum Route {
     /// A STUN request for this session, to be authenticated by it.
     Check(PeerId, Nominates),
+    /// Somebody asks whether the node is there.
+    Echo,
     /// DTLS, RTP or RTCP from an address that passed a check, or RTP with an SSRC of this session's
     /// peer, to be authenticated by it.
     Media(PeerId),
@@ -56,7 +59,9 @@ impl Demux {
     }
 
     fn route_stun(&self, bytes: &[u8]) -> Route {
-        let Ok(message) = StunMessage::parse(bytes) else { return Route::Garbage };
+        let Ok(message) = StunMessage::parse(bytes) else {
+            return if asks_for_echo(bytes) { Route::Echo } else { Route::Garbage };
+        };
         if !message.is_binding_request() {
             return Route::Stranger;
         }

@@ -9,11 +9,12 @@ use str0m::net::Receive;
 use crate::call::Call;
 use crate::config::NodeConfig;
 use crate::demux::{Nominates, Route};
+use crate::echo::Echo;
 use crate::negotiate;
 use crate::roaming::UdpPath;
 use crate::shared::{Shared, Timer};
 use crate::stats::NodeStats;
-use crate::{Input, Output, Transport};
+use crate::{Input, Output, Transmit, Transport};
 
 /// All calls and media sessions of one shard.
 ///
@@ -26,6 +27,7 @@ pub struct Node {
     now: Instant,
     shared: Shared,
     calls: BTreeMap<CallId, Call>,
+    echo: Echo,
 }
 
 /// What a node waits for when nothing is scheduled.
@@ -37,7 +39,7 @@ impl Node {
         let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
         let candidates = negotiate::candidates(&config);
         let shared = Shared::new(config, negotiate::rtc_config(cert), candidates);
-        Self { now, shared, calls: BTreeMap::new() }
+        Self { now, shared, calls: BTreeMap::new(), echo: Echo::new(now) }
     }
 
     /// Takes one input. `now` must not go backwards between calls.
@@ -118,6 +120,17 @@ impl Node {
         stats.bytes_in += bytes.len() as u64;
         let (peer, check) = match self.shared.demux.route(transport, source, bytes) {
             Route::Check(peer, nominates) => (peer, Some(nominates)),
+            Route::Echo => {
+                match self.echo.answer(self.now, source, bytes) {
+                    Some(bytes) => {
+                        let (source, destination, segment) = (destination, source, None);
+                        let answer = Transmit { transport, source, destination, bytes, segment };
+                        self.shared.outbox.push(answer);
+                    }
+                    None => stats.drops.stranger += 1,
+                }
+                return;
+            }
             Route::Garbage => {
                 stats.drops.garbage += 1;
                 return;

@@ -1,6 +1,10 @@
+use std::net::SocketAddr;
+
 use conclave_model::{MeetingId, SealedBlob};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+
+use crate::server::RelayWay;
 
 /// Body of `POST /api/v1/meetings`. The client makes id, secret and policy.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
@@ -60,4 +64,19 @@ pub struct ServerInfo {
     /// Where its media nodes are: the two capital letters of ISO 3166-1, or none if the operator
     /// has not said.
     pub jurisdiction: Option<String>,
+    /// Where it takes media, shard by shard. Each call is on one of them.
+    pub media: Vec<MediaShard>,
+    /// The ways to its TURN server, which reaches all shards; none if it has no such server.
+    pub relay: Vec<RelayWay>,
+}
+
+/// Where a part of a server takes the media of its calls: `ADDRESS:PORT`, best first, as clients
+/// are told in answers.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaShard {
+    /// Its UDP addresses.
+    pub udp: Vec<SocketAddr>,
+    /// Its TCP addresses. That of the HTTPS port is every shard's.
+    pub tcp: Vec<SocketAddr>,
 }

@@ -16,10 +16,11 @@ pub use client::{
     decode_client_message,
 };
 pub use group::{GroupNews, GroupRequest, MlsBytes, NotBase64};
-pub use http::{CameraCodec, CreateMeeting, MeetingInfo, ServerInfo};
+pub use http::{CameraCodec, CreateMeeting, MediaShard, MeetingInfo, ServerInfo};
 pub use server::{
     Admitted, Answer, AudioSlot, ErrorCode, Joined, LeaveReason, NodeStatement, ParticipantInfo,
-    ParticipantQuality, PictureDemand, PublicationInfo, ServerMessage, VideoSlot,
+    ParticipantQuality, PictureDemand, PublicationInfo, Relay, RelayProtocol, RelayWay,
+    ServerMessage, VideoSlot,
 };
 pub use version::{LIMITS, Limits, PROTOCOL_VERSION};
 pub use worker::{

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use conclave_model::{ConnectionQuality, Mid, ParticipantId, PublicationId, TrackSource};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -114,6 +116,54 @@ pub struct Admitted {
     pub others: Vec<ParticipantInfo>,
     /// What the client itself publishes, with the ids the server gave.
     pub publications: Vec<PublicationInfo>,
+    /// How the server relays media for networks that let none out, if it does.
+    pub relay: Option<Relay>,
+}
+
+/// A TURN server (RFC 8656) at the very host that the client has its pages and its signalling from:
+/// no other is ever named. It relays to the media node alone.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Relay {
+    /// The ways to it.
+    pub ways: Vec<RelayWay>,
+    /// Who asks. It is good for some hours and names nobody.
+    pub username: String,
+    /// What goes with it.
+    pub password: String,
+}
+
+/// A way to the TURN server. The media node's statement has it as `relay udp 3478`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RelayWay {
+    /// What carries TURN.
+    pub protocol: RelayProtocol,
+    /// The port.
+    pub port: u16,
+}
+
+/// What carries TURN.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum RelayProtocol {
+    /// A TCP connection.
+    Tcp,
+    /// TLS over a TCP connection.
+    Tls,
+    /// Datagrams.
+    Udp,
+}
+
+impl fmt::Display for RelayWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let protocol = match self.protocol {
+            RelayProtocol::Tcp => "tcp",
+            RelayProtocol::Tls => "tls",
+            RelayProtocol::Udp => "udp",
+        };
+        write!(f, "{protocol} {}", self.port)
+    }
 }
 
 /// Answers an offer.

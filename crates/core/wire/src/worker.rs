@@ -461,6 +461,6 @@ pub enum NodeFault {
     Jurisdiction,
     /// The session description names other keys than it.
     Fingerprint,
-    /// The session description names other addresses than it.
+    /// The session description, or what relays media, has other addresses than it.
     Address,
 }

@@ -307,6 +307,7 @@ async fn set_up(
         group: group.as_ref().and_then(group_keeper::read),
         sessions: sessions.sessions.into_iter().map(record_of).collect(),
         next_participant: sessions.next_participant,
+        relay: calls.relay(),
         ..config
     })
 }

@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use conclave_call_proto::ConnectionId;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_call_proto::{ConnectionId, RelayAccess};
 use conclave_model::{CallId, MeetingId};
 use conclave_store::{Store, StoreError, UnixMillis};
-use conclave_wire::CameraCodec;
+use conclave_wire::{CameraCodec, MediaShard, RelayWay};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::call_task::{self, CallCommand, Enter};
@@ -25,6 +25,10 @@ pub struct CallsConfig {
     pub camera_codec: CameraCodec,
     /// How long a meeting is kept that nobody enters.
     pub keep_meetings: Duration,
+    /// How media is relayed for those whose network lets none out, if it is.
+    pub relay: Option<RelayAccess>,
+    /// Where media is taken.
+    pub media: Vec<MediaShard>,
 }
 
 /// The calls that run, each in a task of its own.
@@ -163,8 +167,22 @@ impl Calls {
         self.inner.config.max_participants
     }
 
+    pub(crate) fn relay(&self) -> Option<RelayAccess> {
+        self.inner.config.relay.clone()
+    }
+
     pub(crate) fn camera_codec(&self) -> CameraCodec {
         self.inner.config.camera_codec
+    }
+
+    /// Where media is taken.
+    pub(crate) fn media(&self) -> &[MediaShard] {
+        &self.inner.config.media
+    }
+
+    /// The ways to the TURN server.
+    pub(crate) fn relay_ways(&self) -> &[RelayWay] {
+        self.inner.config.relay.as_ref().map(RelayAccess::ways).unwrap_or_default()
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -114,5 +114,33 @@ pub(crate) mod schema {
         node_key: String,
         /// Where its media nodes are: two capital letters of ISO 3166-1, if the operator has said.
         jurisdiction: Option<String>,
+        /// Where it takes media, shard by shard. Each call is on one of them.
+        media: Vec<MediaShard>,
+        /// The ways to its TURN server, which reaches all shards; none if it has no such server.
+        relay: Vec<RelayWay>,
+    }
+
+    /// Where a part of a server takes the media of its calls, best first, as clients are told in
+    /// answers. A STUN binding request of 44 bytes or more that names no session is answered
+    /// there: so anybody can find out whether it is reached.
+    #[derive(ToSchema)]
+    #[schema(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "read by the derived description alone")]
+    pub(crate) struct MediaShard {
+        /// Its UDP addresses: `ADDRESS:PORT`.
+        udp: Vec<String>,
+        /// Its TCP addresses. That of the HTTPS port is every shard's.
+        tcp: Vec<String>,
+    }
+
+    /// A way to the TURN server, at the host of this API.
+    #[derive(ToSchema)]
+    #[schema(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "read by the derived description alone")]
+    pub(crate) struct RelayWay {
+        /// What carries TURN: `tcp`, `tls` or `udp`.
+        protocol: String,
+        /// The port.
+        port: u16,
     }
 }

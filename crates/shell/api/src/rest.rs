@@ -125,6 +125,8 @@ pub(crate) async fn server(State(api): State<ApiState>) -> Json<ServerInfo> {
         max_participants: api.calls.max_participants(),
         node_key: token::encode(identity.node_key()),
         jurisdiction: identity.jurisdiction(),
+        media: api.calls.media().to_vec(),
+        relay: api.calls.relay_ways().to_vec(),
     })
 }
 

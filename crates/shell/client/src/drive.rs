@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use conclave_client_proto::{
@@ -6,14 +6,19 @@ use conclave_client_proto::{
     Transmit,
 };
 use conclave_model::TrackSource;
+use conclave_turn_proto::Credential;
 use tokio::sync::{mpsc, watch};
 
 use crate::endpoint::Endpoint;
 use crate::socket::{SignalSocket, SocketEvent};
+use crate::turn::{TurnNews, TurnPath};
 use crate::udp::{Datagram, UdpSockets};
 
 /// Events of signalling sockets that may wait to be handled.
 const SIGNAL_QUEUE: usize = 64;
+
+/// What a TURN server brings that may wait to be handled.
+const TURN_QUEUE: usize = 512;
 
 /// The most datagrams handled before other inputs get their turn.
 const BURST: usize = 64;
@@ -66,6 +71,8 @@ impl Drive {
         self.config.started_unix_s = unix.map_or(0, |since| since.as_secs());
         let now = Instant::now();
         let (events, mut socket_events) = mpsc::channel(SIGNAL_QUEUE);
+        let (turn_news, mut turn_heard) = mpsc::channel(TURN_QUEUE);
+        let turn_seed = turn_seed();
         let mut running = Running {
             participant: Participant::new(self.config, now),
             players: self
@@ -74,6 +81,9 @@ impl Drive {
                 .map(|(source, clip)| (source, Player::new(clip, source, now)))
                 .collect(),
             udp,
+            turn: None,
+            turn_news,
+            turn_seed,
             endpoint: self.endpoint,
             socket: None,
             closing: None,
@@ -101,6 +111,7 @@ impl Drive {
                     | EndReason::Forked
                     | EndReason::NoMedia(_)
                     | EndReason::NotIn(_)
+                    | EndReason::NotRelayed
                     | EndReason::Refused(_)
                     | EndReason::Removed
                     | EndReason::Untrusted(_)
@@ -111,6 +122,7 @@ impl Drive {
                 // A dropped sender means that nobody wants it any longer.
                 _ = stop.wait_for(|&stop| stop) => running.input(Input::Leave),
                 Some((number, event)) = socket_events.recv() => running.socket_event(number, event),
+                Some(news) = turn_heard.recv() => running.turn_news(news),
                 Some(datagram) = running.udp.receive() => running.datagrams(datagram),
                 () = sleep_until(deadline) => running.tick(),
                 () = sleep_until(report_at) => {
@@ -126,6 +138,9 @@ struct Running {
     participant: Participant,
     players: Vec<(TrackSource, Player)>,
     udp: UdpSockets,
+    turn: Option<(Option<SocketAddr>, TurnPath)>,
+    turn_news: mpsc::Sender<TurnNews>,
+    turn_seed: [u8; 32],
     endpoint: Endpoint,
     socket: Option<SignalSocket>,
     /// The last one that was closed on purpose: it may have last words to say.
@@ -157,6 +172,12 @@ impl Running {
                 }
                 Output::Disconnect => self.closing = self.socket.take(),
                 Output::Event(event) => self.event(event),
+                Output::Relay { way, username, password } => {
+                    let credential = Credential { username, password };
+                    let (endpoint, news) = (self.endpoint.clone(), self.turn_news.clone());
+                    let path = TurnPath::open(endpoint, way, credential, self.turn_seed, news);
+                    self.turn = Some((None, path));
+                }
                 Output::Signal(message) => {
                     let said = self.socket.as_ref().is_some_and(|socket| socket.say(message));
                     if !said {
@@ -168,9 +189,12 @@ impl Running {
                     let due = self.players.iter().map(|(_, player)| player.due_at());
                     return due.chain(at).min();
                 }
-                Output::Transmit(Transmit { source, destination, contents }) => {
-                    self.udp.send(source, destination, &contents);
-                }
+                Output::Transmit(Transmit { source, destination, contents }) => match &self.turn {
+                    Some((relayed, path)) if *relayed == Some(source) => {
+                        path.send(destination, contents);
+                    }
+                    Some(_) | None => self.udp.send(source, destination, &contents),
+                },
             }
         }
     }
@@ -210,8 +234,23 @@ impl Running {
                 self.socket = None;
                 self.input(Input::SignalLost);
             }
-            SocketEvent::Message(message) => self.input(Input::Signal(message)),
+            SocketEvent::Message(message) => self.input(Input::Signal(*message)),
             SocketEvent::Open => self.input(Input::SignalOpen),
+        }
+    }
+
+    fn turn_news(&mut self, news: TurnNews) {
+        match news {
+            TurnNews::Datagram(Datagram { source, destination, contents }) => {
+                self.input(Input::Datagram { source, destination, contents: &contents });
+            }
+            TurnNews::Lost => self.input(Input::RelayLost),
+            TurnNews::Relayed(address) => {
+                if let Some((relayed, _)) = &mut self.turn {
+                    *relayed = Some(address);
+                }
+                self.input(Input::Relayed { address });
+            }
         }
     }
 
@@ -242,11 +281,20 @@ impl Running {
 }
 
 /// Sleeps until `deadline`, or for ever if there is none.
-async fn sleep_until(deadline: Option<Instant>) {
+pub(crate) async fn sleep_until(deadline: Option<Instant>) {
     match deadline {
         None => std::future::pending().await,
         Some(at) => tokio::time::sleep_until(at.into()).await,
     }
+}
+
+/// What transactions with a TURN server are numbered from: it is seen by others, so that nothing of
+/// the participant's own seed may be in it.
+fn turn_seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    // Without random bytes the numbers can be guessed, which they may.
+    let _ = getrandom::fill(&mut seed);
+    seed
 }
 
 /// A participant was not let in, or not any longer.

@@ -27,7 +27,12 @@ impl Endpoint {
     }
 
     pub(crate) async fn connect(&self) -> Result<TlsStream<TcpStream>, ConnectError> {
-        let (host, port) = (self.origin.host(), self.origin.port());
+        self.connect_to(self.origin.port()).await
+    }
+
+    /// Connects to another port of the same host, whose identity is checked alike.
+    pub(crate) async fn connect_to(&self, port: u16) -> Result<TlsStream<TcpStream>, ConnectError> {
+        let host = self.origin.host();
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Host)?;
         let tcp = TcpStream::connect((host, port)).await.map_err(ConnectError::Tcp)?;
         // Signalling frames are small and wait for nothing.

@@ -32,6 +32,15 @@ impl Endpoint {
         self.exchange(request, Bytes::from(body), StatusCode::CREATED).await.map(drop)
     }
 
+    /// Asks for the home page, and throws it away.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] names the step that failed.
+    pub async fn page(&self) -> Result<(), HttpError> {
+        self.exchange(Request::get("/"), Bytes::new(), StatusCode::OK).await.map(drop)
+    }
+
     /// What the server says of itself.
     ///
     /// # Errors

@@ -6,12 +6,15 @@
 mod drive;
 mod endpoint;
 mod http;
+mod probe;
 mod socket;
 mod tls;
+mod turn;
 mod udp;
 
 pub use drive::{Drive, DriveError, Told};
 pub use endpoint::{ConnectError, Endpoint};
 pub use http::HttpError;
+pub use probe::ProbeError;
 pub use tls::{Trust, TrustError};
 pub use udp::bind_addresses;

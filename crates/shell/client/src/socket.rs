@@ -23,7 +23,7 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum SocketEvent {
     Lost,
-    Message(ServerMessage),
+    Message(Box<ServerMessage>),
     Open,
 }
 
@@ -113,7 +113,7 @@ async fn run(
                     let Ok(message) = serde_json::from_str(&text) else {
                         return CloseReason::Malformed;
                     };
-                    if events.send((number, SocketEvent::Message(message))).await.is_err() {
+                    if events.send((number, SocketEvent::Message(Box::new(message)))).await.is_err() {
                         return CloseReason::Dropped;
                     }
                 }
@@ -125,7 +125,9 @@ async fn run(
     }
 }
 
-async fn open(endpoint: &Endpoint) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectError> {
+pub(crate) async fn open(
+    endpoint: &Endpoint,
+) -> Result<WebSocketStream<TlsStream<TcpStream>>, ConnectError> {
     let stream = endpoint.connect().await?;
     let url = format!("wss://{}/api/v1/signal", endpoint.origin.authority());
     let config = WebSocketConfig::default()

@@ -185,12 +185,21 @@ impl MemberSession {
             .map_err(media::dropped)
     }
 
-    /// Whether a media node may be sent media: JSON of a `NodeFault`, or `null`.
+    /// Whether a media node may be sent media, directly or relayed by these ways (`udp 3478`): JSON of
+    /// a `NodeFault`, or `null`.
     #[wasm_bindgen(js_name = verifyAnswer)]
-    pub fn verify_answer(&self, unix_ms: f64, sdp: &str, text: &str, signature: &str) -> String {
+    #[expect(clippy::needless_pass_by_value, reason = "a list of texts comes from JavaScript so")]
+    pub fn verify_answer(
+        &self,
+        unix_ms: f64,
+        sdp: &str,
+        relay: Vec<String>,
+        text: &str,
+        signature: &str,
+    ) -> String {
         let constitution = self.session.constitution();
         let unix_s = now(0.0, unix_ms).unix_s;
-        let fault = node::verify(constitution, sdp, text, signature, unix_s).err();
+        let fault = node::verify(constitution, sdp, &relay, text, signature, unix_s).err();
         json(&fault)
     }
 

@@ -6,7 +6,8 @@ use conclave_commit_rules::Constitution;
 use conclave_node_statement::Fault;
 use conclave_wire::NodeFault;
 
-/// Verifies the statement that came with an SDP answer.
+/// Verifies the statement that came with an SDP answer, for media that may be relayed by these
+/// ways.
 ///
 /// # Errors
 ///
@@ -14,6 +15,7 @@ use conclave_wire::NodeFault;
 pub(crate) fn verify(
     constitution: Option<&Constitution>,
     sdp: &str,
+    relay: &[String],
     text: &str,
     signature: &str,
     unix_s: u64,
@@ -21,7 +23,8 @@ pub(crate) fn verify(
     // Without a constitution there is no key that could have signed.
     let constitution = constitution.ok_or(NodeFault::Signature)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| NodeFault::Signature)?;
-    conclave_node_statement::verify(text, &signature, sdp, constitution, unix_s).map_err(fault)
+    conclave_node_statement::verify(text, &signature, sdp, relay, constitution, unix_s)
+        .map_err(fault)
 }
 
 const fn fault(fault: Fault) -> NodeFault {

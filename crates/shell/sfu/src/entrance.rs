@@ -2,7 +2,7 @@ use std::net::TcpStream as StdTcpStream;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use conclave_sfu_proto::{Deframer, checked_ufrag};
+use conclave_sfu_proto::{Deframer, asks_for_echo, checked_ufrag};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
@@ -76,7 +76,8 @@ impl Entrance {
     }
 }
 
-/// Reads a connection's first frame, and finds the shard whose session it calls.
+/// Reads a connection's first frame, and finds the shard whose session it calls; one for who only
+/// asks whether somebody is there.
 async fn find(
     stream: StdTcpStream,
     mut head: Vec<u8>,
@@ -84,7 +85,12 @@ async fn find(
 ) -> Option<(usize, Arrival)> {
     let mut stream = TcpStream::from_std(stream).ok()?;
     let frame = read_first_frame(&mut stream, &mut head).await?;
-    let shard = lock(routes).shard_of(&checked_ufrag(&frame)?)?;
+    let shard = match checked_ufrag(&frame) {
+        Some(ufrag) => lock(routes).shard_of(&ufrag)?,
+        // Each of them could answer.
+        None if asks_for_echo(&frame) => 0,
+        None => return None,
+    };
     let stream = stream.into_std().ok()?;
     Some((shard, Arrival { stream, head }))
 }

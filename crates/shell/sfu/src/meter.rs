@@ -1,4 +1,5 @@
 use conclave_sfu_proto::NodeStats;
+use conclave_turn_proto::Stats as TurnStats;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 /// What a shard tells about itself, with the handles held: nothing is looked up per packet.
@@ -23,6 +24,7 @@ const fn told<M>(metric: M, read: fn(&Figures) -> u64) -> Told<M> {
 pub(crate) struct Figures {
     pub(crate) node: NodeStats,
     pub(crate) sends: u64,
+    pub(crate) turn: TurnStats,
     pub(crate) send_failures: u64,
     pub(crate) receives: u64,
     pub(crate) turns: u64,
@@ -37,7 +39,7 @@ impl Meter {
         describe();
         let drops =
             |reason: &'static str| counter!("conclave_media_drops_total", "reason" => reason);
-        let counters: Vec<Told<Counter>> = vec![
+        let mut counters: Vec<Told<Counter>> = vec![
             told(counter!("conclave_rtp_packets_total", "dir" => "in"), |f| {
                 f.node.packets_received
             }),
@@ -75,12 +77,15 @@ impl Meter {
             told(drops("tcp_refused"), |f| f.tcp_refused),
             told(drops("tcp_overflowed"), |f| f.tcp_overflowed),
         ];
+        counters.extend(turn_counters());
         let gauges: Vec<Told<Gauge>> = vec![
             told(gauge!("conclave_media_calls"), |f| f.node.calls),
             told(gauge!("conclave_media_peers"), |f| f.node.peers),
             told(gauge!("conclave_media_sessions"), |f| f.node.sessions),
             told(gauge!("conclave_tracks"), |f| f.node.publications),
             told(gauge!("conclave_media_tcp_connections"), |f| f.tcp_connections),
+            told(gauge!("conclave_turn_allocations"), |f| f.turn.allocations),
+            told(gauge!("conclave_turn_connections"), |f| f.turn.streams),
         ];
         Self { told: Figures::default(), counters, gauges }
     }
@@ -108,8 +113,28 @@ impl Drop for Meter {
         nothing.node.sessions = 0;
         nothing.node.publications = 0;
         nothing.tcp_connections = 0;
+        nothing.turn.allocations = 0;
+        nothing.turn.streams = 0;
         self.tell(nothing);
     }
+}
+
+fn turn_counters() -> Vec<Told<Counter>> {
+    let refused =
+        |reason: &'static str| counter!("conclave_turn_refused_total", "reason" => reason);
+    vec![
+        told(counter!("conclave_turn_allocations_total"), |f| f.turn.allocated),
+        told(counter!("conclave_turn_datagrams_total", "dir" => "in"), |f| f.turn.datagrams_in),
+        told(counter!("conclave_turn_datagrams_total", "dir" => "out"), |f| f.turn.datagrams_out),
+        told(counter!("conclave_turn_bytes_total", "dir" => "in"), |f| f.turn.bytes_in),
+        told(counter!("conclave_turn_bytes_total", "dir" => "out"), |f| f.turn.bytes_out),
+        told(refused("forbidden"), |f| f.turn.forbidden),
+        told(refused("garbage"), |f| f.turn.garbage),
+        told(refused("over_quota"), |f| f.turn.over_quota),
+        told(refused("silenced"), |f| f.turn.silenced),
+        told(refused("stray"), |f| f.turn.stray),
+        told(refused("unauthorized"), |f| f.turn.unauthorized),
+    ]
 }
 
 fn describe() {
@@ -135,4 +160,10 @@ fn describe() {
     describe_gauge!("conclave_media_sessions", "Media sessions on this node");
     describe_gauge!("conclave_tracks", "Published tracks on this node");
     describe_gauge!("conclave_media_tcp_connections", "Media connections over TCP");
+    describe_counter!("conclave_turn_allocations_total", "Relayed addresses given out");
+    describe_counter!("conclave_turn_datagrams_total", "Datagrams relayed to media and back");
+    describe_counter!("conclave_turn_bytes_total", "Bytes of datagrams relayed");
+    describe_counter!("conclave_turn_refused_total", "What the TURN server refused, by reason");
+    describe_gauge!("conclave_turn_allocations", "Relayed addresses in use");
+    describe_gauge!("conclave_turn_connections", "TURN connections over TCP and TLS");
 }

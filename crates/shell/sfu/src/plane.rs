@@ -6,8 +6,10 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use tokio::sync::mpsc;
 
 use crate::entrance::Entrance;
+use crate::handover;
 use crate::routes::Routes;
-use crate::shard::{QUEUE, Running, Shard, ShardConfig, ShardHandle, StartError};
+use crate::shard::{Beside, QUEUE, Running, Shard, ShardConfig, ShardHandle, StartError};
+use crate::turn::TurnHandle;
 
 /// Several shards that look like one: each call is on one of them.
 #[derive(Debug)]
@@ -20,14 +22,23 @@ pub struct PlaneHandle {
     pub requests: mpsc::Sender<MediaRequest>,
     /// What the shards report. It must be read: shards that cannot report take no requests.
     pub events: mpsc::Receiver<MediaEvent>,
-    /// The UDP addresses that clients are told, shard by shard.
-    pub udp: Vec<SocketAddr>,
-    /// The TCP addresses that clients are told, shard by shard.
-    pub tcp: Vec<SocketAddr>,
+    /// The addresses that clients are told, shard by shard.
+    pub addresses: Vec<Addresses>,
     /// Takes connections that came to the shared listener, if there is one.
     pub entrance: Option<Entrance>,
+    /// The TURN server, if there is one.
+    pub turn: Option<TurnHandle>,
     /// Ends each shard.
     pub running: Vec<Running>,
+}
+
+/// Where a shard is, best first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Addresses {
+    /// Its UDP addresses.
+    pub udp: Vec<SocketAddr>,
+    /// Its TCP addresses, and last that of the shared listener, which is every shard's.
+    pub tcp: Vec<SocketAddr>,
 }
 
 impl Plane {
@@ -39,28 +50,23 @@ impl Plane {
     ///
     /// [`StartError`] names what could not be had. Nothing runs then.
     pub fn spawn(config: &ShardConfig, shards: NonZeroU16) -> Result<PlaneHandle, StartError> {
-        let mut handles = Vec::new();
-        for number in 0..shards.get() {
-            handles.push(Shard::spawn(&config.further(number)?)?);
-        }
+        let handles = spawn_all(config, shards)?;
         let routes = Arc::new(Mutex::new(Routes::new(handles.len())));
         let (requests, requests_in) = mpsc::channel(QUEUE);
         let (events_out, events) = mpsc::channel(QUEUE);
         let mut plane = PlaneHandle {
             requests,
             events,
-            udp: Vec::new(),
-            tcp: Vec::new(),
+            addresses: Vec::new(),
             entrance: None,
+            turn: None,
             running: Vec::new(),
         };
         let (mut queues, mut entrances) = (Vec::new(), Vec::new());
         for (shard, handle) in handles.into_iter().enumerate() {
-            let ShardHandle { requests, events, udp, tcp, entrance, running, .. } = handle;
-            plane.udp.extend(udp);
-            // That of the shared listener is every shard's.
-            let news = tcp.into_iter().filter(|address| !plane.tcp.contains(address));
-            plane.tcp.extend(news.collect::<Vec<_>>());
+            let ShardHandle { requests, events, udp, tcp, entrance, turn, running, .. } = handle;
+            plane.addresses.push(Addresses { udp, tcp });
+            plane.turn = plane.turn.or(turn);
             plane.running.push(running);
             queues.push(requests);
             entrances.extend(entrance);
@@ -70,6 +76,22 @@ impl Plane {
         tokio::spawn(pass_requests_on(requests_in, queues, routes));
         Ok(plane)
     }
+}
+
+/// Starts the first shard last: the TURN server in it must know where all others are.
+fn spawn_all(config: &ShardConfig, shards: NonZeroU16) -> Result<Vec<ShardHandle>, StartError> {
+    let others = 1..shards.get();
+    let (mut far, far_nodes, far_turns) = handover::connect(others.len());
+    let mut handles = Vec::new();
+    for ((number, node), turn) in others.zip(far_nodes).zip(far_turns) {
+        let beside = config.turn.as_ref().map_or(Beside::None, |_| Beside::There(turn));
+        let handle = Shard::spawn_among(&config.further(number)?, beside)?;
+        far.add(node, handle.udp.clone());
+        handles.push(handle);
+    }
+    let beside = config.turn.as_ref().map_or(Beside::None, |turn| Beside::Here(turn, far));
+    handles.insert(0, Shard::spawn_among(config, beside)?);
+    Ok(handles)
 }
 
 /// Brings each request to the shard of its call, until there are no more.

@@ -11,9 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::address;
 use crate::entrance::Entrance;
+use crate::handover::{self, FarNodes, FarTurn};
 use crate::tcp::Tcp;
+use crate::turn::{Turn, TurnConfig, TurnHandle};
 use crate::udp::Udp;
-use crate::worker::Worker;
+use crate::worker::{TurnSide, Worker};
 
 /// Where a shard listens.
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct ShardConfig {
     pub advertised: Vec<IpAddr>,
     /// What clients can make the shard hold.
     pub limits: Limits,
+    /// The TURN server beside it, if there shall be one. Of several shards, the first has it.
+    pub turn: Option<TurnConfig>,
 }
 
 impl ShardConfig {
@@ -51,14 +55,44 @@ impl Default for ShardConfig {
     /// UDP and TCP port 10000 on all addresses.
     fn default() -> Self {
         let all = SocketAddr::from(([0, 0, 0, 0], 10000));
-        let limits = Limits::default();
-        Self { udp: all, tcp: Some(all), shared_tcp: None, advertised: Vec::new(), limits }
+        Self {
+            udp: all,
+            tcp: Some(all),
+            shared_tcp: None,
+            advertised: Vec::new(),
+            limits: Limits::default(),
+            turn: None,
+        }
     }
 }
 
 /// One thread with its sockets and all calls that live on it.
 #[derive(Debug)]
 pub struct Shard;
+
+/// Where the TURN server is to be, for a shard that starts.
+pub(crate) enum Beside<'a> {
+    /// In its thread.
+    Here(&'a TurnConfig, FarNodes),
+    /// Nowhere.
+    None,
+    /// In another shard's thread.
+    There(FarTurn),
+}
+
+impl Beside<'_> {
+    /// Must be called within the shard's runtime.
+    fn start(self, own: &[SocketAddr]) -> Result<(TurnSide, Option<TurnHandle>), StartError> {
+        match self {
+            Self::Here(config, far) => {
+                let (turn, handle) = Turn::start(config, own, far, random()?)?;
+                Ok((TurnSide::Here(Box::new(turn)), Some(handle)))
+            }
+            Self::None => Ok((TurnSide::None, None)),
+            Self::There(turn) => Ok((TurnSide::There(turn), None)),
+        }
+    }
+}
 
 /// A running shard, seen from outside.
 #[derive(Debug)]
@@ -75,6 +109,8 @@ pub struct ShardHandle {
     pub entrance: Option<Entrance>,
     /// What it has done, told once a second.
     pub figures: watch::Receiver<ShardFigures>,
+    /// The TURN server in its thread, if there is one.
+    pub turn: Option<TurnHandle>,
     /// Ends it.
     pub running: Running,
 }
@@ -106,6 +142,18 @@ impl Shard {
     ///
     /// [`StartError`] names what could not be had. Nothing runs then.
     pub fn spawn(config: &ShardConfig) -> Result<ShardHandle, StartError> {
+        let (alone, ..) = handover::connect(0);
+        Self::spawn_among(
+            config,
+            config.turn.as_ref().map_or(Beside::None, |turn| Beside::Here(turn, alone)),
+        )
+    }
+
+    /// The same, with the TURN server where it is told to be.
+    pub(crate) fn spawn_among(
+        config: &ShardConfig,
+        beside: Beside<'_>,
+    ) -> Result<ShardHandle, StartError> {
         let udp_socket =
             crate::udp::bind(config.udp).map_err(|source| StartError::Udp { source })?;
         let tcp_listener = config
@@ -129,9 +177,7 @@ impl Shard {
             return Err(StartError::NoAddress);
         }
 
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| StartError::Randomness)?;
-        let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), seed);
+        let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), random()?);
         node_config.limits = config.limits;
 
         let (requests, requests_in) = mpsc::channel(QUEUE);
@@ -143,12 +189,13 @@ impl Shard {
             .enable_all()
             .build()
             .map_err(|source| StartError::Thread { source })?;
-        let (udp_port, tcp_socket) = {
+        let (udp_port, tcp_socket, (turn, turn_handle)) = {
             let _entered = runtime.enter();
             let listener = tcp_listener.map(TcpListener::from_std).transpose();
             (
                 Udp::new(udp_socket).map_err(|source| StartError::Udp { source })?,
                 listener.map_err(|source| StartError::Tcp { source })?,
+                beside.start(&udp)?,
             )
         };
 
@@ -157,7 +204,8 @@ impl Shard {
             .spawn(move || {
                 let node = Node::new(node_config, Instant::now());
                 let tcp = Tcp::new(tcp_socket, arrivals);
-                let worker = Worker::new(node, udp_port, tcp, requests_in, events_out, figures_in);
+                let parts = (udp_port, tcp, turn);
+                let worker = Worker::new(node, parts, requests_in, events_out, figures_in);
                 runtime.block_on(worker.run(stopped));
                 tracing::info!("a media shard has stopped");
             })
@@ -165,8 +213,15 @@ impl Shard {
         tracing::info!(udp = udp.len(), tcp = tcp.len(), "a media shard runs");
         let running = Running { stop: Some(stop), thread };
         let entrance = config.shared_tcp.map(|_| entrance);
-        Ok(ShardHandle { requests, events, udp, tcp, entrance, figures, running })
+        let turn = turn_handle;
+        Ok(ShardHandle { requests, events, udp, tcp, entrance, figures, turn, running })
     }
+}
+
+fn random() -> Result<[u8; 32], StartError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| StartError::Randomness)?;
+    Ok(bytes)
 }
 
 impl Running {
@@ -213,6 +268,18 @@ pub enum StartError {
     /// The thread cannot be had.
     #[error("cannot start the media thread: {source}")]
     Thread {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// TURN's TCP listener cannot be had; choose another port.
+    #[error("cannot listen for TURN over TCP: {source}")]
+    TurnTcp {
+        /// The system's words.
+        source: io::Error,
+    },
+    /// TURN's UDP socket cannot be had; choose another port.
+    #[error("cannot open the UDP socket for TURN: {source}")]
+    TurnUdp {
         /// The system's words.
         source: io::Error,
     },

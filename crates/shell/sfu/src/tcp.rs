@@ -164,7 +164,7 @@ impl Tcp {
         let (queue_in, queue_out) = mpsc::channel(OUT_QUEUE);
         let number = self.next;
         self.next += 1;
-        tokio::spawn(write(writer, queue_out, SILENCE));
+        tokio::spawn(write(writer, queue_out, SILENCE, append_frame));
         let bytes = Cursor::new(head).chain(reader);
         let reading = read(bytes, source, destination, number, self.events_out.clone());
         let connection = Connection {
@@ -232,7 +232,7 @@ impl Tcp {
     }
 }
 
-async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
     let Some(listener) = listener else { return std::future::pending().await };
     loop {
         match listener.accept().await {
@@ -269,7 +269,7 @@ async fn read(
 }
 
 /// What one subscriber controls: an IPv4 address, or the first 64 bits of an IPv6 address.
-fn network_of(ip: IpAddr) -> IpAddr {
+pub(crate) fn network_of(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => IpAddr::V4(ip),
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
@@ -277,8 +277,13 @@ fn network_of(ip: IpAddr) -> IpAddr {
 }
 
 /// Sends what is queued until the queue ends, or the other end takes nothing for `patience`.
-async fn write<W>(mut writer: W, mut queue: mpsc::Receiver<Vec<u8>>, patience: Duration)
-where
+/// `append` puts a datagram into the stream.
+pub(crate) async fn write<W>(
+    mut writer: W,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    patience: Duration,
+    append: impl Fn(&mut Vec<u8>, &[u8]),
+) where
     W: AsyncWrite + Unpin,
 {
     let mut bytes = Vec::new();
@@ -290,13 +295,18 @@ where
         {
             append(&mut bytes, &more);
         }
-        if !matches!(timeout(patience, writer.write_all(&bytes)).await, Ok(Ok(()))) {
+        // TLS keeps what it was given until it is told that this is all for now.
+        let sent = async {
+            writer.write_all(&bytes).await?;
+            writer.flush().await
+        };
+        if !matches!(timeout(patience, sent).await, Ok(io::Result::Ok(()))) {
             return;
         }
     }
 }
 
-fn append(bytes: &mut Vec<u8>, datagram: &[u8]) {
+fn append_frame(bytes: &mut Vec<u8>, datagram: &[u8]) {
     if let Some(header) = frame_header(datagram) {
         bytes.extend_from_slice(&header);
         bytes.extend_from_slice(datagram);

@@ -82,6 +82,11 @@ impl Udp {
         })
     }
 
+    /// The port that it is bound to.
+    pub(crate) const fn port(&self) -> u16 {
+        self.local.port()
+    }
+
     /// Waits until there is something to receive: not at once after an error, which would show
     /// again as often as it is looked for.
     pub(crate) async fn readable(&self) -> io::Result<()> {

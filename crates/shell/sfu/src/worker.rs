@@ -2,14 +2,16 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_sfu_proto::{Input, Node, Output, Transport};
+use conclave_sfu_proto::{Input, Node, Output, Transmit, Transport};
 use tokio::sync::mpsc::{self, Permit};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
+use crate::handover::{FarTurn, Handed};
 use crate::meter::{Figures, Meter};
 use crate::shard::ShardFigures;
 use crate::tcp::{Tcp, TcpEvent, TcpTurn};
+use crate::turn::{Turn, TurnWake};
 use crate::udp::Udp;
 
 /// The run loop of a shard: waits, gives the node what came, sends what it says.
@@ -17,6 +19,7 @@ pub(crate) struct Worker {
     node: Node,
     udp: Udp,
     tcp: Tcp,
+    turn: TurnSide,
     requests: mpsc::Receiver<MediaRequest>,
     events: mpsc::Sender<MediaEvent>,
     /// Events that the control plane has not taken yet.
@@ -39,22 +42,34 @@ const MAX_WAITING: usize = 4096;
 /// How often the shard tells its figures.
 const METER_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Where the TURN server is, seen from a shard.
+#[derive(Debug)]
+pub(crate) enum TurnSide {
+    /// In this thread.
+    Here(Box<Turn>),
+    /// Nowhere.
+    None,
+    /// In another shard's thread.
+    There(FarTurn),
+}
+
 /// What woke the loop.
 enum Wake {
     Event,
+    Handed(Handed),
     Meter,
     Request(MediaRequest),
     Stop,
     Tcp(TcpTurn),
     Timeout,
+    Turn(TurnWake),
     Udp,
 }
 
 impl Worker {
     pub(crate) fn new(
         node: Node,
-        udp: Udp,
-        tcp: Tcp,
+        (udp, tcp, turn): (Udp, Tcp, TurnSide),
         requests: mpsc::Receiver<MediaRequest>,
         events: mpsc::Sender<MediaEvent>,
         figures: watch::Sender<ShardFigures>,
@@ -63,6 +78,7 @@ impl Worker {
             node,
             udp,
             tcp,
+            turn,
             requests,
             events,
             waiting: VecDeque::new(),
@@ -79,7 +95,7 @@ impl Worker {
         let mut metering = interval(METER_INTERVAL);
         metering.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.drain();
+            self.drain(Instant::now());
             let wake = self.wait(&mut stopped, &mut metering).await;
             self.turns += 1;
             let now = Instant::now();
@@ -88,7 +104,15 @@ impl Worker {
                 Wake::Meter => {
                     let node = &self.node;
                     self.tcp.close_strangers(now, |source| node.knows(Transport::Tcp, source));
+                    if let TurnSide::Here(turn) = &mut self.turn {
+                        turn.close_strangers(now);
+                    }
                     self.tell_figures();
+                }
+                Wake::Handed(Handed { source, destination, bytes }) => {
+                    let (transport, bytes) = (Transport::Udp, bytes.as_slice());
+                    let input = Input::Datagram { transport, source, destination, bytes };
+                    self.node.handle_input(now, input);
                 }
                 Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
                 Wake::Stop => break,
@@ -97,7 +121,12 @@ impl Worker {
                 }
                 Wake::Tcp(TcpTurn::Arrived(arrival)) => self.tcp.arrived(now, arrival),
                 Wake::Tcp(TcpTurn::Event(event)) => self.handle_tcp(now, event),
-                Wake::Timeout => self.node.handle_input(now, Input::Timeout),
+                Wake::Timeout => self.handle_timeout(now),
+                Wake::Turn(wake) => {
+                    if let TurnSide::Here(turn) = &mut self.turn {
+                        turn.handle(now, wake);
+                    }
+                }
                 Wake::Udp => self.receive(now),
             }
         }
@@ -121,6 +150,7 @@ impl Worker {
                 None => Wake::Stop,
             },
             turn = self.tcp.turn() => Wake::Tcp(turn),
+            wake = self.turn.wait() => wake,
             // An error shows again when the socket is read.
             _ = self.udp.readable() => Wake::Udp,
             () = sleep_until(self.timeout.into()) => Wake::Timeout,
@@ -165,8 +195,28 @@ impl Worker {
         }
     }
 
-    /// Takes out everything that the node has to say.
-    fn drain(&mut self) {
+    fn handle_timeout(&mut self, now: Instant) {
+        self.node.handle_input(now, Input::Timeout);
+        if let TurnSide::Here(turn) = &mut self.turn {
+            turn.handle_timeout(now);
+        }
+    }
+
+    /// Takes out everything that the node and the TURN server have to say, to others and to each
+    /// other.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            self.drain_node(now);
+            let TurnSide::Here(turn) = &mut self.turn else { break };
+            if !turn.drain(now, &mut self.node) {
+                self.timeout = turn.timeout().map_or(self.timeout, |at| at.min(self.timeout));
+                break;
+            }
+        }
+        self.pass_events_on();
+    }
+
+    fn drain_node(&mut self, now: Instant) {
         loop {
             match self.node.poll_output() {
                 Output::Event(event) => self.waiting.push_back(event),
@@ -178,13 +228,14 @@ impl Worker {
                     Transport::Tcp => self.tcp.send(transmit),
                     // At once: its bytes are still in the processor's cache.
                     Transport::Udp => {
-                        self.udp.send(&transmit);
+                        if !self.turn.take(now, &transmit) {
+                            self.udp.send(&transmit);
+                        }
                         self.node.recycle(transmit.bytes);
                     }
                 },
             }
         }
-        self.pass_events_on();
     }
 
     fn pass_events_on(&mut self) {
@@ -201,17 +252,56 @@ impl Worker {
             packets_forwarded: node.packets_forwarded,
             system_calls: sends + receives + turns,
         });
+        let turn = self.turn.here();
+        let (refused, overflowed) = self.turn.refused_and_overflowed();
         self.meter.tell(Figures {
             node,
+            turn: turn.map(Turn::stats).unwrap_or_default(),
             sends,
-            send_failures: self.udp.send_failures,
+            send_failures: self.udp.send_failures + turn.map_or(0, Turn::send_failures),
             receives,
             turns,
             tcp_connections: self.tcp.connections() as u64,
-            tcp_refused: self.tcp.refused,
-            tcp_overflowed: self.tcp.overflowed,
+            tcp_refused: self.tcp.refused + refused,
+            tcp_overflowed: self.tcp.overflowed + overflowed,
             budgets_spent: self.budgets_spent,
         });
+    }
+}
+
+impl TurnSide {
+    /// Waits for something to do for the TURN server, or for something that came through it.
+    async fn wait(&mut self) -> Wake {
+        match self {
+            Self::Here(turn) => Wake::Turn(turn.wait().await),
+            Self::None => std::future::pending().await,
+            Self::There(turn) => Wake::Handed(turn.next().await),
+        }
+    }
+
+    /// Takes what the node sends, if it is for a client that is relayed.
+    fn take(&mut self, now: Instant, transmit: &Transmit) -> bool {
+        match self {
+            Self::Here(turn) => turn.take(now, transmit),
+            Self::None => false,
+            Self::There(turn) => turn.take(transmit),
+        }
+    }
+
+    fn here(&self) -> Option<&Turn> {
+        match self {
+            Self::Here(turn) => Some(turn),
+            Self::None | Self::There(_) => None,
+        }
+    }
+
+    /// Connections that were turned away, and packets for which there was no room.
+    fn refused_and_overflowed(&self) -> (u64, u64) {
+        match self {
+            Self::Here(turn) => turn.refused_and_overflowed(),
+            Self::None => (0, 0),
+            Self::There(turn) => (0, turn.overflowed),
+        }
     }
 }
 

@@ -24,8 +24,9 @@ pub enum LogFormat {
     Text,
 }
 
-/// These libraries put network addresses into what they say at INFO.
-const QUIET: &str = "warn,str0m=warn,str0m_proto=warn,is=warn,dimpl=warn";
+/// These libraries put network addresses into what they say at INFO, or what strangers sent into
+/// what they say at WARN.
+const QUIET: &str = "warn,str0m=warn,str0m_proto=warn,is=warn,dimpl=warn,stun_types=off";
 
 /// Logs to standard error from here on, for the whole process.
 ///
@@ -138,6 +139,13 @@ mod tests {
 
         assert_eq!(logged(LogFormat::Text, "info", speak), "");
         assert!(logged(LogFormat::Text, "info,str0m=info", speak).contains("192.0.2.7"));
+    }
+
+    #[test]
+    fn a_library_that_warns_of_what_strangers_send_is_silent() {
+        let speak = || tracing::warn!(target: "stun_types::message", "from 192.0.2.7");
+
+        assert_eq!(logged(LogFormat::Text, "info", speak), "");
     }
 
     #[test]

@@ -455,14 +455,14 @@ impl Stated {
         let expires = world.now().unix_s.saturating_add_signed(valid_s);
         let meeting = MeetingId::from_bytes(meeting);
         let jurisdiction = jurisdiction.map(str::to_owned);
-        let text = Statement::of_answer(SDP, meeting, jurisdiction, expires).unwrap().encode();
+        let text = Statement::of_answer(SDP, &[], meeting, jurisdiction, expires).unwrap().encode();
         let signature = world.node_key.sign(&signed_bytes(&text)).to_bytes().to_vec();
         Self { text, signature, sdp: SDP.to_owned(), world }
     }
 
     fn judge(&self) -> Result<(), Fault> {
         let Self { text, signature, sdp, world } = self;
-        verify(text, signature, sdp, &world.constitution, world.now().unix_s)
+        verify(text, signature, sdp, &[], &world.constitution, world.now().unix_s)
     }
 }
 

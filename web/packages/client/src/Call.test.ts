@@ -543,7 +543,7 @@ describe("coming back", () => {
     expect(world.peer().awaited).toBe(1);
     const answer = answerTo(2, "again");
     await world.say(joinedAs({ admitted: admittedTo([]), answer }));
-    expect(world.member().verified.at(-1)).toEqual(["again", answer.statement]);
+    expect(world.member().verified.at(-1)).toEqual(["again", [], answer.statement]);
     expect(world.peer().answers).toEqual(["again"]);
     world.peer().options.events.onConnected();
     expect(shot().phase).toEqual({ kind: "inCall" });

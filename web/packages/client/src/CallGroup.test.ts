@@ -321,13 +321,30 @@ describe("the door", () => {
 });
 
 describe("a node", () => {
+  test("is asked to relay before paths are looked for, by ways that it must have stated", async () => {
+    const ways = [{ protocol: "tls", port: 443 } as const];
+    const relay = { ways, username: "1800000000:tag", password: "secret" };
+    await world.knock();
+    await world.show(inGroup([]));
+    await world.say({ type: "admitted", admitted: admittedTo([], undefined, relay) });
+    expect(world.peer().offeredBy).toEqual(relay);
+
+    await world.say({ type: "answer", answer: answerTo(1, "answer") });
+    expect(world.member().verified.at(-1)?.[1]).toEqual(["tls 443"]);
+
+    world.peer().options.events.onLost();
+    await world.settle();
+    expect(world.peers.at(-1)?.generation).toBe(2);
+    expect(world.peer().offeredBy).toEqual(relay);
+  });
+
   test("that the meeting does not allow gets no media", async () => {
     await world.knock();
     await world.admit();
     world.member().fault = "fingerprint";
     const answer = answerTo(1, "elsewhere");
     await world.say({ type: "answer", answer });
-    expect(world.member().verified).toEqual([["elsewhere", answer.statement]]);
+    expect(world.member().verified).toEqual([["elsewhere", [], answer.statement]]);
     expect(world.peer().answers).toEqual([]);
     expect(world.peer().closed).toBe(true);
     expect(shot().phase).toEqual({

@@ -132,10 +132,14 @@ export class CallGroup {
     return this.#member?.signResume(challenge);
   }
 
-  /** Whether media may go to this node. Without a member, it may go nowhere. */
-  async verifyAnswer(sdp: string, statement: NodeStatement): Promise<NodeFault | undefined> {
+  /** Whether media may go to this node, by these ways too. Without a member, it may go nowhere. */
+  async verifyAnswer(
+    sdp: string,
+    relay: readonly string[],
+    statement: NodeStatement,
+  ): Promise<NodeFault | undefined> {
     if (this.#member === undefined) throw new Error("nobody to verify an answer");
-    return this.#member.verifyAnswer(sdp, statement);
+    return this.#member.verifyAnswer(sdp, relay, statement);
   }
 
   snapshot(): GroupSnapshot {

@@ -6,6 +6,7 @@ import type {
   PictureDemand,
   PublicationId,
   PublishedTrack,
+  Relay,
   TrackSource,
   VideoSlot,
 } from "@conclave/wire";
@@ -14,6 +15,7 @@ import type { AudioOutput } from "./audioOutput";
 import type { CallEnv } from "./callEnv";
 import type { Peer } from "./PeerLink";
 import type { Owner } from "./People";
+import { statedWays } from "./relay";
 import { SlotBook } from "./SlotBook";
 import type { VideoSnapshot } from "./snapshot";
 
@@ -68,6 +70,7 @@ export class CallMedia {
   /** What is published, and what it carries now: `undefined` for a muted microphone. */
   readonly #outgoing = new Map<TrackSource, MediaStreamTrack | undefined>();
   #cameraWish: CameraCodec = "vp8";
+  #relay: Relay | undefined;
   #member: Member | undefined;
   #peer: Peer | undefined;
   #nextGeneration = 1;
@@ -96,7 +99,7 @@ export class CallMedia {
 
   /**
    * Ends what ran, and makes a peer connection and its offer ready for this member, so that being
-   * let in needs only to send it. `cameraWish` is what the server wants the camera to be sent in.
+   * let in needs only to look for paths and to send it. `cameraWish` is what the server wants the camera to be sent in.
    */
   begin(member: Member, cameraWish: CameraCodec): void {
     if (this.#member === member && this.#peer !== undefined && !this.#isSpent) return;
@@ -104,8 +107,18 @@ export class CallMedia {
     this.#member = member;
     this.#cameraWish = cameraWish;
     this.renew(FIRST_VIDEO_SLOTS);
-    // A failure shows when the offer is needed.
-    this.#peer?.offer().catch(() => {});
+    this.#peer?.prepare();
+  }
+
+  /** What the server relays media by, if it does: said whenever this device is let in. */
+  relayBy(relay: Relay | null): void {
+    this.#relay = relay ?? undefined;
+    this.#peer?.relayBy(this.#relay);
+  }
+
+  /** The ways by which media may be relayed: the media node must have stated them. */
+  get relayWays(): readonly string[] {
+    return statedWays(this.#relay);
   }
 
   /** Begins a new generation, unless the present one is fresh. */
@@ -120,6 +133,7 @@ export class CallMedia {
       generation,
       videoSlots: Math.max(videoSlots, this.#peer?.videoSlots ?? 0),
       cameraCodec: env.cameraCodec(this.#cameraWish),
+      relay: this.#relay,
       member: this.#member,
       events: {
         onConnected: () => this.#peer === peer && events.onConnected(),

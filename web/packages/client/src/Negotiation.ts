@@ -120,6 +120,7 @@ export class Negotiation {
       return;
     }
     const answered = answer !== null && answer.generation === media.generation;
+    media.relayBy(admitted.relay);
     onInput({ kind: "resumed", mediaAlive, answered });
     group.resumed();
     onOthers(admitted.others);
@@ -128,8 +129,9 @@ export class Negotiation {
   }
 
   /** The server says that the group has this device. Whether it has, the group says. */
-  admitted({ leaf, others }: Admitted): void {
+  admitted({ leaf, others, relay }: Admitted): void {
     if (!this.hasDoor) return;
+    this.#options.media.relayBy(relay);
     this.#options.onOthers(others);
     this.#announcedLeaf = leaf;
     this.groupChanged();
@@ -148,7 +150,7 @@ export class Negotiation {
     const { group, media, nowMs, onInput } = this.#options;
     if (generation !== media.generation) return;
     try {
-      const fault = await group.verifyAnswer(sdp, statement);
+      const fault = await group.verifyAnswer(sdp, media.relayWays, statement);
       if (fault !== undefined) {
         onInput({ kind: "stopped", reason: { kind: "nodeRefused", fault } });
         return;

@@ -40,11 +40,29 @@ class FakePeerConnection extends EventTarget {
   signalingState = "stable";
   localDescription: RTCSessionDescriptionInit | undefined;
 
+  #configuration: RTCConfiguration;
+
+  constructor(configuration: RTCConfiguration) {
+    super();
+    this.#configuration = configuration;
+  }
+
+  getConfiguration(): RTCConfiguration {
+    return this.#configuration;
+  }
+
+  setConfiguration(configuration: RTCConfiguration): void {
+    this.#configuration = configuration;
+  }
+
   async createOffer(): Promise<RTCSessionDescriptionInit> {
+    log.push("offer made");
     return { type: "offer", sdp: "offer" };
   }
 
   async setLocalDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    const urls = this.#configuration.iceServers?.flatMap((server) => server.urls) ?? [];
+    log.push(`paths by ${urls}`);
     this.signalingState = description.type === "offer" ? "have-local-offer" : "stable";
     this.localDescription = description;
   }
@@ -76,7 +94,9 @@ const member = {
 
 function makePeer(onLost = () => {}, cameraCodec: "vp8" | "vp9" = "vp8"): PeerLink {
   const events = { onConnected: () => {}, onLost };
-  return new PeerLink({ generation: 3, videoSlots: 2, cameraCodec, member, events });
+  const relay = undefined;
+  const options = { generation: 3, videoSlots: 2, cameraCodec, relay, member, events };
+  return new PeerLink(options, "meet.example.org");
 }
 
 /** What a browser lists, in its own order. */
@@ -124,6 +144,29 @@ test("the member has each section the moment it is there", () => {
     "open 9 as 3 video 1",
     "open 10 as 3 video 2",
   ]);
+});
+
+test("an offer made before it is known what relays media looks for paths with it", async () => {
+  const peer = makePeer();
+  peer.prepare();
+  log = [];
+  const ways = [{ protocol: "udp", port: 3478 } as const];
+  peer.relayBy({ ways, username: "1800000000:tag", password: "secret" });
+
+  await peer.offer();
+
+  expect(log).toEqual(["paths by turn:meet.example.org:3478?transport=udp"]);
+});
+
+test("an offer that was made for fewer slots is not used", async () => {
+  const peer = makePeer();
+  peer.prepare();
+  peer.growVideo(5);
+  log = [];
+
+  await peer.offer();
+
+  expect(log).toEqual(["offer made", "paths by "]);
 });
 
 test("the camera alone is sent in VP9, and every picture is taken in both codecs", () => {

@@ -1,7 +1,8 @@
 import type { Member, SlotRef } from "@conclave/e2ee";
-import type { Mid, PictureDemand, TrackSource } from "@conclave/wire";
+import type { Mid, PictureDemand, Relay, TrackSource } from "@conclave/wire";
 
 import { preferReceived, preferSent, type SentCodec } from "./codecs";
+import { iceServers } from "./relay";
 import { withOpusDtx, withOpusNack } from "./sdp";
 
 /** What a {@link PeerLink} reports. */
@@ -19,6 +20,8 @@ export interface PeerOptions {
   readonly videoSlots: number;
   /** What the camera is sent in. */
   readonly cameraCodec: SentCodec;
+  /** What relays media where none gets through directly, if that is known yet. */
+  readonly relay: Relay | undefined;
   /** Seals what is sent and opens what comes in: there is no media without. */
   readonly member: Pick<Member, "attachSender" | "attachReceiver">;
   readonly events: PeerEvents;
@@ -31,6 +34,10 @@ export interface Peer {
   readonly videoSlots: number;
   /** Whether an offer is out that has not been answered. */
   readonly isNegotiating: boolean;
+  /** What relays media from here on, if anything does; for paths that are not looked for yet. */
+  relayBy(relay: Relay | undefined): void;
+  /** Makes the first {@link offer} ready, without looking for paths. */
+  prepare(): void;
   /**
    * A session description to send: a fresh one, or the one that still waits for its answer.
    * From then on {@link mid} knows every sending section.
@@ -115,20 +122,27 @@ export class PeerLink implements Peer {
   readonly generation: number;
   readonly #pc: RTCPeerConnection;
   readonly #options: PeerOptions;
+  /** Where this page is from. */
+  readonly #host: string;
   readonly #senders = new Map<TrackSource, RTCRtpTransceiver>();
   readonly #audio: RTCRtpTransceiver[] = [];
   readonly #video: RTCRtpTransceiver[] = [];
+  #prepared: Promise<RTCSessionDescriptionInit> | undefined;
   #offered: Promise<string> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #adjusted: Promise<void> = Promise.resolve();
   #over = false;
 
-  constructor(options: PeerOptions) {
+  /** `host` is the page's own, and the only one that is ever asked for anything. */
+  constructor(options: PeerOptions, host: string) {
     this.generation = options.generation;
     this.#options = options;
-    // No STUN or TURN servers: no request to anybody but the meeting's own server.
-    this.#pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+    this.#host = host;
+    this.#pc = new RTCPeerConnection({
+      iceServers: iceServers(options.relay, host),
+      bundlePolicy: "max-bundle",
+    });
     this.#pc.addEventListener("connectionstatechange", () => this.#onState());
     this.#pc.addEventListener("iceconnectionstatechange", () => this.#onState());
     const { cameraCodec } = options;
@@ -150,6 +164,18 @@ export class PeerLink implements Peer {
 
   get isNegotiating(): boolean {
     return this.#offered !== undefined;
+  }
+
+  relayBy(relay: Relay | undefined): void {
+    if (this.#over) return;
+    const configuration = this.#pc.getConfiguration();
+    this.#pc.setConfiguration({ ...configuration, iceServers: iceServers(relay, this.#host) });
+  }
+
+  prepare(): void {
+    this.#prepared = this.#pc.createOffer();
+    // A failure shows when the offer is needed.
+    this.#prepared.catch(() => {});
   }
 
   offer(): Promise<string> {
@@ -205,6 +231,7 @@ export class PeerLink implements Peer {
   }
 
   growVideo(slots: number): void {
+    if (this.#video.length < slots) this.#prepared = undefined;
     while (this.#video.length < slots) this.#addReceiver("video", this.#video);
   }
 
@@ -266,8 +293,10 @@ export class PeerLink implements Peer {
   }
 
   async #makeOffer(): Promise<string> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
     // Not `setLocalDescription()` alone: both browsers then take longer to hand the text out.
-    await this.#pc.setLocalDescription(await this.#pc.createOffer());
+    await this.#pc.setLocalDescription(await (prepared ?? this.#pc.createOffer()));
     return withOpusNack(this.#pc.localDescription?.sdp ?? "");
   }
 

@@ -60,7 +60,7 @@ export function browserCallEnv(): CallEnv {
     warmUp: () => void warmUp(),
     createMember,
     createSocket: (url, events) => new SignalSocket(url, events),
-    createPeer: (options) => new PeerLink(options),
+    createPeer: (options) => new PeerLink(options, location.hostname),
     cameraCodec: (wish) => cameraCodecFor(wish),
     createDevices: (events) =>
       new LocalDevices(events, { media: navigator.mediaDevices, storage: localStorage }),

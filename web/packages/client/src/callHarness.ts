@@ -18,6 +18,7 @@ import type {
   ParticipantInfo,
   Person,
   PictureDemand,
+  Relay,
   ServerMessage,
   TrackSource,
 } from "@conclave/wire";
@@ -64,14 +65,25 @@ export class FakePeer implements Peer {
   demanded: readonly PictureDemand[] = [];
   readonly answers: string[] = [];
   frames = new Map<Mid, number>();
+  relay: Relay | undefined;
+  /** What relayed media when its paths began to be looked for. */
+  offeredBy: Relay | undefined;
 
   constructor(readonly options: PeerOptions) {
     this.generation = options.generation;
     this.videoSlots = options.videoSlots;
+    this.relay = options.relay;
   }
+
+  relayBy(relay: Relay | undefined): void {
+    this.relay = relay;
+  }
+
+  prepare(): void {}
 
   async offer(): Promise<string> {
     this.isNegotiating = true;
+    this.offeredBy = this.relay;
     return `offer ${this.generation} with ${this.videoSlots}`;
   }
 
@@ -141,7 +153,7 @@ export class FakeMember implements Member {
   fault: NodeFault | undefined;
   /** Whether its leaf can sign. */
   signs = true;
-  readonly verified: [string, NodeStatement][] = [];
+  readonly verified: [string, readonly string[], NodeStatement][] = [];
 
   constructor(readonly options: MemberOptions) {}
 
@@ -164,8 +176,12 @@ export class FakeMember implements Member {
     this.commands.push(command);
   }
 
-  async verifyAnswer(sdp: string, statement: NodeStatement): Promise<NodeFault | undefined> {
-    this.verified.push([sdp, statement]);
+  async verifyAnswer(
+    sdp: string,
+    relay: readonly string[],
+    statement: NodeStatement,
+  ): Promise<NodeFault | undefined> {
+    this.verified.push([sdp, relay, statement]);
     return this.fault;
   }
 
@@ -328,8 +344,12 @@ export function joinedAs(part: Partial<Joined>): ServerMessage {
   return { type: "joined", joined };
 }
 
-export function admittedTo(others: readonly Someone[], leaf = OWN): Admitted {
-  return { leaf, others: others.map(({ info }) => info), publications: [] };
+export function admittedTo(
+  others: readonly Someone[],
+  leaf = OWN,
+  relay: Relay | null = null,
+): Admitted {
+  return { leaf, others: others.map(({ info }) => info), publications: [], relay };
 }
 
 const STATEMENT: NodeStatement = { text: "{}", signature: "c2lnbmVk" };

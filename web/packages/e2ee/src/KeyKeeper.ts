@@ -179,9 +179,10 @@ export class KeyKeeper {
         answer(this.#guard(() => session?.signResume(question.challenge)));
         break;
       case "verifyAnswer": {
-        const { text, signature } = question.statement;
+        const { sdp, relay, statement } = question;
+        const { text, signature } = statement;
         const fault = this.#guard(() =>
-          session?.verifyAnswer(this.#env.unixMs(), question.sdp, text, signature),
+          session?.verifyAnswer(this.#env.unixMs(), sdp, [...relay], text, signature),
         );
         // Without a word from the session, nothing is verified.
         answer(fault === undefined ? "signature" : (parse<NodeFault | null>(fault) ?? undefined));

@@ -99,16 +99,18 @@ test("a node's statement is held against the constitution's key and the answer",
     version: 1,
     meeting: JSON.parse(meeting.founding.constitution).meeting,
     fingerprint: "sha-256 AB:CD",
-    addresses: ["udp 192.0.2.1 10000"],
+    addresses: ["relay udp 3478", "udp 192.0.2.1 10000"],
     jurisdiction: null,
     expires: Math.floor(Date.now() / 1000) + 60,
   });
   const signed = new TextEncoder().encode(`conclave/1 node statement${text}`);
   const signature = base64url(await crypto.subtle.sign("Ed25519", meeting.nodeKey, signed));
 
-  const verify = (answer: string, statement = { text, signature }) =>
-    guest.member.verifyAnswer(answer, statement);
+  const verify = (answer: string, statement = { text, signature }, relay: string[] = []) =>
+    guest.member.verifyAnswer(answer, relay, statement);
   expect(await verify(sdp)).toBeUndefined();
+  expect(await verify(sdp, undefined, ["udp 3478"])).toBeUndefined();
+  expect(await verify(sdp, undefined, ["udp 3478", "tcp 3478"])).toBe("address");
   expect(await verify(sdp.replace("AB:CD", "AB:CE"))).toBe("fingerprint");
   expect(await verify(sdp.replace("192.0.2.1", "198.51.100.1"))).toBe("address");
   expect(await verify(sdp, { text: text.replace("10000", "10009"), signature })).toBe("signature");

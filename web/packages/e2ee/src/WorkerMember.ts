@@ -69,8 +69,12 @@ export class WorkerMember implements Member {
     this.#post({ type: "command", command });
   }
 
-  verifyAnswer(sdp: string, statement: NodeStatement): Promise<NodeFault | undefined> {
-    return this.#ask({ type: "verifyAnswer", sdp, statement });
+  verifyAnswer(
+    sdp: string,
+    relay: readonly string[],
+    statement: NodeStatement,
+  ): Promise<NodeFault | undefined> {
+    return this.#ask({ type: "verifyAnswer", sdp, relay, statement });
   }
 
   signResume(challenge: string): Promise<string | undefined> {

@@ -104,8 +104,12 @@ export interface Member {
   /** The socket is back and the session was resumed: what was missed is asked for. */
   reconnected(): void;
   command(command: GroupCommand): void;
-  /** Whether a media node may be sent media. */
-  verifyAnswer(sdp: string, statement: NodeStatement): Promise<NodeFault | undefined>;
+  /** Whether a media node may be sent media, directly or relayed by these ways (`udp 3478`). */
+  verifyAnswer(
+    sdp: string,
+    relay: readonly string[],
+    statement: NodeStatement,
+  ): Promise<NodeFault | undefined>;
   /** The leaf's signature over a socket's challenge; nothing if there is no leaf. */
   signResume(challenge: string): Promise<string | undefined>;
   /** The complete list of what a media session's slots carry. */

@@ -46,7 +46,12 @@ export type ToWorker =
 
 /** What the page wants to know. */
 export type Question =
-  | { readonly type: "verifyAnswer"; readonly sdp: string; readonly statement: NodeStatement }
+  | {
+      readonly type: "verifyAnswer";
+      readonly sdp: string;
+      readonly relay: readonly string[];
+      readonly statement: NodeStatement;
+    }
   | { readonly type: "signResume"; readonly challenge: string }
   | { readonly type: "frameCounts" };
 

@@ -6,12 +6,14 @@ use conclave_wire::{Answer, AudioSlot, ErrorCode, PictureDemand, ServerMessage, 
 use super::Call;
 use crate::media::{MediaRequest, PeerId};
 use crate::participant::{Link, Media, PendingOffer};
+use crate::relay::RelayAccess;
 
 impl Call {
     pub(super) fn answer(&mut self, peer: PeerId, generation: u32, sdp: String) {
         let Some((id, offer)) = self.take_offer(peer, generation) else { return };
         let now_unix_s = self.now_unix_s();
-        let Some(statement) = self.node.state(&sdp, self.meeting, now_unix_s) else {
+        let relay = self.relay.as_ref().map(RelayAccess::stated).unwrap_or_default();
+        let Some(statement) = self.node.state(&sdp, &relay, self.meeting, now_unix_s) else {
             tracing::error!("an answer names no certificate, or several");
             let (code, detail) = (ErrorCode::Internal, "the media node's answer is unusable");
             return self.offer_failed(id, &offer, code, detail);

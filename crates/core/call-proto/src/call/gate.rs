@@ -66,7 +66,8 @@ impl Call {
         }
         let others = self.participants.iter().filter(|(other, _)| **other != id);
         let others = others.filter_map(|(_, participant)| participant.info()).collect();
-        Admitted { leaf, others, publications }
+        let relay = self.relay.as_ref().map(|relay| relay.of(self.now, self.id, id));
+        Admitted { leaf, others, publications, relay }
     }
 
     fn close_gate(&mut self, id: ParticipantId) -> Option<ParticipantId> {

@@ -23,7 +23,7 @@ enum Op {
     Datagram(Vec<u8>),
     Frame(MediaKind, Vec<u8>),
     Lost,
-    Message(ServerMessage),
+    Message(Box<ServerMessage>),
     Open,
 }
 
@@ -90,7 +90,8 @@ fn message() -> impl Strategy<Value = ServerMessage> {
 }
 
 fn inside(others: u32) -> Admitted {
-    Admitted { leaf: 0, others: (0..others).map(other).collect(), publications: vec![] }
+    let others = (0..others).map(other).collect();
+    Admitted { leaf: 0, others, publications: vec![], relay: None }
 }
 
 fn news() -> impl Strategy<Value = ServerMessage> {
@@ -118,7 +119,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => bytes().prop_map(Op::Datagram),
         1 => (kind, bytes()).prop_map(|(kind, data)| Op::Frame(kind, data)),
         1 => Just(Op::Lost),
-        6 => message().prop_map(Op::Message),
+        6 => message().prop_map(|message| Op::Message(Box::new(message))),
         3 => Just(Op::Open),
     ]
 }
@@ -137,7 +138,7 @@ fn drain(
             }
             Output::Signal(message) => said.push(message),
             Output::Transmit(Transmit { source, .. }) => assert_eq!(source, LOCAL.parse().unwrap()),
-            Output::Connect | Output::Disconnect | Output::Event(_) => {}
+            Output::Connect | Output::Disconnect | Output::Event(_) | Output::Relay { .. } => {}
         }
     }
     panic!("it never comes to rest");
@@ -181,7 +182,7 @@ proptest! {
                     participant.handle_input(now, Input::Media(frame));
                 }
                 Op::Lost => participant.handle_input(now, Input::SignalLost),
-                Op::Message(message) => participant.handle_input(now, Input::Signal(message)),
+                Op::Message(message) => participant.handle_input(now, Input::Signal(*message)),
                 Op::Open => participant.handle_input(now, Input::SignalOpen),
             }
             said.extend(drain(&mut participant, &mut deadline));

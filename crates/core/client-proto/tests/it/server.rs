@@ -103,7 +103,7 @@ impl Server {
 
     /// An answer with its node's word.
     pub(crate) fn answer(&self, generation: u32, sdp: String) -> Answer {
-        let statement = Statement::of_answer(&sdp, MEETING, None, START_UNIX_S + 600);
+        let statement = Statement::of_answer(&sdp, &[], MEETING, None, START_UNIX_S + 600);
         let text = statement.map(|statement| statement.encode()).unwrap_or_default();
         let signature = self.node_key.sign(&signed_bytes(&text)).to_bytes().to_vec();
         let statement = NodeStatement { text, signature: MlsBytes::new(signature) };
@@ -162,7 +162,7 @@ fn joined(admitted: Option<Admitted>, answer: Option<Answer>, media_alive: bool)
 
 fn inside() -> Admitted {
     let others = vec![other(2), other(3), other(4)];
-    Admitted { leaf: 0, others, publications: vec![] }
+    Admitted { leaf: 0, others, publications: vec![], relay: None }
 }
 
 /// There is no group yet: a guest waits for a host.

@@ -163,6 +163,7 @@ impl World {
                     }
                     self.events.push(event);
                 }
+                Output::Relay { .. } => panic!("nobody is to be relayed"),
                 Output::Signal(message) => {
                     self.said.push(message.clone());
                     let server = self.server.as_mut().filter(|_| self.connected);
@@ -274,6 +275,7 @@ pub(crate) fn config(sends: Sends) -> Config {
         video_slots: 3,
         view: ViewPolicy { tiles: 2, width: 640, height: 360, priority: TilePriority::Tile },
         hands_out: false,
+        relay: None,
         addresses: vec![address("10.0.0.1:1111")],
         seed: [5; 32],
         started_unix_s: START_UNIX_S,

@@ -1,10 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_sfu_proto::{Input, Node, NodeConfig, Output};
+use conclave_sfu_proto::{Input, Node, NodeConfig, Output, Transport};
 
 use crate::client::{Client, Setup};
-use crate::world::peer;
+use crate::world::{World, node_address, peer};
 
 #[test]
 fn udp_is_preferred_to_tcp_and_what_is_first_to_what_comes_after() {
@@ -41,4 +41,36 @@ fn udp_is_preferred_to_tcp_and_what_is_first_to_what_comes_after() {
         assert!(ways[better].iter().min() > ways[worse].iter().max(), "{answer}");
     }
     assert!(answer.contains("192.0.2.1 443 typ host tcptype passive"), "{answer}");
+}
+
+/// Whoever asks whether the node is there, as `conclave doctor` does.
+#[test]
+fn a_stranger_who_asks_is_told_where_it_is_seen_but_not_for_ever() {
+    let mut world = World::new();
+    let stranger = "203.0.113.9:5000".parse().unwrap();
+    let request =
+        [&[0, 1, 0, 24, 0x21, 0x12, 0xa4, 0x42][..], &[9; 12], &[0x80, 0x22, 0, 20], &[b'x'; 20]]
+            .concat();
+    let ask = |world: &mut World, transport| {
+        let (source, destination) = (stranger, node_address());
+        let bytes = &request;
+        world
+            .node
+            .handle_input(world.now, Input::Datagram { transport, source, destination, bytes });
+        match world.node.poll_output() {
+            Output::Transmit(answer) => Some(answer),
+            Output::Event(_) | Output::Timeout(_) => None,
+        }
+    };
+
+    for transport in [Transport::Udp, Transport::Tcp] {
+        let answer = ask(&mut world, transport).unwrap();
+        assert_eq!((answer.transport, answer.source), (transport, node_address()));
+        assert_eq!(answer.destination, stranger);
+        assert_eq!(answer.bytes[..2], [1, 1]);
+        assert!(answer.bytes.len() <= request.len());
+    }
+    let more = (0..1000).filter(|_| ask(&mut world, Transport::Udp).is_some()).count();
+    assert!((1..1000).contains(&more), "{more} at once");
+    assert_eq!(world.stats().drops.stranger, 1000 - more as u64);
 }

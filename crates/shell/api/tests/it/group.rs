@@ -52,7 +52,7 @@ async fn the_media_plane_hears_and_is_heard() {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let signature = statement.signature.as_bytes();
         let now = now.unwrap().as_secs();
-        conclave_node_statement::verify(&statement.text, signature, sdp, &constitution, now)
+        conclave_node_statement::verify(&statement.text, signature, sdp, &[], &constitution, now)
     };
     assert_eq!(judge(&answer.sdp), Ok(()));
     assert!(judge(&answer.sdp.replace("AB:CD", "AB:CE")).is_err());

@@ -11,7 +11,7 @@ use conclave_wire::{CameraCodec, MeetingInfo, ServerInfo};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-use crate::server::{Server, soon, token};
+use crate::server::{Server, media_shard, soon, token};
 
 impl Server {
     async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Vec<u8>) {
@@ -252,6 +252,7 @@ async fn the_server_says_what_it_speaks_and_what_it_is() {
     let info: ServerInfo = serde_json::from_slice(&body).unwrap();
     assert_eq!((info.protocol_version, info.max_participants), (2, 3));
     assert_eq!(info.jurisdiction.as_deref(), Some("CH"));
+    assert_eq!((info.media, info.relay), (vec![media_shard()], Vec::new()));
     let again = Server::open(server.folder.clone(), 3).await;
     assert_eq!(again.node_key, server.node_key, "over a restart too");
 }

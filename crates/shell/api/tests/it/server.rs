@@ -16,7 +16,7 @@ use conclave_commit_rules::{Classification, Constitution, Jurisdiction, Mode};
 use conclave_link::HostSeed;
 use conclave_model::{MeetingId, SealedBlob, TokenHash};
 use conclave_store::{Meeting, SqliteStore, Store, UnixMillis};
-use conclave_wire::{CameraCodec, ServerInfo};
+use conclave_wire::{CameraCodec, MediaShard, ServerInfo};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -82,6 +82,8 @@ impl Server {
     ) -> Self {
         let identity = Identity::load(&store, country).await.unwrap();
         let config = CallsConfig {
+            relay: None,
+            media: vec![media_shard()],
             identity,
             max_participants,
             camera_codec: CameraCodec::Vp9,
@@ -197,6 +199,12 @@ pub(crate) fn host() -> HostSeed {
 /// The media plane's answer to an offer.
 pub(crate) fn answer_to(offer: &str) -> String {
     format!("v=0\r\ns=answer to {offer}\r\na=fingerprint:sha-256 AB:CD\r\n")
+}
+
+/// Where the media plane is, as the server tells.
+pub(crate) fn media_shard() -> MediaShard {
+    let at = |text: &str| vec![text.parse().unwrap()];
+    MediaShard { udp: at("192.0.2.1:10000"), tcp: at("[2001:db8::1]:10000") }
 }
 
 async fn node_key(router: Router) -> [u8; 32] {

@@ -152,7 +152,7 @@ async fn a_client_that_takes_nothing_does_not_hold_its_writer() {
     let (sender, queue) = mpsc::channel(1);
     sender.send(vec![0; 100]).await.unwrap();
 
-    let writing = write(ours, queue, Duration::from_millis(10));
+    let writing = write(ours, queue, Duration::from_millis(10), append_frame);
     timeout(SILENCE, writing).await.unwrap();
 }
 

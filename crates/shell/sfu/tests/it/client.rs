@@ -11,9 +11,12 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
+use crate::turn::TurnLink;
+
 /// How a client reaches the shard.
 pub(crate) enum Link {
     Tcp(TcpStream),
+    Turn(Box<TurnLink>),
     Udp(UdpSocket),
 }
 
@@ -45,6 +48,9 @@ impl Client {
                 let local = stream.local_addr().unwrap();
                 let builder = Candidate::builder().tcp().host(local).tcptype(TcpType::Active);
                 (local, builder.build())
+            }
+            Link::Turn(link) => {
+                (link.relayed, Candidate::relayed(link.relayed, link.relayed, "udp"))
             }
             Link::Udp(socket) => {
                 let local = socket.local_addr().unwrap();
@@ -114,7 +120,7 @@ impl Client {
                 self.deframer.feed(bytes, |datagram| datagrams.push(datagram.to_vec())).unwrap();
                 Protocol::Tcp
             }
-            Link::Udp(_) => {
+            Link::Turn(_) | Link::Udp(_) => {
                 datagrams.push(bytes.to_vec());
                 Protocol::Udp
             }
@@ -144,6 +150,7 @@ impl Client {
                         let framed = [&header, &transmit.contents[..]].concat();
                         stream.write_all(&framed).await.unwrap();
                     }
+                    Link::Turn(link) => link.send(transmit.destination, &transmit.contents).await,
                     Link::Udp(socket) => {
                         // A full buffer is a loss like any other.
                         let _ = socket.send_to(&transmit.contents, transmit.destination).await;
@@ -174,6 +181,7 @@ impl Client {
 async fn receive(link: &mut Link, buffer: &mut [u8]) -> (usize, SocketAddr) {
     match link {
         Link::Tcp(stream) => (stream.read(buffer).await.unwrap(), stream.peer_addr().unwrap()),
+        Link::Turn(link) => link.receive(buffer).await,
         Link::Udp(socket) => socket.recv_from(buffer).await.unwrap(),
     }
 }

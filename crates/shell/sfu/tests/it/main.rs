@@ -8,6 +8,7 @@
 )]
 
 mod client;
+mod turn;
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
@@ -18,6 +19,7 @@ use conclave_call_proto::media::{
 };
 use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
 use conclave_sfu::{Plane, Shard, ShardConfig, ShardHandle};
+use conclave_turn_proto::{binding_request, mapped_address};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
@@ -94,6 +96,15 @@ async fn udp(shard: &ShardHandle) -> Link {
 
 async fn tcp(shard: &ShardHandle) -> Link {
     Link::Tcp(TcpStream::connect(shard.tcp.first().unwrap()).await.unwrap())
+}
+
+/// The one UDP port that an answer names.
+fn told_port(answer: &str) -> u16 {
+    let candidates = answer.lines().filter(|line| line.contains(" udp "));
+    let mut ports: Vec<_> = candidates.map(|line| line.split(' ').nth(5).unwrap()).collect();
+    ports.dedup();
+    let [port] = ports[..] else { panic!("one port of {ports:?}") };
+    port.parse().unwrap()
 }
 
 /// Runs both clients until each has seen enough of the other.
@@ -194,17 +205,58 @@ async fn each_call_is_on_a_shard_of_its_own_which_is_found_at_the_shared_port_to
             let peer = PeerId { call: CallId(call), participant: ParticipantId(participant) };
             let link = Link::Tcp(TcpStream::connect(shared).await.unwrap());
             let (client, answer) = join_as(&plane.requests, &mut plane.events, peer, link).await;
-            let candidates = answer.lines().filter(|line| line.contains(" udp "));
-            ports.extend(candidates.map(|line| line.split(' ').nth(5).unwrap().to_owned()));
+            ports.push(told_port(&answer));
             clients.push(client);
         }
         let [a, b] = &mut clients[..] else { panic!("two of them") };
         watch_each_other(a, b).await;
     }
 
-    let told: Vec<_> = plane.udp.iter().map(|address| address.port().to_string()).collect();
-    assert_eq!(told.len(), 2);
-    assert_eq!(ports, [&told[0], &told[0], &told[1], &told[1]].map(String::as_str));
+    let [first, second] = [0, 1].map(|shard: usize| plane.addresses[shard].udp[0].port());
+    assert_eq!(ports, [first, first, second, second]);
+    for shard in plane.running {
+        assert!(shard.join());
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_is_answered_at_every_address_of_every_shard() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = ShardConfig {
+        udp: any,
+        tcp: Some(any),
+        shared_tcp: Some(elsewhere.local_addr().unwrap()),
+        ..ShardConfig::default()
+    };
+    let plane = Plane::spawn(&config, NonZeroU16::new(2).unwrap()).unwrap();
+    let entrance = plane.entrance.clone().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let stream = elsewhere.accept().await.unwrap().0;
+            assert!(entrance.hand_over(stream.into_std().unwrap(), Vec::new()));
+        }
+    });
+    let request = binding_request([3; 12]);
+    let framed = [&[0, request.len() as u8], &request[..]].concat();
+
+    let addresses = plane.addresses.iter();
+    for udp in addresses.clone().flat_map(|shard| &shard.udp) {
+        let asker = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        asker.send_to(&request, udp).await.unwrap();
+        let mut answer = [0; 100];
+        let received = timeout(PATIENCE, asker.recv_from(&mut answer)).await.unwrap();
+        let (len, from) = received.unwrap();
+        assert_eq!(from, *udp);
+        assert_eq!(mapped_address([3; 12], &answer[..len]), asker.local_addr().ok());
+    }
+    for tcp in addresses.flat_map(|shard| &shard.tcp) {
+        let mut asker = TcpStream::connect(tcp).await.unwrap();
+        asker.write_all(&framed).await.unwrap();
+        let mut answer = vec![0; asker.read_u16().await.unwrap().into()];
+        asker.read_exact(&mut answer).await.unwrap();
+        assert_eq!(mapped_address([3; 12], &answer), asker.local_addr().ok());
+    }
     for shard in plane.running {
         assert!(shard.join());
     }

@@ -255,7 +255,7 @@ fn an_answer_carries_the_nodes_word_on_this_very_answer() {
     let answer = answered.expect("an answer");
     let judge = |sdp: &str, now| {
         let signature = answer.statement.signature.as_bytes();
-        verify(&answer.statement.text, signature, sdp, &world.constitution, now)
+        verify(&answer.statement.text, signature, sdp, &[], &world.constitution, now)
     };
 
     assert_eq!(judge(&answer.sdp, unix_now()), Ok(()));
