@@ -146,7 +146,7 @@ impl Turn {
     fn receive(&mut self, now: Instant) {
         let Self { server, udp: Some(udp), .. } = self else { return };
         for _ in 0..BUDGET {
-            let received = udp.receive(|source, destination, bytes| {
+            let received = udp.receive(|_, source, destination, bytes| {
                 server.handle_input(now, Input::Datagram { source, destination, bytes });
             });
             match received {
@@ -186,8 +186,9 @@ impl Turn {
                         continue;
                     };
                     was_given = true;
-                    let (transport, bytes) = (Transport::Udp, bytes.as_slice());
-                    let input = NodeInput::Datagram { transport, source, destination, bytes };
+                    let (arrived, transport, bytes) = (now, Transport::Udp, bytes.as_slice());
+                    let input =
+                        NodeInput::Datagram { arrived, transport, source, destination, bytes };
                     node.handle_input(now, input);
                 }
                 Output::Timeout(at) => {

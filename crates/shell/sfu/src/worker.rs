@@ -110,8 +110,8 @@ impl Worker {
                     self.tell_figures();
                 }
                 Wake::Handed(Handed { source, destination, bytes }) => {
-                    let (transport, bytes) = (Transport::Udp, bytes.as_slice());
-                    let input = Input::Datagram { transport, source, destination, bytes };
+                    let (arrived, transport, bytes) = (now, Transport::Udp, bytes.as_slice());
+                    let input = Input::Datagram { arrived, transport, source, destination, bytes };
                     self.node.handle_input(now, input);
                 }
                 Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
