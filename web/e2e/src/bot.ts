@@ -31,7 +31,10 @@ export class Bot {
   readonly #child: Child;
   readonly #count: number;
 
-  constructor(link: string, { count = 1, args = [], certificate, isElsewhere = false }: BotOptions = {}) {
+  constructor(
+    link: string,
+    { count = 1, args = [], certificate, isElsewhere = false }: BotOptions = {},
+  ) {
     this.#count = count;
     this.#child = new Child(conclave(), [
       "bot",
