@@ -90,10 +90,9 @@ impl Peer {
             });
         }
 
-        let sounding = self.audio.iter().filter(|(_, carried)| carried.is_some()).count() as u64;
-        let audio = Bitrate::bps(AUDIO_RATE.as_bps() * sounding);
-        let floor = if self.quality.is_congested(now) { Bitrate::ZERO } else { VIDEO_FLOOR };
-        let mut allocations = allocate((self.estimate - audio).max(floor), &demands);
+        let audio = self.audio_rate();
+        let mut allocations =
+            allocate((self.estimate - audio).max(self.video_floor(now)), &demands);
         let jam = self.jam.state(now);
         for (allocation, demand) in allocations.iter_mut().zip(&demands) {
             allocation.target = held_back(jam, allocation.target, demand);
@@ -117,6 +116,17 @@ impl Peer {
         self.desire(now, audio, &demands, &allocations);
     }
 
+    /// What the sound takes that the peer is sent.
+    fn audio_rate(&self) -> Bitrate {
+        let sounding = self.audio.iter().filter(|(_, carried)| carried.is_some()).count() as u64;
+        Bitrate::bps(AUDIO_RATE.as_bps() * sounding)
+    }
+
+    /// What pictures may take whatever the estimate.
+    fn video_floor(&self, now: Instant) -> Bitrate {
+        if self.quality.is_congested(now) { Bitrate::ZERO } else { VIDEO_FLOOR }
+    }
+
     /// Looks at the pictures that wait to be sent to the peer. Returns whether layers should be
     /// chosen anew.
     pub(crate) fn observe_queue(&mut self, now: Instant) -> bool {
@@ -129,7 +139,10 @@ impl Peer {
             waited = waited.max(session.waited(now, outlet.slot.ssrc));
             could_be_smaller |= outlet.rewriter.current() > Some(LayerId(0));
         }
-        let is_new = self.jam.observe(now, waited, self.estimate, self.sent, could_be_smaller);
+        // What is sent anyway says nothing about a fall of the estimate.
+        let is_within_floor = self.sent <= self.audio_rate() + self.video_floor(now);
+        let doubtful = if is_within_floor { Bitrate::ZERO } else { self.sent };
+        let is_new = self.jam.observe(now, waited, self.estimate, doubtful, could_be_smaller);
         if self.jam.state(now) != JamState::Free {
             self.quality.note_held_back(now);
         }

@@ -32,6 +32,27 @@ fn two_peers_see_and_hear_each_other() {
     }
 }
 
+/// Its estimate of the path would fall as on a full network, and with it what browsers send.
+#[test]
+fn a_sender_does_not_pay_for_what_the_node_was_busy_with() {
+    let mut world = World::new();
+    let a = world.join(Setup { estimates: true, ..Setup::new() });
+    let b = world.join(Setup::new());
+    world.view(b, &[(a, CAMERA, 1280, 720)]);
+    world.run(5 * SECOND);
+    let (before, _) = world.clients[a].estimate.take().expect("an estimate");
+
+    // For two seconds it falls behind, further and further.
+    for _ in 0..40 {
+        world.lateness += Duration::from_millis(10);
+        world.run(Duration::from_millis(50));
+    }
+    world.run(SECOND);
+
+    let (_, least) = world.clients[a].estimate.unwrap_or((before, before));
+    assert!(least * 10 >= before * 9, "the estimate fell from {before} to {least}");
+}
+
 #[test]
 fn nothing_is_sent_of_what_nobody_shows() {
     let mut world = World::new();

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use conclave_model::TrackSource;
+use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::format::Codec;
 use str0m::media::{
@@ -26,6 +27,8 @@ pub(crate) struct Setup {
     pub(crate) vp9: Vp9,
     /// In -dBov.
     pub(crate) level: i8,
+    /// Estimates what its path up carries, as browsers do.
+    pub(crate) estimates: bool,
 }
 
 /// What a client does with VP9. It takes and sends VP8 as well, one of them at a time.
@@ -49,6 +52,7 @@ impl Setup {
             descriptor: false,
             vp9: Vp9::Taken,
             level: -30,
+            estimates: false,
         }
     }
 }
@@ -70,6 +74,8 @@ pub(crate) struct Client {
     pub(crate) asked: BTreeMap<String, usize>,
     pub(crate) offers: usize,
     pub(crate) silent: bool,
+    /// What it takes its path up to carry, in bits per second, of late and at least.
+    pub(crate) estimate: Option<(u64, u64)>,
     /// The next offer restarts ICE.
     pub(crate) restart_ice: bool,
     /// Layers that are not sent.
@@ -119,6 +125,7 @@ impl Client {
             .enable_vp9(setup.vp9 != Vp9::Unknown)
             .set_rtp_mode(true)
             .set_extension_map(extensions)
+            .enable_bwe(setup.estimates.then(|| Bitrate::mbps(2)))
             .build(now);
         let address =
             SocketAddr::new([10, 1, (index / 250) as u8, (index % 250) as u8].into(), 5000);
@@ -138,6 +145,7 @@ impl Client {
             asked: BTreeMap::new(),
             offers: 0,
             silent: false,
+            estimate: None,
             restart_ice: false,
             off: Vec::new(),
             demanded: BTreeMap::new(),
@@ -261,6 +269,11 @@ impl Client {
                 Output::Event(Event::RtpPacket(packet)) => {
                     let mid = self.rtc.direct_api().stream_rx(&packet.header.ssrc).unwrap().mid();
                     self.remember(now, mid, &packet);
+                }
+                Output::Event(Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. })) => {
+                    let newest = estimate.as_u64();
+                    let least = self.estimate.map_or(newest, |(_, least)| least.min(newest));
+                    self.estimate = Some((newest, least));
                 }
                 Output::Event(_) => {}
                 Output::Timeout(at) => {

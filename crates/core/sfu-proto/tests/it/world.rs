@@ -26,6 +26,8 @@ pub(crate) struct World {
     network: BTreeMap<(Instant, u64), Flight>,
     sent: u64,
     delay: Duration,
+    /// How long the node has other things to do before it gets to a datagram.
+    pub(crate) lateness: Duration,
 }
 
 /// Slots, and what each carries.
@@ -33,7 +35,7 @@ pub(crate) type Carried = Vec<(Mid, PublicationId)>;
 
 enum Flight {
     ToClient { client: usize, from: SocketAddr, bytes: Vec<u8> },
-    ToNode { from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
+    ToNode { arrived: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
 }
 
 pub(crate) const CALL: CallId = CallId(7);
@@ -64,6 +66,7 @@ impl World {
             network: BTreeMap::new(),
             sent: 0,
             delay: Duration::from_millis(10),
+            lateness: Duration::ZERO,
         }
     }
 
@@ -196,9 +199,9 @@ impl World {
                     self.clients[client].receive(self.now, from, &bytes);
                     self.drain_client(client);
                 }
-                Flight::ToNode { from, to, bytes } => {
+                Flight::ToNode { arrived, from, to, bytes } => {
                     let input = Input::Datagram {
-                        arrived: self.now,
+                        arrived,
                         transport: Transport::Udp,
                         source: from,
                         destination: to,
@@ -261,7 +264,8 @@ impl World {
     fn drain_client(&mut self, i: usize) {
         for (to, bytes) in self.clients[i].drain(self.now) {
             let from = self.clients[i].address();
-            self.fly(Duration::ZERO, Flight::ToNode { from, to, bytes });
+            let arrived = self.now + self.delay;
+            self.fly(self.lateness, Flight::ToNode { arrived, from, to, bytes });
         }
     }
 
