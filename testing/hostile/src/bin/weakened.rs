@@ -121,6 +121,7 @@ fn copy_sources(root: &Path, copy: &Path) -> Result<(), Box<dyn Error>> {
             || name.starts_with("app/")
             || name.starts_with("testing/")
             || name.starts_with("xtask/")
+            || name.starts_with("vendor/")
             || name.starts_with("Cargo.")
             || name.starts_with("rust");
         let from = root.join(name);
