@@ -116,6 +116,9 @@ pub struct StreamTx {
     /// direct RTP mode writing.
     last_sent_seq_no: SeqNo,
 
+    /// The highest seq_no that was protected with this SSRC, which the last one need not be.
+    highest_protected: Option<SeqNo>,
+
     /// When we last sent something for this encoded stream, packet or RTCP.
     last_used: Instant,
 
@@ -379,6 +382,7 @@ impl StreamTx {
             seq_no: SeqNo::default(),
             seq_no_rtx: SeqNo::default(),
             last_sent_seq_no: SeqNo::default(),
+            highest_protected: None,
             last_used: already_happened(),
             rtp_and_wallclock: None,
             send_queue: SendQueue::new(),
@@ -631,6 +635,7 @@ impl StreamTx {
 
         self.rtp_and_wallclock = Some((rewrite.time, packet.wallclock));
         self.last_sent_seq_no = rewrite.seq_no;
+        self.highest_protected = self.highest_protected.max(Some(rewrite.seq_no));
         self.last_used = now;
         self.clock_rate = Some(param.spec().rtp_clock_rate());
         self.stats.update_packet_counts(len as u64, false);
@@ -879,6 +884,7 @@ impl StreamTx {
         let seq_no = next.seq_no;
         if next.kind == NextPacketKind::Regular {
             self.last_sent_seq_no = seq_no;
+            self.highest_protected = self.highest_protected.max(Some(seq_no));
         }
 
         self.last_used = now;
@@ -1466,12 +1472,14 @@ impl StreamTx {
 
     /// Drops all that waits to be sent, and forgets what was sent.
     ///
-    /// Returns the sequence number of the first packet dropped. It and those after it have not been
-    /// protected, so they may be used again.
+    /// If there was something, returns a sequence number: it and those after it have not been
+    /// protected, so they may be used again. What was dropped may begin before it, for a packet that
+    /// came late may wait though a later one was sent.
     pub fn drop_queued(&mut self) -> Option<SeqNo> {
         let first = self.send_queue.first().map(|packet| packet.seq_no);
         self.reset_buffers();
-        first
+        let unused = self.highest_protected.map(|highest| (*highest + 1).into());
+        first.map(|first| unused.map_or(first, |unused: SeqNo| unused.max(first)))
     }
 
     /// Reset this stream to use a new SSRC and optionally a new RTX SSRC.
@@ -1485,6 +1493,7 @@ impl StreamTx {
         // Reset sequence numbers
         self.seq_no = SeqNo::default();
         self.seq_no_rtx = SeqNo::default();
+        self.highest_protected = None;
 
         // Reset timing related fields
         self.last_used = already_happened();

@@ -380,6 +380,25 @@ impl Client {
         }
     }
 
+    /// Writes a packet of its only picture with this number. It waits until the client is woken.
+    pub(crate) fn write_picture(&mut self, now: Instant, seq: u64) {
+        let mid = self.picture();
+        self.streams.entry((mid.to_string(), String::new())).or_default().seq = seq - 1;
+        self.send_video(now, mid, None, 0, 1);
+    }
+
+    /// Drops what waits of its only picture, and returns the first number that was never used.
+    pub(crate) fn drop_written(&mut self) -> Option<u64> {
+        let mid = self.picture();
+        let mut api = self.rtc.direct_api();
+        let first = api.stream_tx_by_mid(mid, None).unwrap().drop_queued()?;
+        Some(*first)
+    }
+
+    fn picture(&self) -> Mid {
+        self.sending.iter().find(|(source, _)| *source == TrackSource::Camera).unwrap().1
+    }
+
     fn send_video(&mut self, now: Instant, mid: Mid, rid: Option<&str>, layer: u8, packets: usize) {
         let key = (mid.to_string(), rid.unwrap_or_default().to_owned());
         let encoder = self.streams.entry(key.clone()).or_default();

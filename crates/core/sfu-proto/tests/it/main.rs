@@ -14,4 +14,5 @@ mod codecs;
 mod continuity;
 mod hostile;
 mod log;
+mod numbers;
 mod world;
