@@ -1254,7 +1254,7 @@ impl Session {
         let stream = self.streams.stream_tx_by_midrid(midrid)?;
         if let Some(datagram) = stream.poll_resend_in_place(now) {
             self.pacer
-                .register_send(now, datagram.len().into(), midrid);
+                .register_send(now, datagram.len().into(), midrid, false);
             return Some(datagram.into());
         }
         let Some(media) = self.medias.iter().find(|m| m.mid() == stream.mid()) else {
@@ -1291,7 +1291,8 @@ impl Session {
             crate::log_stat!("PACKET_SENT", header.ssrc, payload_size, kind);
         }
 
-        self.pacer.register_send(now, payload_size.into(), midrid);
+        self.pacer
+            .register_send(now, payload_size.into(), midrid, twcc_enabled);
 
         if let Some(raw_packets) = &mut self.raw_packets {
             raw_packets.push_back(Box::new(RawPacket::RtpTx(header.clone(), buf.clone())));
@@ -1365,7 +1366,7 @@ impl Session {
         )?;
 
         self.pacer
-            .register_send(now, payload_size.into(), MidRid(mid, rid));
+            .register_send(now, payload_size.into(), MidRid(mid, rid), false);
         if twcc_enabled {
             self.twcc_tx_register
                 .register_seq(TwccPacketId::new(twcc_seq), now, payload_size);

@@ -1245,11 +1245,16 @@ impl TwccSendRegister {
             .skip_while(|(seq, _, _)| seq < &head_seq);
         let (first_seq_no, _, first_instant) = iter.next()?;
 
-        // The queue is in seq order: find the report's first record by
-        // binary search rather than walking every older record.
-        let Ok(first_index) = self.queue.binary_search_by_key(&first_seq_no, |r| r.seq()) else {
-            // Old report for which we no longer have any send records.
-            return None;
+        // Mostly the queue has every sequence number from its head on. Searching reads a dozen
+        // places of cold memory.
+        let expected = usize::try_from(*first_seq_no - *head_seq).ok()?;
+        let first_index = if self.queue.get(expected).map(|r| r.seq()) == Some(first_seq_no) {
+            expected
+        } else {
+            // An old report, if there is no send record any more.
+            self.queue
+                .binary_search_by_key(&first_seq_no, |r| r.seq())
+                .ok()?
         };
         let mut iter2 = self.queue.range_mut(first_index..);
         let first_record = iter2.next()?;
