@@ -184,7 +184,7 @@ fn rust(root: &Path, filters: &[String]) -> anyhow::Result<(Counts, bool)> {
     command.arg("test").args(run::TESTED_PACKAGES);
     command.args(["--locked", "--no-fail-fast", "--"]).args(filters);
     if std::env::var_os("CONCLAVE_FUZZ_SECONDS").is_none() {
-        command.env("CONCLAVE_FUZZ_SECONDS", "10");
+        command.env("CONCLAVE_FUZZ_SECONDS", "4");
     }
     let mut counts = Counts::default();
     let succeeded = follow(&mut command, |line| {

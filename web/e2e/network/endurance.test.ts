@@ -6,7 +6,7 @@ for (const pair of COUPLES) {
   test(
     `joins and leaves do not disturb ${nameOf(pair)} who stay, at 2 % loss with jitter`,
     async (stage) => {
-      const findings = await endure(stage, pair, { disturbedSeconds: 60, peacefulSeconds: 30 });
+      const findings = await endure(stage, pair, { disturbedSeconds: 40, peacefulSeconds: 20 });
       for (const line of inWords(findings)) stage.note(line);
       check(findings);
     },
