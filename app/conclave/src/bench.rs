@@ -13,6 +13,7 @@ mod operations;
 mod output;
 mod post;
 mod report;
+mod saturation;
 mod seen;
 mod server;
 mod tables;
@@ -46,6 +47,14 @@ enum Command {
     /// The clients of `bench media`; writes what they measured as a line of JSON.
     #[command(hide = true)]
     MediaLoad(media::Load),
+    /// Measures what a processor core carries before it loses packets, and what two carry.
+    ///
+    /// Shards are bound to a core each. What they send to their subscribers is counted and dropped
+    /// by nftables, in a network of its own, so that nobody else takes processor time.
+    Saturation(saturation::Args),
+    /// The shards and clients of `bench saturation`; writes what was carried as a line of JSON.
+    #[command(hide = true)]
+    SaturationLoad(saturation::Load),
     /// The media shard of `bench media`; speaks with the clients' process in lines of JSON.
     #[command(hide = true)]
     MediaServer,
@@ -59,5 +68,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Command::Media(args) => media::run(args),
         Command::MediaLoad(load) => media::run_load(load),
         Command::MediaServer => media::run_server(),
+        Command::Saturation(args) => saturation::run(args),
+        Command::SaturationLoad(load) => saturation::run_load(load),
     }
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+pub(super) use client::Client;
 pub(super) use load::{Load, run as run_load};
 pub(super) use server::run as run_server;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// A camera, as far as its packets are concerned.
 #[derive(Debug, Default)]
-pub(super) struct Camera {
+pub(in crate::bench) struct Camera {
     frames: u32,
     packets: u64,
     timestamp: u32,
@@ -43,7 +43,7 @@ impl Camera {
     }
 
     /// How many packets it has made.
-    pub(super) const fn packets(&self) -> u64 {
+    pub(in crate::bench) const fn packets(&self) -> u64 {
         self.packets
     }
 

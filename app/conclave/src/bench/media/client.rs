@@ -15,7 +15,7 @@ use super::camera::{Camera, Packet};
 use super::tally::Tally;
 
 /// A client that publishes one camera or shows one.
-pub(super) struct Client {
+pub(in crate::bench) struct Client {
     rtc: Rtc,
     socket: UdpSocket,
     local: SocketAddr,
@@ -27,9 +27,11 @@ pub(super) struct Client {
     /// What instants are counted from, the same for all clients.
     epoch: Instant,
     /// What it publishes, if it does.
-    pub(super) camera: Camera,
+    pub(in crate::bench) camera: Camera,
+    /// The length of the longest datagram that came of late.
+    pub(in crate::bench) longest: usize,
     /// What it got, if it shows something.
-    pub(super) tally: Tally,
+    pub(in crate::bench) tally: Tally,
 }
 
 /// Longer than any datagram of this measurement.
@@ -40,7 +42,7 @@ const BUDGET: usize = 64;
 
 impl Client {
     /// A client at a port of its own, with its offer to the server at this address.
-    pub(super) fn new(
+    pub(in crate::bench) fn new(
         server: SocketAddr,
         direction: Direction,
         epoch: Instant,
@@ -67,18 +69,19 @@ impl Client {
             due: now,
             epoch,
             camera: Camera::default(),
+            longest: 0,
             tally: Tally::new(),
         };
         Ok((client, offer.to_sdp_string()))
     }
 
     /// The media section of what it publishes or shows.
-    pub(super) const fn mid(&self) -> Mid {
+    pub(in crate::bench) const fn mid(&self) -> Mid {
         self.mid
     }
 
     /// Takes the answer to its offer.
-    pub(super) fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
+    pub(in crate::bench) fn accept(&mut self, answer: &str) -> anyhow::Result<()> {
         let answer = SdpAnswer::from_sdp_string(answer)?;
         let pending = self.pending.take().context("an answer to no offer")?;
         self.rtc.sdp_api().accept_answer(pending, answer)?;
@@ -86,7 +89,7 @@ impl Client {
     }
 
     /// Publishes a frame of so many packets.
-    pub(super) fn send_frame(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
+    pub(in crate::bench) fn send_frame(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
         self.camera.begin_frame(fps);
         for part in 0..burst {
             let sent_at = nanoseconds_since(self.epoch);
@@ -110,7 +113,7 @@ impl Client {
     }
 
     /// Takes what has come, and does what time demands.
-    pub(super) fn turn(&mut self, now: Instant) -> anyhow::Result<()> {
+    pub(in crate::bench) fn turn(&mut self, now: Instant) -> anyhow::Result<()> {
         for _ in 0..BUDGET {
             if !self.receive()? {
                 break;
@@ -127,12 +130,20 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error).context("cannot receive"),
         };
+        self.note_length(length);
         let now = Instant::now();
         let bytes = buffer.get(..length).unwrap_or_default();
         let receive = Receive::new(Protocol::Udp, self.server, self.local, bytes)?;
         self.rtc.handle_input(Input::Receive(now, receive))?;
         self.drain(now)?;
         Ok(true)
+    }
+
+    /// Extensions that are left out after a while make packets shorter by some bytes.
+    fn note_length(&mut self, length: usize) {
+        if length + 50 > self.longest {
+            self.longest = length;
+        }
     }
 
     fn wake(&mut self) -> anyhow::Result<()> {

@@ -6,9 +6,9 @@ use super::camera;
 
 /// What a subscriber got of the packets that were sent within a window of time.
 #[derive(Debug)]
-pub(super) struct Tally {
+pub(in crate::bench) struct Tally {
     /// All packets so far, whenever they were sent.
-    pub(super) received: u64,
+    pub(in crate::bench) received: u64,
     /// Packets of the window.
     pub(super) delivered: u64,
     /// Their payloads, in bytes.

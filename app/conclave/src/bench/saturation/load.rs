@@ -1,0 +1,274 @@
+//! The process that measures: shards on a processor core each, and clients that end up as sinks.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use conclave_call_proto::media::{
+    MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
+};
+use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
+use conclave_sfu::{Shard, ShardConfig, ShardHandle};
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
+use str0m::media::Direction;
+
+use super::report::Row;
+use super::sink::Sink;
+use crate::bench::cores::pin;
+use crate::bench::media::Client;
+use crate::serve::say;
+
+/// What is sent, by how many shards, to how many, and for how long.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(in crate::bench) struct Load {
+    /// Shards, each with one camera.
+    #[arg(long)]
+    pub(super) shards: u32,
+    /// Clients that show it, for each shard.
+    #[arg(long)]
+    pub(super) subscribers: u32,
+    /// How long it is measured.
+    #[arg(long)]
+    pub(super) seconds: u32,
+    /// Frames that a camera sends in a second.
+    #[arg(long)]
+    pub(super) fps: u32,
+    /// Packets of a frame.
+    #[arg(long)]
+    pub(super) burst: u32,
+}
+
+/// A shard and its call: the camera, and those who show it.
+struct Stage {
+    handle: ShardHandle,
+    /// Its core, if it could be bound to it.
+    pinned: bool,
+    /// The first one publishes.
+    clients: Vec<Client>,
+    connected: usize,
+    frame_due: Instant,
+}
+
+const CALL: CallId = CallId(1);
+const CAMERA: PublicationId = PublicationId(0);
+const GENERATION: u32 = 1;
+
+/// The tile that a subscriber shows, in device pixels.
+const TILE: (u16, u16) = (1280, 720);
+
+/// Clients that may be on their way in at a time.
+const JOINING: usize = 50;
+
+/// How long all joins, and warming up, may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// So many subscribers of a shard at a time get the camera until the paths to them are known to carry
+/// it: the clients could not take in more.
+const WAVE: usize = 70;
+const WARM_UP: Duration = Duration::from_secs(4);
+
+/// From the moment the sinks are open, until what is measured is steady.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// How often clients look at their sockets: while they take packets in, and while they are sinks
+/// that only answer checks.
+const LOOK: Duration = Duration::from_micros(200);
+const SELDOM: Duration = Duration::from_millis(50);
+
+/// Measures, and writes the figures as a line of JSON.
+pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
+    let epoch = Instant::now();
+    let mut stages = Vec::new();
+    for core in 0..load.shards {
+        stages.push(Stage::open(core as usize)?);
+    }
+    join_all(&mut stages, load.subscribers as usize + 1, epoch)?;
+    warm_up(&mut stages, load)?;
+    let length = stages.iter().find_map(|stage| Some(stage.clients.get(1)?.longest as u64));
+    let length = length.context("nobody got a packet")?;
+
+    let ports: Vec<_> = stages.iter().map(Stage::port).collect();
+    let sink = Sink::open(&ports)?;
+    let everyone: Vec<usize> = (1..=load.subscribers as usize).collect();
+    for stage in &stages {
+        stage.show(&everyone, true)?;
+    }
+    send_for(&mut stages, load, SETTLING, SELDOM)?;
+    let (sent_before, before, began) = (sent(&stages), sink.dropped()?, Instant::now());
+    send_for(&mut stages, load, load.time(), SELDOM)?;
+    let (sent_after, after, time) = (sent(&stages), sink.dropped()?, began.elapsed());
+
+    let carried = after.datagrams_since(before, length);
+    let wanted = (sent_after - sent_before) * u64::from(load.subscribers);
+    let pinned = stages.iter().all(|stage| stage.pinned);
+    let row = Row::new(load, (carried, wanted), time, pinned);
+    say(&serde_json::to_string(&row)?)
+}
+
+/// Lets clients join until there are so many in each call, and waits until all are connected.
+fn join_all(stages: &mut [Stage], wanted: usize, epoch: Instant) -> anyhow::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while stages.iter().any(|stage| stage.connected < wanted) {
+        for stage in stages.iter_mut() {
+            while stage.clients.len() < wanted.min(stage.connected + JOINING) {
+                stage.join(epoch)?;
+            }
+            stage.look(0, 0)?;
+        }
+        thread::sleep(LOOK);
+        anyhow::ensure!(Instant::now() < deadline, "not all of {wanted} clients are connected");
+    }
+    Ok(())
+}
+
+/// Shows the camera to some subscribers after the others.
+fn warm_up(stages: &mut [Stage], load: &Load) -> anyhow::Result<()> {
+    let subscribers: Vec<usize> = (1..=load.subscribers as usize).collect();
+    for wave in subscribers.chunks(WAVE) {
+        for stage in stages.iter() {
+            stage.show(wave, true)?;
+        }
+        send_for(stages, load, WARM_UP, LOOK)?;
+        for stage in stages.iter() {
+            stage.show(wave, false)?;
+        }
+    }
+    let subscribers = stages.iter().flat_map(|stage| stage.clients.iter().skip(1));
+    let without = subscribers.filter(|client| client.tally.received == 0).count();
+    anyhow::ensure!(without == 0, "{without} subscribers got nothing");
+    Ok(())
+}
+
+/// Lets the cameras send for a while, one after the other within the time of a frame.
+fn send_for(
+    stages: &mut [Stage],
+    load: &Load,
+    time: Duration,
+    look: Duration,
+) -> anyhow::Result<()> {
+    let (began, fps) = (Instant::now(), load.fps);
+    let frame_time = Duration::from_secs(1) / fps;
+    for (stage, number) in stages.iter_mut().zip(0..) {
+        stage.frame_due = began + frame_time * number / load.shards;
+    }
+    let mut look_at = began;
+    while began.elapsed() < time {
+        for stage in stages.iter_mut() {
+            stage.send_if_due(load.burst, fps)?;
+        }
+        if look_at <= Instant::now() {
+            for stage in stages.iter_mut() {
+                stage.look(load.burst, fps)?;
+            }
+            look_at = Instant::now() + look;
+        }
+        let next = stages.iter().map(|stage| stage.frame_due).chain([look_at]).min();
+        thread::sleep(next.map_or(LOOK, |at| at.saturating_duration_since(Instant::now())));
+    }
+    Ok(())
+}
+
+fn sent(stages: &[Stage]) -> u64 {
+    // All cameras send alike, and each to its own subscribers.
+    stages.iter().filter_map(|stage| stage.clients.first()).map(|c| c.camera.packets()).sum()
+}
+
+impl Stage {
+    /// Starts a shard on a core.
+    fn open(core: usize) -> anyhow::Result<Self> {
+        let before = sched_getaffinity(None)?;
+        // Its thread inherits it.
+        let pinned = pin(core);
+        let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let handle = Shard::spawn(&ShardConfig { udp, tcp: None, ..ShardConfig::default() });
+        sched_setaffinity(None, &before)?;
+        let (clients, frame_due) = (Vec::new(), Instant::now());
+        Ok(Self { handle: handle?, pinned, clients, connected: 0, frame_due })
+    }
+
+    fn port(&self) -> u16 {
+        self.handle.udp.first().map_or(0, SocketAddr::port)
+    }
+
+    fn join(&mut self, epoch: Instant) -> anyhow::Result<()> {
+        let address = *self.handle.udp.first().context("the shard has no address")?;
+        let publishes = self.clients.is_empty();
+        let direction = if publishes { Direction::SendOnly } else { Direction::RecvOnly };
+        let (client, sdp) = Client::new(address, direction, epoch)?;
+        let mid = Mid::new(&client.mid()).context("a strange media section")?;
+        let peer = peer(self.clients.len());
+        self.clients.push(client);
+        self.ask(MediaRequest::Offer { peer, generation: GENERATION, sdp })?;
+        if !publishes {
+            return Ok(());
+        }
+        let track = PublicationTrack { publication: CAMERA, source: TrackSource::Camera, mid };
+        self.ask(MediaRequest::Publish { peer, tracks: vec![track] })
+    }
+
+    /// Shows the camera to these clients, or no longer.
+    fn show(&self, clients: &[usize], shown: bool) -> anyhow::Result<()> {
+        let (width, height) = TILE;
+        let want = Want { publication: CAMERA, width, height, priority: TilePriority::Featured };
+        for client in clients {
+            let wants = if shown { vec![want] } else { Vec::new() };
+            self.ask(MediaRequest::View { peer: peer(*client), wants })?;
+        }
+        Ok(())
+    }
+
+    fn ask(&self, request: MediaRequest) -> anyhow::Result<()> {
+        self.handle.requests.blocking_send(request).context("a shard has ended")
+    }
+
+    fn send_if_due(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
+        let now = Instant::now();
+        if now < self.frame_due {
+            return Ok(());
+        }
+        // A frame that was missed is left out: what was sent is counted.
+        self.frame_due = now.max(self.frame_due + Duration::from_secs(1) / fps);
+        let camera = self.clients.first_mut().context("nobody publishes")?;
+        camera.send_frame(burst, fps)
+    }
+
+    /// Takes what has come for the clients. Frames are on time meanwhile, if there are any.
+    fn look(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
+        while let Ok(event) = self.handle.events.try_recv() {
+            self.handle_event(event)?;
+        }
+        for place in 0..self.clients.len() {
+            if let Some(client) = self.clients.get_mut(place) {
+                client.turn(Instant::now())?;
+            }
+            if fps > 0 {
+                self.send_if_due(burst, fps)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_event(&mut self, event: MediaEvent) -> anyhow::Result<()> {
+        match event {
+            MediaEvent::Answer { peer, sdp, .. } => {
+                let client = self.clients.get_mut(peer.participant.0 as usize);
+                client.context("an answer to nobody")?.accept(&sdp)
+            }
+            MediaEvent::Connected { .. } => {
+                self.connected += 1;
+                Ok(())
+            }
+            MediaEvent::Disconnected { .. } => anyhow::bail!("a media session has ended"),
+            MediaEvent::OfferRefused { detail, .. } => anyhow::bail!("refused: {detail}"),
+            MediaEvent::Demand { .. }
+            | MediaEvent::Quality { .. }
+            | MediaEvent::Slots { .. }
+            | MediaEvent::Speakers { .. } => Ok(()),
+        }
+    }
+}
+
+fn peer(client: usize) -> PeerId {
+    PeerId { call: CALL, participant: ParticipantId(u32::try_from(client).unwrap_or(u32::MAX)) }
+}
