@@ -28,6 +28,8 @@ pub(crate) struct Worker {
     meter: Meter,
     budgets_spent: u64,
     turns: u64,
+    /// The longest turn since figures were told.
+    longest_turn: Duration,
     figures: watch::Sender<ShardFigures>,
 }
 
@@ -86,6 +88,7 @@ impl Worker {
             meter: Meter::new(),
             budgets_spent: 0,
             turns: 0,
+            longest_turn: Duration::ZERO,
             figures,
         }
     }
@@ -94,11 +97,13 @@ impl Worker {
     pub(crate) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         let mut metering = interval(METER_INTERVAL);
         metering.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut now = Instant::now();
         loop {
             self.drain(Instant::now());
+            self.longest_turn = self.longest_turn.max(now.elapsed());
             let wake = self.wait(&mut stopped, &mut metering).await;
             self.turns += 1;
-            let now = Instant::now();
+            now = Instant::now();
             match wake {
                 Wake::Event => self.pass_events_on(),
                 Wake::Meter => {
@@ -251,6 +256,7 @@ impl Worker {
         self.figures.send_replace(ShardFigures {
             packets_forwarded: node.packets_forwarded,
             system_calls: sends + receives + turns,
+            longest_turn: std::mem::take(&mut self.longest_turn),
         });
         let turn = self.turn.here();
         let (refused, overflowed) = self.turn.refused_and_overflowed();
