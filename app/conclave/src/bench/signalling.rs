@@ -22,7 +22,7 @@ use super::cores::pin;
 use super::machine::Machine;
 use super::output::{Form, progress};
 use super::process;
-use changes::Kind;
+use changes::{Kind, Told};
 use members::{Members, What};
 use report::{Limits, Report, Return, Row, Spent};
 use server::Process;
@@ -62,6 +62,8 @@ struct Plan {
     members: usize,
     changes: usize,
     per_second: f64,
+    /// How often in a second all confirm their keys.
+    confirmations_per_second: f64,
     /// How long each run of the floor takes, about.
     floor: Duration,
     /// For how long the server is left alone, to see what it takes then.
@@ -72,11 +74,16 @@ const QUICK: Plan = Plan {
     members: 8,
     changes: 6,
     per_second: 10.0,
+    confirmations_per_second: 10.0,
     floor: Duration::from_millis(200),
     idle: Duration::from_millis(200),
 };
 
+/// The kinds of change whose messages are held against the floor.
 const KINDS: [Kind; 2] = [Kind::Microphone, Kind::Hand];
+
+/// How often all confirm their keys.
+const CONFIRMATIONS: usize = 5;
 
 /// How long all may take to come back.
 const RETURN_PATIENCE: Duration = Duration::from_secs(60);
@@ -112,6 +119,7 @@ impl Args {
             members: self.members.into(),
             changes: self.changes.into(),
             per_second: self.per_second,
+            confirmations_per_second: 0.5,
             floor: Duration::from_secs(5),
             idle: Duration::from_secs(5),
         }
@@ -131,34 +139,44 @@ async fn measure(plan: Plan, pinned: bool) -> anyhow::Result<(Return, Vec<Row>)>
     let mut members = Members::come_back(&endpoint, &mut site);
     let returned = come_back(&mut members, &server, plan).await?;
 
+    let epoch = site.group.epoch();
     let mut told = Vec::new();
     for kind in KINDS {
-        progress(&format!("{changes} changes: {kind:?}"));
-        let (server_before, own_before) = (server.cpu()?, own_cpu()?);
-        let changes = changes::make(&mut members, kind, &hands, plan.per_second).await?;
-        let server_cpu = server.cpu()?.saturating_sub(server_before);
-        let clients_cpu = own_cpu()?.saturating_sub(own_before);
-        told.push(Spent { kind, told: changes, server_cpu, clients_cpu });
+        let make = changes::make(&mut members, kind, &hands, plan.per_second, epoch);
+        told.push(spend(kind, &server, make).await?);
     }
-    let server_pinned = server.pinned;
+    let few = hands.get(..CONFIRMATIONS.min(hands.len())).unwrap_or_default();
+    let (kind, pace) = (Kind::Confirmation, plan.confirmations_per_second);
+    let make = changes::make(&mut members, kind, few, pace, epoch);
+    let confirming = spend(kind, &server, make).await?;
+    let pinned = server.pinned && pinned;
     drop((members, server));
 
     let after = floors(plan, sizes).await?;
-    let rows = told.into_iter().zip(sizes).zip(before.into_iter().zip(after));
-    let rows = rows.map(|((spent, bytes), floor)| Row::new(count, bytes, spent, floor));
-    let mut rows: Vec<_> = rows.collect();
-    for row in &mut rows {
-        row.pinned = server_pinned && pinned;
-    }
-    Ok((returned, rows))
+    let floors = before.into_iter().zip(after);
+    let rows = told.into_iter().zip(floors).map(|(spent, floor)| (spent, Some(floor)));
+    let rows =
+        rows.chain([(confirming, None)]).zip(sizes.into_iter().chain(sizes.first().copied()));
+    let rows = rows.map(|((spent, floor), bytes)| Row::new((count, bytes, pinned), spent, floor));
+    Ok((returned, rows.collect()))
+}
+
+/// Makes changes of one kind, and says what that took.
+async fn spend(
+    kind: Kind,
+    server: &Process,
+    make: impl Future<Output = anyhow::Result<Told>>,
+) -> anyhow::Result<Spent> {
+    progress(&format!("changes: {kind:?}"));
+    let (server_before, own_before) = (server.cpu()?, own_cpu()?);
+    let told = make.await?;
+    let server_cpu = server.cpu()?.saturating_sub(server_before);
+    let clients_cpu = own_cpu()?.saturating_sub(own_before);
+    Ok(Spent { kind, told, server_cpu, clients_cpu })
 }
 
 /// Waits until all are back, and until the server has told everybody of it.
-async fn come_back(
-    members: &mut Members,
-    server: &Process,
-    plan: Plan,
-) -> anyhow::Result<Return> {
+async fn come_back(members: &mut Members, server: &Process, plan: Plan) -> anyhow::Result<Return> {
     let began = Instant::now();
     let mut back = 0;
     let all_back = async {
@@ -219,7 +237,7 @@ fn message_bytes(kind: Kind, hands: &[GroupRequest]) -> usize {
             let news = GroupNews::App { message: message.clone() };
             ServerMessage::Group { news }
         }
-        (Kind::Hand | Kind::Microphone, _) => {
+        (Kind::Confirmation | Kind::Hand | Kind::Microphone, _) => {
             let changed = ParticipantInfo {
                 id: conclave_model::ParticipantId(500),
                 leaf: 499,

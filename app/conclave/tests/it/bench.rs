@@ -132,12 +132,14 @@ fn a_call_of_the_system_moves_four_packets_or_more() {
 
 #[test]
 fn a_lecture_is_measured_beside_a_control_run_and_reported_as_one_document() {
-    let output = run(&["bench", "crowd", "--quick", "--json", "--limit-ms", "60000"]);
+    // A limit that cannot hold fails the command, after the report.
+    let output = run(&["bench", "crowd", "--quick", "--json", "--limit-ms=-60000"]);
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("forwarding paused"), "{errors}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
 
-    assert!(report["beyondControlMs"].is_number() && report["holds"] == true, "{report}");
+    assert!(report["beyondControlMs"].is_number() && report["holds"] == false, "{report}");
     let rows = report["rows"].as_array().unwrap();
     let runs: Vec<_> = rows.iter().map(|row| (&row["name"], &row["listeners"])).collect();
     assert_eq!(runs, [(&"control".into(), &2.into()), (&"crowd".into(), &6.into())]);
@@ -164,14 +166,6 @@ fn a_lecture_is_measured_beside_a_control_run_and_reported_as_one_document() {
 }
 
 #[test]
-fn a_pause_that_is_too_long_fails_the_command_after_the_report() {
-    let output = run(&["bench", "crowd", "--quick", "--limit-ms=-60000"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("EXCEEDED"));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("forwarding paused"));
-}
-
-#[test]
 fn telling_all_members_of_a_change_is_measured_and_reported_as_one_document() {
     let limits = ["--limit-ms", "60000", "--limit-times", "1000"];
     let output = run(&[&["bench", "signalling", "--quick", "--json"], &limits[..]].concat());
@@ -181,15 +175,20 @@ fn telling_all_members_of_a_change_is_measured_and_reported_as_one_document() {
 
     let rows = report["rows"].as_array().unwrap();
     let kinds: Vec<_> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["microphone", "hand"]);
+    assert_eq!(kinds, ["microphone", "hand", "confirmation"]);
+    let changes: Vec<_> = rows.iter().map(|row| row["changes"].as_u64().unwrap()).collect();
+    assert_eq!(changes, [6, 6, 5]);
     for row in rows {
-        assert_eq!((&row["members"], &row["changes"]), (&8.into(), &6.into()));
-        for figure in ["bytes", "cpuNsPerMessage", "timesFloor", "serverBusy", "clientsBusy"] {
+        assert_eq!(row["members"], 8);
+        for figure in ["bytes", "cpuNsPerMessage", "serverBusy", "clientsBusy"] {
             assert_positive(&row[figure], figure);
         }
         let all = &row["allMs"];
         assert_positive(&all["p50"], "until all knew");
         assert!(all["p50"].as_f64() <= all["most"].as_f64(), "{row}");
+    }
+    for row in &rows[..2] {
+        assert_positive(&row["timesFloor"], "the floor");
         row["floorNs"].as_array().unwrap().iter().for_each(|floor| assert_positive(floor, "floor"));
     }
     // A hand goes to each of the others at once; news of the roster may share a message.

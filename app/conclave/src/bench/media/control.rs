@@ -56,9 +56,8 @@ impl From<Request> for MediaRequest {
                 Self::Offer { peer: peer(client), generation: GENERATION, sdp }
             }
             Request::Publish { client, camera, microphone } => {
-                let track = |publication, source| {
-                    move |mid| PublicationTrack { publication, source, mid }
-                };
+                let track =
+                    |publication, source| move |mid| PublicationTrack { publication, source, mid };
                 let camera = camera.map(track(PublicationId(client), TrackSource::Camera));
                 let voice = PublicationId(client + MICROPHONES);
                 let microphone = microphone.map(track(voice, TrackSource::Microphone));

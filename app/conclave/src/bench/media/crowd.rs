@@ -20,9 +20,11 @@ use report::Report;
 
 /// Arguments of `conclave bench crowd`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Exit status: 0 if the limit holds, 1 if it is exceeded or something fails. \
+#[command(
+    after_help = "Exit status: 0 if the limit holds, 1 if it is exceeded or something fails. \
     The figures are meant for two idle cores and a release build: the server is bound to the first \
-    one, its clients to the second.")]
+    one, its clients to the second."
+)]
 pub(crate) struct Args {
     /// Clients that listen, and show one of the cameras each.
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=4000))]
@@ -37,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     cameras: u32,
     /// Pictures that a camera sends in a second.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=60))]
     fps: u32,
     /// Packets of a picture.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
@@ -53,7 +55,7 @@ pub(crate) struct Args {
     limit_ms: f64,
     #[command(flatten)]
     form: Form,
-    /// A few listeners for a second: whether it works, not what it costs.
+    /// A few listeners for two seconds: whether it works, not what it costs.
     #[arg(long, conflicts_with_all = ["listeners", "publishers", "seconds", "control"])]
     quick: bool,
 }
@@ -84,7 +86,7 @@ impl Args {
         if self.quick {
             let quick = |listeners| {
                 let load = load(listeners);
-                Load { opening: 2, publishers: 3, cameras: 2, seconds: 1, ..load }
+                Load { opening: 2, publishers: 3, cameras: 2, seconds: 2, ..load }
             };
             return (quick(2), quick(6));
         }

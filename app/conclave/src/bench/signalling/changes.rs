@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use conclave_model::ParticipantId;
-use conclave_wire::{ClientMessage, GroupRequest, Presence};
+use conclave_wire::{ClientMessage, GroupRequest};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
@@ -15,9 +15,12 @@ use super::members::{Members, What};
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Kind {
+    /// A member switches its microphone on, just when all confirm that they have new keys: as they do
+    /// whenever somebody has come or gone.
+    Confirmation,
     /// A member puts its hand up or down: an encrypted message, passed on as it comes.
     Hand,
-    /// A member switches its microphone on: news of the roster, which are collected for a moment.
+    /// A member switches its microphone on or off: news of the roster, which are collected for a moment.
     Microphone,
 }
 
@@ -50,16 +53,16 @@ struct Watch {
 }
 
 /// Makes a change every so often, not quite evenly, and waits until everybody has heard of each.
-/// There is a change for each of `hands`, or as many of microphones.
+/// There is a change for each of `hands`, or as many of microphones. The group is in the `epoch`.
 pub(super) async fn make(
     members: &mut Members,
     kind: Kind,
     hands: &[GroupRequest],
     per_second: f64,
+    epoch: u64,
 ) -> anyhow::Result<Told> {
     let told = Told { all: Vec::new(), deliveries: 0, took: Duration::ZERO };
-    let mut watch =
-        Watch { pending: BTreeMap::new(), messages: vec![0; members.len()], told };
+    let mut watch = Watch { pending: BTreeMap::new(), messages: vec![0; members.len()], told };
     let began = Instant::now();
     let mut due = began;
     let mut left = hands.iter().enumerate();
@@ -76,6 +79,12 @@ pub(super) async fn make(
                 let gap = Duration::from_secs_f64(2.0 * unevenness(number) / per_second);
                 due = Instant::now() + gap;
                 next = left.next();
+                if kind == Kind::Confirmation {
+                    for member in 0..members.len() {
+                        let request = GroupRequest::Ready { epoch };
+                        members.say(member, ClientMessage::Group { request })?;
+                    }
+                }
                 watch.begin(members, kind, number, hand)?;
             }
             () = sleep_until(patience) => {
@@ -94,27 +103,26 @@ impl Watch {
     /// Makes a change.
     fn begin(
         &mut self,
-        members: &Members,
+        members: &mut Members,
         kind: Kind,
         number: usize,
         hand: &GroupRequest,
     ) -> anyhow::Result<()> {
-        let (member, key, message) = match kind {
+        let missing = members.len() - 1;
+        let pending = Pending { began: Instant::now(), missing };
+        match kind {
             Kind::Hand => {
-                let request = hand.clone();
-                (0, number as u64, ClientMessage::Group { request })
+                self.pending.insert(number as u64, pending);
+                members.say(0, ClientMessage::Group { request: hand.clone() })
             }
-            Kind::Microphone => {
-                // Another one each time. All of them were off when they came.
+            Kind::Confirmation | Kind::Microphone => {
+                // Another one each time, as far as there are enough.
                 let member = (number + 1) % members.len();
                 let id = members.ids.get(member).context("there is no such member")?;
-                let presence = Presence { muted: number / members.len() % 2 == 1 };
-                (member, u64::from(id.0), ClientMessage::Presence { presence })
+                self.pending.insert(u64::from(id.0), pending);
+                members.switch(member)
             }
-        };
-        let missing = members.len() - 1;
-        self.pending.insert(key, Pending { began: Instant::now(), missing });
-        members.say(member, message)
+        }
     }
 
     /// Takes note of what a member heard.

@@ -88,6 +88,11 @@ impl Group {
         self.service.snapshot().context("there is no group")
     }
 
+    /// The epoch that it is in.
+    pub(super) fn epoch(&self) -> u64 {
+        self.service.epoch().unwrap_or_default()
+    }
+
     /// Messages of the host to all members, as its device seals them: the hand goes up, and down.
     pub(super) fn hands(&mut self, count: usize) -> anyhow::Result<Vec<GroupRequest>> {
         let mut requests = Vec::new();
@@ -124,8 +129,7 @@ impl Group {
         let policy = constitution.encode()?;
         let began_unix_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
         let signer = keys.proposals.clone();
-        let key =
-            ProposalKey::new(keys.proposals.public_key(), move |bytes| signer.sign(bytes));
+        let key = ProposalKey::new(keys.proposals.public_key(), move |bytes| signer.sign(bytes));
         let began = Instant::now();
         Ok(Self {
             meeting,

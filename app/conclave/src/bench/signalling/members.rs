@@ -23,6 +23,8 @@ pub(super) struct Members {
     says: Vec<mpsc::UnboundedSender<ClientMessage>>,
     /// Who they are.
     pub(super) ids: Vec<ParticipantId>,
+    /// Whose microphone is off.
+    muted: Vec<bool>,
     heard: mpsc::UnboundedReceiver<Heard>,
 }
 
@@ -81,12 +83,21 @@ impl Members {
                 tell(&hearing, place, What::Gone(format!("{error:#}")));
             });
         }
-        Self { says, ids, heard }
+        let muted = vec![true; says.len()];
+        Self { says, ids, muted, heard }
     }
 
     /// How many they are.
     pub(super) const fn len(&self) -> usize {
         self.says.len()
+    }
+
+    /// Has a member switch its microphone on, or off again.
+    pub(super) fn switch(&mut self, member: usize) -> anyhow::Result<()> {
+        let muted = self.muted.get_mut(member).context("there is no such member")?;
+        *muted = !*muted;
+        let presence = Presence { muted: *muted };
+        self.say(member, ClientMessage::Presence { presence })
     }
 
     /// Has a member say something.

@@ -60,14 +60,14 @@ pub(super) struct Row {
     all_ms: Spread,
     /// Processor time of the server, all threads, for each message that arrived.
     cpu_ns_per_message: f64,
-    /// The same of the bare loop, before and after.
-    floor_ns: [f64; 2],
-    times_floor: f64,
+    /// The same of the bare loop, before and after; nothing where the server does more than tell.
+    floor_ns: Option<[f64; 2]>,
+    times_floor: Option<f64>,
     server_busy: f64,
     /// How much of a core the members' sockets took.
     clients_busy: f64,
     /// Whether server and members were bound to a core each.
-    pub(super) pinned: bool,
+    pinned: bool,
     /// Why these figures say nothing about the server, if so.
     void: Vec<String>,
 }
@@ -98,7 +98,11 @@ const MOST_BUSY: f64 = 0.95;
 
 impl Row {
     /// A row, with the floor before and after it.
-    pub(super) fn new(members: usize, bytes: usize, spent: Spent, floor: (f64, f64)) -> Self {
+    pub(super) fn new(
+        (members, bytes, pinned): (usize, usize, bool),
+        spent: Spent,
+        floor: Option<(f64, f64)>,
+    ) -> Self {
         let Spent { kind, told, server_cpu, clients_cpu } = spent;
         let seconds = told.took.as_secs_f64();
         let cpu_ns = server_cpu.as_secs_f64() * 1e9 / told.deliveries.max(1) as f64;
@@ -110,11 +114,11 @@ impl Row {
             bytes,
             all_ms: Spread::of(told.all),
             cpu_ns_per_message: cpu_ns,
-            floor_ns: floor.into(),
-            times_floor: cpu_ns / f64::midpoint(floor.0, floor.1),
+            floor_ns: floor.map(Into::into),
+            times_floor: floor.map(|(before, after)| cpu_ns / f64::midpoint(before, after)),
             server_busy: server_cpu.as_secs_f64() / seconds,
             clients_busy: clients_cpu.as_secs_f64() / seconds,
-            pinned: false,
+            pinned,
             void: Vec::new(),
         };
         row.void = row.reasons_against();
@@ -123,8 +127,9 @@ impl Row {
 
     fn reasons_against(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        let [before, after] = self.floor_ns;
-        if (before - after).abs() / before.min(after) > MOST_APART {
+        if let Some([before, after]) = self.floor_ns
+            && (before - after).abs() / before.min(after) > MOST_APART
+        {
             reasons.push(format!("the floor was {before:.0} ns before and {after:.0} after"));
         }
         if self.clients_busy > MOST_BUSY {
@@ -135,6 +140,7 @@ impl Row {
 
     const fn name(&self) -> &'static str {
         match self.kind {
+            Kind::Confirmation => "a microphone, as all confirm new keys",
             Kind::Hand => "a hand: a message to all",
             Kind::Microphone => "a microphone: news of the roster",
         }
@@ -147,8 +153,10 @@ impl Row {
         if self.all_ms.p99 > limits.all_ms {
             exceeded.push(format!("{name}: all knew after {:.0} ms (p99)", self.all_ms.p99));
         }
-        if self.void.is_empty() && self.times_floor > limits.times {
-            exceeded.push(format!("{name}: {:.1} times the floor", self.times_floor));
+        if let Some(times) = self.times_floor.filter(|times| *times > limits.times)
+            && self.void.is_empty()
+        {
+            exceeded.push(format!("{name}: {times:.1} times the floor"));
         }
         exceeded
     }
@@ -176,9 +184,10 @@ const ROWS: &[Column<Row>] = &[
     ("messages", |row| row.deliveries.to_string()),
     ("µs/message", |row| format!("{:.1}", row.cpu_ns_per_message / 1000.0)),
     ("floor, µs", |row| {
-        format!("{:.1}", f64::midpoint(row.floor_ns[0], row.floor_ns[1]) / 1000.0)
+        let middle = row.floor_ns.map(|[before, after]| f64::midpoint(before, after) / 1000.0);
+        known(middle)
     }),
-    ("times the floor", |row| format!("{:.1}", row.times_floor)),
+    ("times the floor", |row| known(row.times_floor)),
     ("server busy", |row| percent(row.server_busy)),
     ("members busy", |row| percent(row.clients_busy)),
 ];
@@ -202,12 +211,7 @@ who else is there.
 
 impl Report {
     /// Puts what was measured together.
-    pub(super) fn new(
-        machine: Machine,
-        returned: Return,
-        rows: Vec<Row>,
-        limits: Limits,
-    ) -> Self {
+    pub(super) fn new(machine: Machine, returned: Return, rows: Vec<Row>, limits: Limits) -> Self {
         let holds = rows.iter().all(|row| row.exceeds(limits).is_empty());
         Self { machine, returned, rows, limits, holds }
     }
@@ -234,6 +238,10 @@ impl output::Report for Report {
         text.push_str(NOTES);
         text
     }
+}
+
+fn known(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.1}"))
 }
 
 fn percent(share: f64) -> String {

@@ -150,8 +150,11 @@ impl Client {
         let timestamp = (self.sounds as u32).wrapping_mul(SOUND_TICKS);
         let payload = camera::stamped(nanoseconds(Instant::now(), self.epoch), SOUND);
         let packet = Packet { seq: self.sounds, timestamp, last: false, payload };
-        let level =
-            ExtensionValues { audio_level: Some(SPEECH), voice_activity: Some(true), ..<_>::default() };
+        let level = ExtensionValues {
+            audio_level: Some(SPEECH),
+            voice_activity: Some(true),
+            ..<_>::default()
+        };
         self.send(self.microphone, packet, level)
     }
 

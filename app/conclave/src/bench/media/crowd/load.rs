@@ -105,7 +105,7 @@ pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     crowd.join_all(load.publishers + load.listeners)?;
     let after = crowd.read()?;
     crowd.begin();
-    crowd.go_on_for(WARM_UP.min(Duration::from_secs(load.seconds.into())))?;
+    crowd.go_on_for(WARM_UP.min(Duration::from_secs(load.seconds.into()) / 2))?;
     let mut totals = crowd.measure()?;
     totals.join_time = after.at - before.at;
     totals.join_cpu = after.server_cpu.saturating_sub(before.server_cpu);

@@ -111,10 +111,7 @@ impl Measured {
             delay_us: Delay::of(totals.delays_us),
             gap_ms: Gap::of(totals.gaps),
             longest_turn_ms: ms(totals.longest_turn),
-            join: Join {
-                all_ms: ms(totals.join_time),
-                cpu_ms_each: ms(totals.join_cpu) / each,
-            },
+            join: Join { all_ms: ms(totals.join_time), cpu_ms_each: ms(totals.join_cpu) / each },
             kb_per_listener: totals.grown_kb / each,
             pinned,
             void: Vec::new(),

@@ -64,14 +64,10 @@ loop's, from an event until all that it led to was sent.
 
 impl Report {
     /// Puts a control run and a crowd side by side.
-    pub(super) fn new(
-        machine: Machine,
-        control: Measured,
-        crowd: Measured,
-        limit_ms: f64,
-    ) -> Self {
+    pub(super) fn new(machine: Machine, control: Measured, crowd: Measured, limit_ms: f64) -> Self {
         let beyond_control_ms = crowd.gap_ms.most - control.gap_ms.most;
-        let rows = [Row { name: "control", measured: control }, Row { name: "crowd", measured: crowd }];
+        let rows =
+            [Row { name: "control", measured: control }, Row { name: "crowd", measured: crowd }];
         let holds = beyond_control_ms <= limit_ms;
         Self { machine, rows, beyond_control_ms, limit_ms, holds }
     }
@@ -104,7 +100,9 @@ impl output::Report for Report {
                 text.push_str(&format!("VOID, {name}: {}.\n", measured.void.join("; ")));
             }
         }
-        text.push_str(&self.exceeded().map(|what| format!("EXCEEDED: {what}.\n")).unwrap_or_default());
+        text.push_str(
+            &self.exceeded().map(|what| format!("EXCEEDED: {what}.\n")).unwrap_or_default(),
+        );
         text.push_str(NOTES);
         text
     }

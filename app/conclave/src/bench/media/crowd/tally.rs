@@ -15,8 +15,7 @@ impl Header {
         let [first, second, n0, n1, _, _, _, _, s0, s1, s2, s3] = *datagram.first_chunk()?;
         let payload_type = second & 0x7f;
         let is_rtp = first >> 6 == 2 && !(64..96).contains(&payload_type);
-        let (sequence, ssrc) =
-            (u16::from_be_bytes([n0, n1]), u32::from_be_bytes([s0, s1, s2, s3]));
+        let (sequence, ssrc) = (u16::from_be_bytes([n0, n1]), u32::from_be_bytes([s0, s1, s2, s3]));
         is_rtp.then_some(Self { payload_type, sequence, ssrc })
     }
 }
