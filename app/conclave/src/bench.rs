@@ -12,10 +12,12 @@ mod meeting;
 mod operations;
 mod output;
 mod post;
+mod process;
 mod report;
 mod saturation;
 mod seen;
 mod server;
+mod signalling;
 mod tables;
 
 /// Arguments of `conclave bench`.
@@ -27,6 +29,15 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Measures a lecture: a thousand who listen, and 25 who speak one after the other. Whether
+    /// forwarding ever pauses, how long packets are held, and what it costs.
+    ///
+    /// The shard runs in a process of its own, and so do its clients, with a control run of few
+    /// listeners before.
+    Crowd(media::CrowdArgs),
+    /// The clients of `bench crowd`; writes what they measured as a line of JSON.
+    #[command(hide = true)]
+    CrowdLoad(media::CrowdLoad),
     /// Measures the meeting's group: coming in, removing, and changing keys, in calls of up to 100
     /// members, a group of 1,000, and crowds that come at once.
     ///
@@ -58,11 +69,22 @@ enum Command {
     /// The media shard of `bench media`; speaks with the clients' process in lines of JSON.
     #[command(hide = true)]
     MediaServer,
+    /// Measures how soon a thousand members of a call know what one of them did, and what that costs
+    /// the server.
+    ///
+    /// The server runs in a process of its own, as in production; the members' sockets, with TLS,
+    /// are in this one.
+    Signalling(signalling::Args),
+    /// The bare loop that `bench signalling` is held against.
+    #[command(hide = true)]
+    SignallingFloor(signalling::FloorLoad),
 }
 
 /// Measures, prints what came of it, and fails if a limit is exceeded.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
+        Command::Crowd(args) => media::run_crowd(args),
+        Command::CrowdLoad(load) => media::run_crowd_load(load),
         Command::E2ee(args) => e2ee::run(args),
         Command::Limit(args) => limit::run(args),
         Command::Media(args) => media::run(args),
@@ -70,5 +92,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Command::MediaServer => media::run_server(),
         Command::Saturation(args) => saturation::run(args),
         Command::SaturationLoad(load) => saturation::run_load(load),
+        Command::Signalling(args) => signalling::run(args),
+        Command::SignallingFloor(load) => signalling::run_floor(load),
     }
 }

@@ -3,9 +3,9 @@
 mod camera;
 mod client;
 mod control;
+mod crowd;
 mod load;
 mod measured;
-mod process;
 mod report;
 mod server;
 mod server_process;
@@ -18,6 +18,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 pub(super) use client::Client;
+pub(super) use crowd::{
+    Args as CrowdArgs, Load as CrowdLoad, run as run_crowd, run_load as run_crowd_load,
+};
 pub(super) use load::{Load, run as run_load};
 pub(super) use server::run as run_server;
 

@@ -130,6 +130,77 @@ fn a_call_of_the_system_moves_four_packets_or_more() {
     assert!((0.01..=0.25).contains(&least), "{measured:?} calls of the system for each packet");
 }
 
+#[test]
+fn a_lecture_is_measured_beside_a_control_run_and_reported_as_one_document() {
+    // A limit that cannot hold fails the command, after the report.
+    let output = run(&["bench", "crowd", "--quick", "--json", "--limit-ms=-60000"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("forwarding paused"), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    assert!(report["beyondControlMs"].is_number() && report["holds"] == false, "{report}");
+    let rows = report["rows"].as_array().unwrap();
+    let runs: Vec<_> = rows.iter().map(|row| (&row["name"], &row["listeners"])).collect();
+    assert_eq!(runs, [(&"control".into(), &2.into()), (&"crowd".into(), &6.into())]);
+    for row in rows {
+        for figure in [
+            "forwardedPerSecond",
+            "eachPerSecond",
+            "leastPerSecond",
+            "cpuNsPerPacket",
+            "serverBusy",
+            "clientsBusy",
+            "longestTurnMs",
+            "kbPerListener",
+        ] {
+            assert_positive(&row[figure], figure);
+        }
+        assert_positive(&row["gapMs"]["most"], "a pause");
+        assert!(row["gapMs"]["most"].as_f64() >= row["gapMs"]["p50"].as_f64(), "{row}");
+        assert_positive(&row["delayUs"]["p50"], "the usual delay");
+        assert_positive(&row["join"]["cpuMsEach"], "a join");
+        let lost = row["lossShare"].as_f64().unwrap();
+        assert!((0.0..0.5).contains(&lost), "{lost}");
+    }
+}
+
+#[test]
+fn telling_all_members_of_a_change_is_measured_and_reported_as_one_document() {
+    let limits = ["--limit-ms", "60000", "--limit-times", "1000"];
+    let output = run(&[&["bench", "signalling", "--quick", "--json"], &limits[..]].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let rows = report["rows"].as_array().unwrap();
+    let kinds: Vec<_> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["microphone", "hand", "confirmation"]);
+    let changes: Vec<_> = rows.iter().map(|row| row["changes"].as_u64().unwrap()).collect();
+    assert_eq!(changes, [6, 6, 5]);
+    for row in rows {
+        assert_eq!(row["members"], 8);
+        for figure in ["bytes", "cpuNsPerMessage", "serverBusy", "clientsBusy"] {
+            assert_positive(&row[figure], figure);
+        }
+        let all = &row["allMs"];
+        assert_positive(&all["p50"], "until all knew");
+        assert!(all["p50"].as_f64() <= all["most"].as_f64(), "{row}");
+    }
+    for row in &rows[..2] {
+        assert_positive(&row["timesFloor"], "the floor");
+        row["floorNs"].as_array().unwrap().iter().for_each(|floor| assert_positive(floor, "floor"));
+    }
+    // A hand goes to each of the others at once; news of the roster may share a message.
+    assert_eq!(rows[1]["deliveries"], 6 * 7);
+    let roster = rows[0]["deliveries"].as_u64().unwrap();
+    assert!((7..=6 * 8).contains(&roster), "{roster}");
+    let returned = &report["returned"];
+    assert_eq!(returned["members"], 8);
+    assert_positive(&returned["allMs"], "coming back");
+    assert_positive(&returned["cpuMsEach"], "coming back");
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");

@@ -18,7 +18,7 @@ use crate::node::NodeKey;
 use crate::output::Output;
 use crate::participant::{Link, Participant, PendingOffer, publication_tracks};
 use crate::relay::RelayAccess;
-use crate::roster::Roster;
+use crate::roster::{Pace, Roster};
 use crate::session::{ConnectionId, SessionRecord};
 
 /// How a call is set up.
@@ -31,8 +31,8 @@ pub struct CallConfig {
     pub max_participants: usize,
     /// How long a client waits for `joined` before the server admits that it failed.
     pub enter_timeout: Duration,
-    /// How long changes are collected before they are told in a small call; in a larger one it is
-    /// longer.
+    /// How long changes are collected before they are told. In a larger call, those that follow
+    /// each other are collected for longer.
     pub roster_interval: Duration,
     /// What the meeting was founded on.
     pub constitution: Constitution,
@@ -95,7 +95,6 @@ pub struct Call {
     id: CallId,
     max_participants: usize,
     enter_timeout: Duration,
-    roster_interval: Duration,
     meeting: MeetingId,
     node: NodeKey,
     relay: Option<RelayAccess>,
@@ -121,16 +120,6 @@ pub struct Call {
 /// Offers of one client that may wait for the media shard at once.
 const MAX_PENDING_OFFERS: usize = 4;
 
-/// How many times longer changes are collected among so many: each is told to all, so that what a
-/// call costs grows with the square of its size.
-const fn crowd_factor(participants: usize) -> u32 {
-    match participants {
-        0..=20 => 1,
-        21..=100 => 4,
-        _ => 10,
-    }
-}
-
 /// Participant ids stay below this, so that a publication's id can hold one.
 const PARTICIPANT_IDS: u32 = 1 << 30;
 
@@ -147,7 +136,6 @@ impl Call {
             id: config.id,
             max_participants: config.max_participants,
             enter_timeout: config.enter_timeout,
-            roster_interval: config.roster_interval,
             meeting,
             node: config.node,
             relay: config.relay,
@@ -185,7 +173,7 @@ impl Call {
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         self.now = now;
         self.said_empty = false;
-        self.roster.set_interval(self.roster_interval * crowd_factor(self.gates.len()));
+        self.roster.set_pace(Pace::of(self.gates.len()));
         match input {
             Input::ConnectionLost { connection } => self.connection_lost(connection),
             Input::Group { connection, request } => self.group_request(connection, request),

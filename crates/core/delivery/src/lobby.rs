@@ -147,6 +147,10 @@ impl DeliveryService {
 
     /// Tells admitters of those whom they were not told of.
     pub(crate) fn relay_knocks(&mut self) {
+        if self.lobby.knocks.is_empty() {
+            // Nobody was told of anybody who still waits, so nothing of that is stale either.
+            return;
+        }
         let admitters: BTreeSet<_> =
             self.devices.keys().copied().filter(|who| self.is_admitter(*who)).collect();
         self.lobby.told.retain(|admitter, _| admitters.contains(admitter));

@@ -13,13 +13,14 @@ impl DeliveryService {
 
     /// Proposes what is to be proposed in this epoch. Who commits it, members know among themselves.
     pub(crate) fn pursue_removals(&mut self) {
-        let live = self.live();
         let Some(group) = &mut self.group else { return };
         let leaves = &group.view.leaves;
         group.unwanted.retain(|leaf| leaves.contains_key(leaf));
-        if live.is_empty() {
+        if group.unwanted.is_empty() {
             return;
         }
+        let live = self.live();
+        let Some(group) = self.group.as_mut().filter(|_| !live.is_empty()) else { return };
         let mut proposed: Vec<Arc<[u8]>> = Vec::new();
         for leaf in &group.unwanted {
             if !group.proposals.contains_key(leaf) {

@@ -352,13 +352,17 @@ impl DeliveryService {
 
     /// Tells all that all who are there have the epoch's keys, once.
     fn announce_ready(&mut self) {
-        let live = self.live();
-        let Some(group) = self.group.as_mut().filter(|group| !group.all_ready) else { return };
+        let Some(group) = self.group.as_ref().filter(|group| !group.all_ready) else { return };
         let epoch = group.epoch();
-        let is_ready = |who| self.devices.get(who).is_some_and(|d| d.ready >= Some(epoch));
-        if live.is_empty() || !live.iter().all(|(who, _)| is_ready(who)) {
+        // Whoever is found first to lack them is reason enough: all say so one by one.
+        let lacks = |(who, device): (&ParticipantId, &Device)| {
+            device.ready < Some(epoch) && self.live_leaf(*who).is_some()
+        };
+        if self.devices.iter().any(lacks) {
             return;
         }
+        let live = self.live();
+        let Some(group) = self.group.as_mut().filter(|_| !live.is_empty()) else { return };
         group.all_ready = true;
         for (who, _) in live {
             self.send(who, ToDevice::AllReady { epoch });

@@ -177,7 +177,12 @@ impl Call {
         peer.sync_slots(shared, &mut self.publications);
         let tracks = peer.tracks.clone();
         self.restart_tracks(now, participant, &tracks);
-        self.assign_all(now, shared);
+        if tracks.is_empty() {
+            // Nothing that others are sent has changed: whoever only listens costs them nothing.
+            self.assign_one(now, shared, participant);
+        } else {
+            self.assign_all(now, shared);
+        }
         self.drain(now, shared, participant);
     }
 
@@ -271,6 +276,9 @@ impl Call {
     pub(crate) fn leave(&mut self, now: Instant, shared: &mut Shared, participant: ParticipantId) {
         self.remove_session(shared, participant);
         let Some(peer) = self.peers.remove(&participant) else { return };
+        if peer.tracks.is_empty() {
+            return;
+        }
         for track in peer.tracks {
             self.withdraw(track.publication);
         }

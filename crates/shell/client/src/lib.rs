@@ -6,6 +6,7 @@
 mod drive;
 mod endpoint;
 mod http;
+mod line;
 mod probe;
 mod socket;
 mod tls;
@@ -15,6 +16,7 @@ mod udp;
 pub use drive::{Drive, DriveError, Told};
 pub use endpoint::{ConnectError, Endpoint};
 pub use http::HttpError;
+pub use line::SignalLine;
 pub use probe::ProbeError;
 pub use tls::{Trust, TrustError};
 pub use udp::bind_addresses;

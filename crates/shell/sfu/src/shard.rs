@@ -1,7 +1,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_sfu_proto::{Limits, Node, NodeConfig};
@@ -122,6 +122,9 @@ pub struct ShardFigures {
     pub packets_forwarded: u64,
     /// Calls of the system by its loop: to send and to receive on UDP, and to wait.
     pub system_calls: u64,
+    /// The longest turn of its loop since figures were told before: from an event until all that it
+    /// led to was sent. Whatever came meanwhile had to wait so long.
+    pub longest_turn: Duration,
 }
 
 /// Ends a shard, and waits for its end.

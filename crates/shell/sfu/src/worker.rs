@@ -5,7 +5,7 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_sfu_proto::{Input, Node, Output, Transmit, Transport};
 use tokio::sync::mpsc::{self, Permit};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
+use tokio::time::sleep_until;
 
 use crate::handover::{FarTurn, Handed};
 use crate::meter::{Figures, Meter};
@@ -26,8 +26,12 @@ pub(crate) struct Worker {
     waiting: VecDeque<MediaEvent>,
     timeout: Instant,
     meter: Meter,
+    /// When figures are told next.
+    meter_at: Instant,
     budgets_spent: u64,
     turns: u64,
+    /// The longest turn since figures were told.
+    longest_turn: Duration,
     figures: watch::Sender<ShardFigures>,
 }
 
@@ -57,7 +61,6 @@ pub(crate) enum TurnSide {
 enum Wake {
     Event,
     Handed(Handed),
-    Meter,
     Request(MediaRequest),
     Stop,
     Tcp(TcpTurn),
@@ -84,31 +87,25 @@ impl Worker {
             waiting: VecDeque::new(),
             timeout: Instant::now(),
             meter: Meter::new(),
+            meter_at: Instant::now(),
             budgets_spent: 0,
             turns: 0,
+            longest_turn: Duration::ZERO,
             figures,
         }
     }
 
     /// Runs until it is told to stop or nobody can ask anything of it any more.
     pub(crate) async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
-        let mut metering = interval(METER_INTERVAL);
-        metering.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut now = Instant::now();
         loop {
             self.drain(Instant::now());
-            let wake = self.wait(&mut stopped, &mut metering).await;
+            self.longest_turn = self.longest_turn.max(now.elapsed());
+            let wake = self.wait(&mut stopped).await;
             self.turns += 1;
-            let now = Instant::now();
+            now = Instant::now();
             match wake {
                 Wake::Event => self.pass_events_on(),
-                Wake::Meter => {
-                    let node = &self.node;
-                    self.tcp.close_strangers(now, |source| node.knows(Transport::Tcp, source));
-                    if let TurnSide::Here(turn) = &mut self.turn {
-                        turn.close_strangers(now);
-                    }
-                    self.tell_figures();
-                }
                 Wake::Handed(Handed { source, destination, bytes }) => {
                     let (arrived, transport, bytes) = (now, Transport::Udp, bytes.as_slice());
                     let input = Input::Datagram { arrived, transport, source, destination, bytes };
@@ -129,15 +126,30 @@ impl Worker {
                 }
                 Wake::Udp => self.receive(now),
             }
+            // Not by a timer: while there is always something to do, the runtime looks at none for
+            // more than a hundred turns, and just then one wants to know.
+            if self.meter_at <= now {
+                self.keep_house(now);
+            }
         }
         self.tell_figures();
     }
 
-    async fn wait(&mut self, stopped: &mut oneshot::Receiver<()>, meter: &mut Interval) -> Wake {
+    /// What is done once in a while.
+    fn keep_house(&mut self, now: Instant) {
+        self.meter_at = now + METER_INTERVAL;
+        let node = &self.node;
+        self.tcp.close_strangers(now, |source| node.knows(Transport::Tcp, source));
+        if let TurnSide::Here(turn) = &mut self.turn {
+            turn.close_strangers(now);
+        }
+        self.tell_figures();
+    }
+
+    async fn wait(&mut self, stopped: &mut oneshot::Receiver<()>) -> Wake {
         // Not biased: under load everything is ready always, and all shall have their turn.
         tokio::select! {
             _ = stopped => Wake::Stop,
-            _ = meter.tick() => Wake::Meter,
             room = self.events.reserve(), if !self.waiting.is_empty() => match room {
                 Ok(permit) => {
                     give(permit, &mut self.waiting);
@@ -153,7 +165,7 @@ impl Worker {
             wake = self.turn.wait() => wake,
             // An error shows again when the socket is read.
             _ = self.udp.readable() => Wake::Udp,
-            () = sleep_until(self.timeout.into()) => Wake::Timeout,
+            () = sleep_until(self.timeout.min(self.meter_at).into()) => Wake::Timeout,
         }
     }
 
@@ -251,6 +263,7 @@ impl Worker {
         self.figures.send_replace(ShardFigures {
             packets_forwarded: node.packets_forwarded,
             system_calls: sends + receives + turns,
+            longest_turn: std::mem::take(&mut self.longest_turn),
         });
         let turn = self.turn.here();
         let (refused, overflowed) = self.turn.refused_and_overflowed();

@@ -74,6 +74,15 @@ const fn descriptor(starts_frame: bool, frame: u32) -> [u8; 6] {
     [if starts_frame { 0x90 } else { 0x80 }, 0xe0, 0x80 | high, low, low, 0]
 }
 
+/// A payload of so many bytes, at least 15, which says nothing but when it was sent.
+pub(super) fn stamped(sent_at: u64, bytes: usize) -> Vec<u8> {
+    let mut payload = vec![0xaa; bytes];
+    if let Some(place) = payload.get_mut(SENT_AT) {
+        place.copy_from_slice(&sent_at.to_be_bytes());
+    }
+    payload
+}
+
 /// When the packet with this payload was sent, as its camera was told.
 pub(super) fn sent_at(payload: &[u8]) -> Option<u64> {
     let bytes = payload.get(SENT_AT)?;

@@ -172,7 +172,7 @@ impl Client {
 }
 
 /// A full buffer is a loss like any other.
-fn transmitted(result: io::Result<usize>) -> anyhow::Result<()> {
+pub(super) fn transmitted(result: io::Result<usize>) -> anyhow::Result<()> {
     match result {
         Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error).context("cannot send"),
         Ok(_) | Err(_) => Ok(()),
@@ -184,6 +184,7 @@ pub(super) fn nanoseconds_since(epoch: Instant) -> u64 {
     nanoseconds(Instant::now(), epoch)
 }
 
-fn nanoseconds(now: Instant, epoch: Instant) -> u64 {
+/// From one instant to another, in nanoseconds.
+pub(super) fn nanoseconds(now: Instant, epoch: Instant) -> u64 {
     u64::try_from(now.saturating_duration_since(epoch).as_nanos()).unwrap_or(u64::MAX)
 }

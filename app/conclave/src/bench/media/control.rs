@@ -8,13 +8,13 @@ use conclave_call_proto::media::{
 use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
 use serde::{Deserialize, Serialize};
 
-/// What is asked for a client. Clients are known by number; a publication has its publisher's.
+/// What is asked for a client. Clients are known by number.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) enum Request {
     /// Answer this offer.
     Offer { client: u32, sdp: String },
-    /// The client's camera is in this media section.
-    Publish { client: u32, mid: Mid },
+    /// The client's camera and microphone are in these media sections, if it has them.
+    Publish { client: u32, camera: Option<Mid>, microphone: Option<Mid> },
     /// The client shows this publisher's camera.
     Show { client: u32, publisher: u32 },
 }
@@ -34,7 +34,7 @@ pub(super) enum Event {
     /// Media flows to and from the client.
     Connected { client: u32 },
     /// What the server has done since it started. Comes once a second.
-    Figures { packets_forwarded: u64, system_calls: u64 },
+    Figures { packets_forwarded: u64, system_calls: u64, longest_turn_us: u64 },
     /// There is no such client, or no longer.
     Failed { client: u32, detail: String },
 }
@@ -42,6 +42,9 @@ pub(super) enum Event {
 /// All clients are in one call, and offer once.
 const CALL: CallId = CallId(1);
 const GENERATION: u32 = 1;
+
+/// From a client's number to the publication of its microphone. Its camera's is that number.
+const MICROPHONES: u32 = 1 << 16;
 
 /// The tile that a subscriber shows, in device pixels.
 const TILE: (u16, u16) = (1280, 720);
@@ -52,10 +55,14 @@ impl From<Request> for MediaRequest {
             Request::Offer { client, sdp } => {
                 Self::Offer { peer: peer(client), generation: GENERATION, sdp }
             }
-            Request::Publish { client, mid } => {
-                let publication = PublicationId(client);
-                let track = PublicationTrack { publication, source: TrackSource::Camera, mid };
-                Self::Publish { peer: peer(client), tracks: vec![track] }
+            Request::Publish { client, camera, microphone } => {
+                let track =
+                    |publication, source| move |mid| PublicationTrack { publication, source, mid };
+                let camera = camera.map(track(PublicationId(client), TrackSource::Camera));
+                let voice = PublicationId(client + MICROPHONES);
+                let microphone = microphone.map(track(voice, TrackSource::Microphone));
+                let tracks = camera.into_iter().chain(microphone).collect();
+                Self::Publish { peer: peer(client), tracks }
             }
             Request::Show { client, publisher } => {
                 let (width, height) = TILE;

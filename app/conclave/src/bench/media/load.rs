@@ -10,9 +10,9 @@ use str0m::media::Direction;
 use super::client::{Client, nanoseconds_since};
 use super::control::{Event, Request};
 use super::measured::{Join, Measured, Pinned, Totals};
-use super::process;
 use super::server_process::ServerProcess;
 use crate::bench::cores::pin;
+use crate::bench::process;
 use crate::serve::say;
 
 /// What is sent, to how many, and for how long.
@@ -197,7 +197,7 @@ impl Crowd {
         self.clients.push(new);
         self.server.ask(&Request::Offer { client, sdp })?;
         self.server.ask(&if publishes {
-            Request::Publish { client, mid }
+            Request::Publish { client, camera: Some(mid), microphone: None }
         } else {
             Request::Show { client, publisher: client % self.load.publishers }
         })
@@ -303,7 +303,7 @@ impl Crowd {
                 self.connected += 1;
                 Ok(())
             }
-            Event::Figures { packets_forwarded, system_calls } => {
+            Event::Figures { packets_forwarded, system_calls, .. } => {
                 self.server_figures = ServerFigures { packets_forwarded, system_calls };
                 Ok(())
             }

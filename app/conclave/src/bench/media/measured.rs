@@ -54,7 +54,7 @@ pub(super) struct Measured {
 }
 
 /// In microseconds.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(super) struct Delay {
     pub(super) p50: u32,
     pub(super) p99: u32,

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
 
 use super::control::{Event, Request};
-use super::process;
 use crate::bench::cores::pin;
+use crate::bench::process;
 use crate::serve::say;
 
 /// Runs a shard on loopback until standard input ends.
@@ -58,8 +58,10 @@ fn tell_all(mut events: Receiver<MediaEvent>) -> anyhow::Result<()> {
 fn tell_figures(mut figures: watch::Receiver<ShardFigures>) -> anyhow::Result<()> {
     let runtime = runtime::Builder::new_current_thread().build()?;
     while runtime.block_on(figures.changed()).is_ok() {
-        let ShardFigures { packets_forwarded, system_calls } = *figures.borrow_and_update();
-        tell(&Event::Figures { packets_forwarded, system_calls })?;
+        let told = *figures.borrow_and_update();
+        let ShardFigures { packets_forwarded, system_calls, longest_turn } = told;
+        let longest_turn_us = u64::try_from(longest_turn.as_micros())?;
+        tell(&Event::Figures { packets_forwarded, system_calls, longest_turn_us })?;
     }
     Ok(())
 }

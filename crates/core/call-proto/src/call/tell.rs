@@ -55,9 +55,11 @@ impl Call {
 
     /// Tells everybody what changed since the last time, once that is due.
     pub(super) fn tell_changes(&mut self) {
-        let Some(changes) = self.roster.take_due(self.now) else { return };
-        self.tell_roster(&changes);
-        self.tell_qualities(&changes.quality);
+        if let Some(changes) = self.roster.take_due(self.now) {
+            self.tell_roster(&changes);
+        }
+        let changed = self.roster.take_due_quality(self.now);
+        self.tell_qualities(&changed);
     }
 
     fn tell_roster(&mut self, changes: &Changes) {

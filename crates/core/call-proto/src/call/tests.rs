@@ -12,10 +12,11 @@ use conclave_e2ee::Command;
 use conclave_model::{CallId, ConnectionQuality, Mid, ParticipantId, TrackSource};
 use conclave_wire::{ErrorCode, LeaveReason, PictureDemand, Presence, ServerMessage};
 
-use super::{Call, CallConfig, crowd_factor};
+use super::{Call, CallConfig};
 use crate::input::Input;
 use crate::media::{MediaEvent, MediaRequest, PeerId};
 use crate::output::Output;
+use crate::roster::Pace;
 use crate::session::{ConnectionId, SessionRecord};
 use world::{CALL, World, answer, config, offer, origin, peer, published, sdp, token};
 
@@ -399,7 +400,7 @@ fn one_who_changes_again_and_again_is_told_of_a_few_times_a_second() {
 
 #[test]
 fn the_more_are_in_the_longer_changes_are_collected() {
-    assert_eq!([20, 21, 100, 101].map(crowd_factor), [1, 4, 4, 10]);
+    assert_eq!([20, 21, 100, 101].map(|members| Pace::of(members).changes), [1, 2, 2, 3]);
     let mut world = World::new();
     world.join(1, &[]);
     world.join(2, &[]);

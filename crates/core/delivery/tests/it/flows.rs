@@ -3,7 +3,7 @@ use std::time::Duration;
 use conclave_commit_rules::Mode;
 use conclave_delivery::{
     CommitHash, CommitRefusal, DeliveryService, ENTER_WITHIN, FoundRefusal, Input, NACK_WINDOW,
-    RequestRefusal, ToDevice, VANISH_AFTER,
+    Output, RequestRefusal, ToDevice, VANISH_AFTER,
 };
 use conclave_mls::Group;
 use conclave_model::ParticipantId;
@@ -392,4 +392,18 @@ fn a_host_comes_back_by_an_external_commit_into_a_lobby() {
     world.sync(TWO, &mut members[1]);
     assert_eq!(back.fork_mark(), members[1].fork_mark());
     assert_eq!(world.open.get(&FIVE), Some(&2));
+}
+
+#[test]
+fn a_member_that_confirms_an_epoch_costs_no_list_of_all_the_others() {
+    let mut world = World::new(Mode::Lobby);
+    world.meeting(3);
+    let World { service, now, .. } = &mut world;
+
+    let info = allocation_counter::measure(|| {
+        service.handle_input(*now, Input::Ready { from: THREE, epoch: 1 });
+        assert!(matches!(service.poll_output(), Output::Timeout(_)));
+    });
+
+    assert_eq!(info.count_total, 0);
 }

@@ -7,7 +7,7 @@ use conclave_call_proto::media::MediaEvent;
 use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
 
 use crate::call::{Call, TICK};
-use crate::peer::Peer;
+use crate::peer::{Peer, Publications};
 use crate::publication::Publication;
 use crate::shared::{Shared, Timer};
 
@@ -99,6 +99,23 @@ impl Call {
         self.request_keyframes(now, shared);
     }
 
+    /// Gives the slots of one peer to what is there now.
+    pub(crate) fn assign_one(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        participant: ParticipantId,
+    ) {
+        let sounds = self.sounds(now);
+        let Some(peer) = self.peers.get_mut(&participant) else { return };
+        sounds.give_to(peer, &mut self.publications);
+        peer.assign_video(&mut self.publications);
+        shared.events.extend(peer.slots_changed());
+        self.allocate(now, shared, participant);
+        self.demand_more(shared, participant);
+        self.request_keyframes_for(now, shared, participant);
+    }
+
     /// Has publishers encode what one peer is shown, at once if that is more than before.
     pub(super) fn demand_more(&mut self, shared: &mut Shared, participant: ParticipantId) {
         let Some(peer) = self.peers.get(&participant) else { return };
@@ -158,28 +175,25 @@ impl Call {
             .map(|(id, publication)| (publication.owner(), *id))
     }
 
-    /// Gives the audio slots to the sound of what is shared, then to everybody if there is room,
-    /// or else to the loudest.
+    /// Gives everybody's audio slots to what there is to hear.
     fn assign_audio(&mut self, now: Instant, shared: &mut Shared) {
+        let sounds = self.sounds(now);
+        for peer in self.peers.values_mut() {
+            sounds.give_to(peer, &mut self.publications);
+            shared.events.extend(peer.slots_changed());
+        }
+    }
+
+    /// What there is to hear now.
+    fn sounds(&mut self, now: Instant) -> Sounds {
         let screens: Vec<_> = self.publications_of(TrackSource::ScreenAudio).collect();
         let voices: Vec<_> = self.publications_of(TrackSource::Microphone).collect();
         for (owner, _) in &voices {
             self.speakers.add(now, *owner);
         }
         let places = self.places();
-        let loudest = self.speakers.loudest(now, places);
-        for peer in self.peers.values_mut() {
-            let me = peer.participant();
-            let others = |(owner, _): &&(ParticipantId, PublicationId)| *owner != me;
-            let room = peer.audio_slots().saturating_sub(screens.iter().filter(others).count());
-            let all = voices.iter().filter(others).count() <= room;
-            let voices = voices.iter().filter(others);
-            let heard = voices.filter(|(owner, _)| all || loudest.contains(owner));
-            let wanted: Vec<PublicationId> =
-                screens.iter().filter(others).chain(heard).map(|(_, id)| *id).collect();
-            peer.assign_audio(&wanted, &mut self.publications);
-            shared.events.extend(peer.slots_changed());
-        }
+        let loudest = self.speakers.loudest(now, places).to_vec();
+        Sounds { screens, voices, loudest }
     }
 
     /// Chooses layers for one peer.
@@ -233,6 +247,30 @@ impl Call {
                 ask_publisher(now, shared, publication, &mut self.peers);
             }
         }
+    }
+}
+
+/// What there is to hear in a call: publications, and whose they are.
+struct Sounds {
+    screens: Vec<(ParticipantId, PublicationId)>,
+    voices: Vec<(ParticipantId, PublicationId)>,
+    /// Whose voices go to all, where there is no room for everybody's.
+    loudest: Vec<ParticipantId>,
+}
+
+impl Sounds {
+    /// Gives a peer's audio slots to the sound of what is shared, then to everybody if there is
+    /// room, or else to the loudest.
+    fn give_to(&self, peer: &mut Peer, publications: &mut Publications) {
+        let me = peer.participant();
+        let others = |(owner, _): &&(ParticipantId, PublicationId)| *owner != me;
+        let screens = || self.screens.iter().filter(others);
+        let voices = || self.voices.iter().filter(others);
+        let room = peer.audio_slots().saturating_sub(screens().count());
+        let all = voices().count() <= room;
+        let heard = voices().filter(|(owner, _)| all || self.loudest.contains(owner));
+        let wanted: Vec<PublicationId> = screens().chain(heard).map(|(_, id)| *id).collect();
+        peer.assign_audio(&wanted, publications);
     }
 }
 

@@ -91,6 +91,11 @@ impl Crowd {
         crowd
     }
 
+    /// Somebody else joins, and shows the camera.
+    pub(crate) fn join_another(&mut self) {
+        self.join(Direction::RecvOnly);
+    }
+
     /// From now on the node is called like this.
     pub(crate) const fn call_node_by(&mut self, calls: Calls) {
         self.calls = calls;
@@ -139,7 +144,7 @@ impl Crowd {
 
     /// Asks something of the node, and returns its answer if it was an offer.
     fn request(&mut self, request: MediaRequest) -> Option<String> {
-        self.node.handle_input(self.now, Input::Request(request));
+        (self.calls.tell)(&mut self.node, self.now, Input::Request(request));
         self.drain_node()
     }
 

@@ -77,6 +77,24 @@ fn a_packet_is_forwarded_without_allocating() {
     assert!(each <= MAX_ALLOCATIONS, "{each:.3} allocations a packet: {allocations} of {packets}");
 }
 
+#[test]
+fn who_only_listens_costs_the_same_in_a_large_call_as_in_a_small_one() {
+    let allocated = |subscribers| {
+        let mut crowd = Crowd::new(subscribers);
+        crowd.call_node_by(Calls {
+            tell: |node, now, input| counted(|| node.handle_input(now, input)),
+            poll: |node| counted(|| node.poll_output()),
+        });
+        let before = ALLOCATIONS.get();
+        crowd.join_another();
+        ALLOCATIONS.get() - before
+    };
+
+    let (few, many) = (allocated(5), allocated(MANY_SUBSCRIBERS));
+
+    assert!(many.abs_diff(few) < u64::from(MANY_SUBSCRIBERS) / 2, "{few} and {many} allocations");
+}
+
 /// Runs under callgrind in [`a_packet_takes_no_more_instructions_than_it_may`].
 #[test]
 #[ignore = "takes long, and tells nothing by itself"]

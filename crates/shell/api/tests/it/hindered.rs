@@ -1,6 +1,6 @@
 //! A store in which a call breaks, or that is slow.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use conclave_model::{MeetingId, ParticipantId};
 use conclave_store::{
@@ -17,6 +17,8 @@ pub(crate) struct Hindered {
     store: SqliteStore,
     /// It panics when it is next asked for sessions.
     breaks: AtomicBool,
+    /// How often it was asked for sessions.
+    listed: AtomicU32,
     /// It keeps no group as long as this is true.
     holds: watch::Sender<bool>,
     /// How many groups it was asked to keep.
@@ -27,7 +29,13 @@ impl Hindered {
     pub(crate) fn new(store: SqliteStore, breaks: bool) -> Self {
         let (holds, _) = watch::channel(false);
         let (asked, _) = watch::channel(0);
-        Self { store, breaks: AtomicBool::new(breaks), holds, asked }
+        let listed = AtomicU32::new(0);
+        Self { store, breaks: AtomicBool::new(breaks), listed, holds, asked }
+    }
+
+    /// How often it was asked for the sessions of a call.
+    pub(crate) fn listed(&self) -> u32 {
+        self.listed.load(Ordering::Relaxed)
     }
 
     /// Keeps no group from here on, or those that wait and all others.
@@ -53,6 +61,7 @@ impl Store for Hindered {
 
     fn sessions(&self, meeting: MeetingId) -> BoxFuture<'_, Result<Sessions, StoreError>> {
         assert!(!self.breaks.swap(false, Ordering::Relaxed), "a call breaks");
+        self.listed.fetch_add(1, Ordering::Relaxed);
         self.store.sessions(meeting)
     }
 

@@ -49,6 +49,21 @@ async fn a_wrong_resume_token_starts_no_call() {
 }
 
 #[tokio::test]
+async fn who_comes_back_to_a_call_that_runs_has_nobody_else_looked_up() {
+    let (server, store) = Server::with_hindered_store().await;
+    server.meeting(1).await;
+    let address = server.listen().await;
+    let _member = Member::join(address, &server.constitution(1, Mode::OpenLink)).await;
+    let before = store.listed();
+
+    let mut client = Client::greet(address).await;
+    client.say(&resume(1, &token(99), vec![1; 64], None)).await;
+
+    assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
+    assert_eq!(store.listed(), before, "the call knows its own");
+}
+
+#[tokio::test]
 async fn an_unknown_meeting_and_a_wrong_token_get_the_same_answer() {
     let server = Server::new().await;
     server.meeting(1).await;
