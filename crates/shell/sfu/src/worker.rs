@@ -248,10 +248,6 @@ impl Worker {
     fn tell_figures(&mut self) {
         let node = self.node.stats();
         let (sends, receives, turns) = (self.udp.sends, self.udp.receives, self.turns);
-        self.figures.send_replace(ShardFigures {
-            packets_forwarded: node.packets_forwarded,
-            system_calls: sends + receives + turns,
-        });
         let turn = self.turn.here();
         let (refused, overflowed) = self.turn.refused_and_overflowed();
         self.meter.tell(Figures {
@@ -265,6 +261,11 @@ impl Worker {
             tcp_refused: self.tcp.refused + refused,
             tcp_overflowed: self.tcp.overflowed + overflowed,
             budgets_spent: self.budgets_spent,
+        });
+        // Last, so that who waits for it finds all the others told.
+        self.figures.send_replace(ShardFigures {
+            packets_forwarded: node.packets_forwarded,
+            system_calls: sends + receives + turns,
         });
     }
 }
