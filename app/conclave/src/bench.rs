@@ -1,5 +1,6 @@
 //! `conclave bench`: what this build costs on this machine.
 
+mod abuse;
 mod clock;
 mod cores;
 mod crew;
@@ -26,6 +27,15 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Measures what attackers and bad neighbours do to somebody else's call: how long its packets
+    /// take and how many are lost meanwhile, and what the server counts of it.
+    ///
+    /// The media shard runs in a process of its own; the call, those who disturb it and a floor are
+    /// in another. Everything goes over loopback.
+    Abuse(abuse::Args),
+    /// The clients of one row of `bench abuse`; writes what they measured as a line of JSON.
+    #[command(hide = true)]
+    AbuseLoad(abuse::Load),
     /// Measures the meeting's group: coming in, removing, and changing keys, in calls of up to 100
     /// members, a group of 1,000, and crowds that come at once.
     ///
@@ -48,16 +58,18 @@ enum Command {
     MediaLoad(media::Load),
     /// The media shard of `bench media`; speaks with the clients' process in lines of JSON.
     #[command(hide = true)]
-    MediaServer,
+    MediaServer(media::Server),
 }
 
 /// Measures, prints what came of it, and fails if a limit is exceeded.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
+        Command::Abuse(args) => abuse::run(args),
+        Command::AbuseLoad(load) => abuse::run_load(load),
         Command::E2ee(args) => e2ee::run(args),
         Command::Limit(args) => limit::run(args),
         Command::Media(args) => media::run(args),
         Command::MediaLoad(load) => media::run_load(load),
-        Command::MediaServer => media::run_server(),
+        Command::MediaServer(server) => media::run_server(*server),
     }
 }

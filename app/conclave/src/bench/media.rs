@@ -1,14 +1,14 @@
 //! What forwarding costs: `conclave bench media`.
 
-mod camera;
+pub(in crate::bench) mod camera;
 mod client;
-mod control;
+pub(in crate::bench) mod control;
 mod load;
-mod measured;
-mod process;
+pub(in crate::bench) mod measured;
+pub(in crate::bench) mod process;
 mod report;
 mod server;
-mod server_process;
+pub(in crate::bench) mod server_process;
 mod tally;
 
 use std::env;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 pub(super) use load::{Load, run as run_load};
-pub(super) use server::run as run_server;
+pub(super) use server::{Server, run as run_server};
 
 use super::limit;
 use super::machine::Machine;
