@@ -1699,7 +1699,14 @@ fn make_max_seq_lookup(map: &HashMap<Ssrc, SeqNoWindow>) -> impl Fn(Ssrc) -> Opt
     |ssrc| map.get(&ssrc).map(|s| s.max_seq())
 }
 
+/// SSRCs of a peer whose sequence numbers are remembered.
+const MAX_SSRCS: usize = 1024;
+
 fn update_max_seq(map: &mut HashMap<Ssrc, SeqNoWindow>, ssrc: Ssrc, seq_no: SeqNo) {
+    // A peer that changes its SSRC all the time must not fill the memory.
+    if map.len() >= MAX_SSRCS && !map.contains_key(&ssrc) {
+        map.clear();
+    }
     map.entry(ssrc)
         .and_modify(|window| window.update(seq_no))
         .or_insert_with(|| SeqNoWindow::new(seq_no));
