@@ -122,8 +122,8 @@ impl Case {
         }
     }
 
-    /// Datagrams that are sent in a second unless it is asked for otherwise. Where each is the
-    /// work of many, there are fewer.
+    /// Datagrams that are sent in a second unless it is asked for otherwise. Where each is sealed,
+    /// there are fewer.
     pub(super) const fn rate(self) -> u32 {
         match self {
             Self::NeverReads => 0,
@@ -132,8 +132,10 @@ impl Case {
             | Self::KeyframesElsewhere
             | Self::LossHere
             | Self::ReportsHere
-            | Self::KeyframesHere => 2_000,
-            Self::ReplayedMedia | Self::TruncatedMedia | Self::LargeExtensions => 10_000,
+            | Self::KeyframesHere
+            | Self::ReplayedMedia
+            | Self::TruncatedMedia
+            | Self::LargeExtensions => 10_000,
             Self::Garbage
             | Self::ChecksForNobody
             | Self::ForgedChecks

@@ -53,8 +53,8 @@ pub(super) fn large_extensions(own: &Client) -> anyhow::Result<Weapon> {
     let words = (LONGEST - SEAL - BODY - RTP_HEADER - 4) / 4;
     Ok(Box::new(move |number| {
         let extensions = match number % 3 {
-            0 => [ONE_BYTE, TWO_BYTE][number as usize / 3 % 2],
-            1 => TWO_BYTE,
+            0 if number.is_multiple_of(2) => ONE_BYTE,
+            0 | 1 => TWO_BYTE,
             _ => ONE_BYTE,
         };
         let mut packet = head.to_vec();

@@ -8,7 +8,7 @@ use conclave_turn_proto::{Client as Turn, ClientEvent, ClientInput, ClientOutput
 use str0m::ice::{StunMessageBuilder, TransId};
 
 use super::Surroundings;
-use crate::bench::abuse::flood::{Noise, Sources, Weapon};
+use crate::bench::abuse::flood::{Sources, Weapon};
 use crate::bench::media::control::Relay;
 
 /// Addresses in a private network that the scanner would like to know about.
@@ -66,12 +66,8 @@ pub(super) fn strangers(around: &Surroundings<'_>) -> anyhow::Result<Weapon> {
     bytes.truncate(length);
 
     let (turn, sources, socket) = (relay.address, Sources::open()?, caller.socket);
-    let mut noise = Noise::new();
     Ok(Box::new(move |number| {
-        if number % 2 == 0 {
-            if let Some(transaction) = bytes.get_mut(8..20) {
-                noise.fill(transaction);
-            }
+        if number.is_multiple_of(2) {
             sources.send(number / 2, turn, &bytes);
         } else {
             let _ = socket.send(&guess);
