@@ -1,5 +1,6 @@
 //! `conclave bench`: what this build costs on this machine.
 
+mod abuse;
 mod clock;
 mod cores;
 mod crew;
@@ -38,6 +39,15 @@ enum Command {
     /// The clients of `bench crowd`; writes what they measured as a line of JSON.
     #[command(hide = true)]
     CrowdLoad(media::CrowdLoad),
+    /// Measures what attackers and bad neighbours do to somebody else's call: how long its packets
+    /// take and how many are lost meanwhile, and what the server counts of it.
+    ///
+    /// The media shard runs in a process of its own; the call, those who disturb it and a floor are
+    /// in another. Everything goes over loopback.
+    Abuse(abuse::Args),
+    /// The clients of one row of `bench abuse`; writes what they measured as a line of JSON.
+    #[command(hide = true)]
+    AbuseLoad(abuse::Load),
     /// Measures the meeting's group: coming in, removing, and changing keys, in calls of up to 100
     /// members, a group of 1,000, and crowds that come at once.
     ///
@@ -68,7 +78,7 @@ enum Command {
     SaturationLoad(saturation::Load),
     /// The media shard of `bench media`; speaks with the clients' process in lines of JSON.
     #[command(hide = true)]
-    MediaServer,
+    MediaServer(media::Server),
     /// Measures how soon a thousand members of a call know what one of them did, and what that costs
     /// the server.
     ///
@@ -85,11 +95,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     match &args.command {
         Command::Crowd(args) => media::run_crowd(args),
         Command::CrowdLoad(load) => media::run_crowd_load(load),
+        Command::Abuse(args) => abuse::run(args),
+        Command::AbuseLoad(load) => abuse::run_load(load),
         Command::E2ee(args) => e2ee::run(args),
         Command::Limit(args) => limit::run(args),
         Command::Media(args) => media::run(args),
         Command::MediaLoad(load) => media::run_load(load),
-        Command::MediaServer => media::run_server(),
+        Command::MediaServer(server) => media::run_server(*server),
         Command::Saturation(args) => saturation::run(args),
         Command::SaturationLoad(load) => saturation::run_load(load),
         Command::Signalling(args) => signalling::run(args),

@@ -39,7 +39,7 @@ use crate::rtp_::{SrtpContext, Ssrc};
 use crate::rtp_::{TwccRecvRegister, TwccSendRegister};
 use crate::stats::StatsSnapshot;
 use crate::streams::{RtpPacket, RtpRewrite, SharedRtp, StreamTimeoutConfig, Streams};
-use crate::util::{Soonest, SystemTimeExt, already_happened, not_happening};
+use crate::util::{RateLimit, Soonest, SystemTimeExt, already_happened, not_happening};
 use crate::{Reason, net};
 use crate::{RtcConfig, RtcError};
 
@@ -96,6 +96,8 @@ pub(crate) struct Session {
     twcc_rx_register: TwccRecvRegister,
     /// When the datagram that is handled next reached this machine, if that is known.
     arrival: Option<Instant>,
+    /// How many compounds of reports are taken in, if that is limited.
+    feedback_limit: Option<RateLimit>,
     twcc_tx_register: TwccSendRegister,
     max_rx_seq_lookup: HashMap<Ssrc, SeqNoWindow>,
 
@@ -206,6 +208,7 @@ impl Session {
             twcc: 0,
             twcc_rx_register: TwccRecvRegister::new(100),
             arrival: None,
+            feedback_limit: None,
             twcc_tx_register: TwccSendRegister::new(1000),
             max_rx_seq_lookup: HashMap::new(),
             bwe,
@@ -493,6 +496,14 @@ impl Session {
 
     pub fn set_arrival(&mut self, at: Instant) {
         self.arrival = Some(at);
+    }
+
+    pub fn set_feedback_limit(&mut self, per_second: u32) {
+        self.feedback_limit = Some(RateLimit::new(per_second));
+    }
+
+    pub fn feedback_refused(&self) -> u64 {
+        self.feedback_limit.as_ref().map_or(0, RateLimit::refused)
     }
 
     pub fn handle_rtp_receive(&mut self, now: Instant, message: &[u8], wake: &mut Wake) {
@@ -927,6 +938,12 @@ impl Session {
     fn handle_rtcp(&mut self, now: Instant, buf: &[u8], wake: &mut Wake) -> Option<()> {
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
         let unprotected = srtp.unprotect_rtcp(buf)?;
+        // After it has proven to be the peer's: nobody else can use up what the peer may say.
+        if let Some(limit) = &mut self.feedback_limit
+            && !limit.admits(now)
+        {
+            return None;
+        }
 
         Rtcp::read_packet(&unprotected, &mut self.feedback_rx);
         let mut need_configure_pacer = false;
@@ -1683,7 +1700,14 @@ fn make_max_seq_lookup(map: &HashMap<Ssrc, SeqNoWindow>) -> impl Fn(Ssrc) -> Opt
     |ssrc| map.get(&ssrc).map(|s| s.max_seq())
 }
 
+/// SSRCs of a peer whose sequence numbers are remembered.
+const MAX_SSRCS: usize = 1024;
+
 fn update_max_seq(map: &mut HashMap<Ssrc, SeqNoWindow>, ssrc: Ssrc, seq_no: SeqNo) {
+    // A peer that changes its SSRC all the time must not fill the memory.
+    if map.len() >= MAX_SSRCS && !map.contains_key(&ssrc) {
+        map.clear();
+    }
     map.entry(ssrc)
         .and_modify(|window| window.update(seq_no))
         .or_insert_with(|| SeqNoWindow::new(seq_no));

@@ -1,14 +1,14 @@
 //! What forwarding costs: `conclave bench media`.
 
-mod camera;
+pub(in crate::bench) mod camera;
 mod client;
-mod control;
+pub(in crate::bench) mod control;
 mod crowd;
 mod load;
-mod measured;
+pub(in crate::bench) mod measured;
 mod report;
 mod server;
-mod server_process;
+pub(in crate::bench) mod server_process;
 mod tally;
 
 use std::env;
@@ -22,7 +22,7 @@ pub(super) use crowd::{
     Args as CrowdArgs, Load as CrowdLoad, run as run_crowd, run_load as run_crowd_load,
 };
 pub(super) use load::{Load, run as run_load};
-pub(super) use server::run as run_server;
+pub(super) use server::{Server, run as run_server};
 
 use super::limit;
 use super::machine::Machine;

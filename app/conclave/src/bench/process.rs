@@ -7,13 +7,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 /// The processor core of the server.
-pub(super) const SERVER_CORE: usize = 0;
+pub(in crate::bench) const SERVER_CORE: usize = 0;
 
 /// The processor core of the clients.
-pub(super) const CLIENTS_CORE: usize = 1;
+pub(in crate::bench) const CLIENTS_CORE: usize = 1;
 
 /// The processor time that all threads of a process have used so far.
-pub(super) fn cpu(process: u32) -> anyhow::Result<Duration> {
+pub(in crate::bench) fn cpu(process: u32) -> anyhow::Result<Duration> {
     let tasks = format!("/proc/{process}/task");
     let mut used = Duration::ZERO;
     for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
@@ -31,7 +31,7 @@ fn cpu_of_thread(task: &Path) -> anyhow::Result<Duration> {
 }
 
 /// The memory that a process has in use, in kilobytes of 1,000 bytes.
-pub(super) fn resident_kb(process: u32) -> anyhow::Result<f64> {
+pub(in crate::bench) fn resident_kb(process: u32) -> anyhow::Result<f64> {
     let path = format!("/proc/{process}/status");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -201,6 +201,44 @@ fn telling_all_members_of_a_change_is_measured_and_reported_as_one_document() {
     assert_positive(&returned["cpuMsEach"], "coming back");
 }
 
+#[test]
+fn what_abuse_does_is_measured_and_the_server_counts_what_it_refuses() {
+    let output = run(&["bench", "abuse", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let rows = report["cases"].as_array().unwrap();
+    assert_eq!(rows.len(), 18);
+    for row in rows {
+        let case = row["case"].as_str().unwrap();
+        let phases = row["phases"].as_array().unwrap();
+        assert_eq!(phases.len(), 3, "{case}");
+        for phase in phases {
+            // The call goes on before, meanwhile and afterwards.
+            assert_positive(&phase["delivered"], case);
+            assert_positive(&phase["delayUs"]["p50"], case);
+            assert!(phase["delivered"].as_u64() <= phase["expected"].as_u64(), "{phase}");
+        }
+        assert_eq!(row["sentPerSecond"].as_f64() > Some(0.0), case != "never-reads", "{case}");
+        assert!(row["lost"].is_u64() && row["void"].is_array(), "{row}");
+    }
+    let counted = [
+        ("garbage", "conclave_media_drops_total{reason=\"garbage\"}"),
+        ("checks-for-nobody", "conclave_media_drops_total{reason=\"stranger\"}"),
+        ("forged-checks", "conclave_media_drops_total{reason=\"forged\"}"),
+        ("hellos-of-strangers", "conclave_media_drops_total{reason=\"stranger\"}"),
+        ("turn-scan", "conclave_turn_refused_total{reason=\"forbidden\"}"),
+        ("turn-strangers", "conclave_turn_refused_total{reason=\"unauthorized\"}"),
+    ];
+    for (case, counter) in counted {
+        let row = rows.iter().find(|row| row["case"] == case).unwrap();
+        assert_positive(&row["counted"][counter], case);
+    }
+    assert_positive(&report["halfLoad"]["phase"]["delayUs"]["p50"], "the delay at half load");
+    assert_positive(&report["halfLoad"]["phase"]["floorUs"]["p99"], "the floor");
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");

@@ -338,7 +338,9 @@ impl Call {
         else {
             return;
         };
-        match session.handle_datagram(now, arrived, receive) {
+        let handled = session.handle_datagram(now, arrived, receive);
+        shared.stats.drops.feedback += session.take_feedback_refused();
+        match handled {
             Ok(()) => self.drain(now, shared, participant),
             Err(Ended) => self.end_session(now, shared, participant),
         }

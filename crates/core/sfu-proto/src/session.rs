@@ -50,6 +50,10 @@ const HISTORY_AGE: Duration = Duration::from_secs(3);
 /// that loses more has not enough room, and repeating would take the rest of it.
 const RESENT_SHARE: f32 = 0.15;
 
+/// Datagrams of RTCP that a peer may send in a second, and at once after a second of rest. A browser
+/// that shows a hundred pictures on a line that loses much sends some hundreds.
+const MAX_FEEDBACK: u32 = 1000;
+
 /// SSRCs remembered at a time: a peer that changes them all the time must not fill the node.
 const MAX_SOURCES: usize = 64;
 
@@ -73,6 +77,8 @@ pub(crate) struct Session {
     came_on: Option<UdpPath>,
     /// The SSRCs that were told: a bounded number.
     ssrcs: Vec<Ssrc>,
+    /// Datagrams of RTCP that were refused and told.
+    feedback_refused: u64,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -170,6 +176,7 @@ impl Session {
             rtc.add_local_candidate(candidate.clone());
         }
         let answer = negotiate::accept(&mut rtc, sdp)?;
+        rtc.direct_api().set_feedback_limit(MAX_FEEDBACK);
         let mut session = Self {
             generation,
             rtc,
@@ -184,6 +191,7 @@ impl Session {
             roaming: Roaming::default(),
             came_on: None,
             ssrcs: Vec::new(),
+            feedback_refused: 0,
         };
         session.negotiated();
         Ok((session, answer))
@@ -302,6 +310,12 @@ impl Session {
         }
         self.rtc.direct_api().set_arrival(arrived);
         self.handle(Input::Receive(now, receive))
+    }
+
+    /// How many datagrams of RTCP were refused since this was last asked.
+    pub(crate) fn take_feedback_refused(&mut self) -> u64 {
+        let refused = self.rtc.direct_api().feedback_refused();
+        refused - std::mem::replace(&mut self.feedback_refused, refused)
     }
 
     /// An authentic check came that says that the path is the one to use.

@@ -50,6 +50,8 @@ pub struct Drops {
     pub malformed: u64,
     /// RTP in a codec that a slot's peer has not negotiated, once for each such slot.
     pub other_codec: u64,
+    /// Authentic RTCP beyond what one peer may send.
+    pub feedback: u64,
     /// RTP with more sound than one publication may send.
     pub excess: u64,
     /// RTP that a slot could not use: late, or of another layer than the one it carries.

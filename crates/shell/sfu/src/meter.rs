@@ -71,6 +71,7 @@ impl Meter {
             told(drops("unpublished"), |f| f.node.drops.unpublished),
             told(drops("malformed"), |f| f.node.drops.malformed),
             told(drops("otherCodec"), |f| f.node.drops.other_codec),
+            told(drops("feedback"), |f| f.node.drops.feedback),
             told(drops("excess"), |f| f.node.drops.excess),
             told(drops("unneeded"), |f| f.node.drops.unneeded),
             told(drops("send_failed"), |f| f.send_failures),

@@ -260,11 +260,6 @@ impl Worker {
     fn tell_figures(&mut self) {
         let node = self.node.stats();
         let (sends, receives, turns) = (self.udp.sends, self.udp.receives, self.turns);
-        self.figures.send_replace(ShardFigures {
-            packets_forwarded: node.packets_forwarded,
-            system_calls: sends + receives + turns,
-            longest_turn: std::mem::take(&mut self.longest_turn),
-        });
         let turn = self.turn.here();
         let (refused, overflowed) = self.turn.refused_and_overflowed();
         self.meter.tell(Figures {
@@ -278,6 +273,12 @@ impl Worker {
             tcp_refused: self.tcp.refused + refused,
             tcp_overflowed: self.tcp.overflowed + overflowed,
             budgets_spent: self.budgets_spent,
+        });
+        // Last, so that who waits for it finds all the others told.
+        self.figures.send_replace(ShardFigures {
+            packets_forwarded: node.packets_forwarded,
+            system_calls: sends + receives + turns,
+            longest_turn: std::mem::take(&mut self.longest_turn),
         });
     }
 }

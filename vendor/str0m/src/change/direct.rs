@@ -222,6 +222,19 @@ impl<'a> DirectApi<'a> {
         self.rtc.session.set_arrival(at);
     }
 
+    /// Limits how many compounds of RTCP are taken in a second, and at once after a second of rest.
+    ///
+    /// Acting on reports can be more work than sending them. What comes beyond is dropped after it
+    /// was authenticated, and counted: see [`DirectApi::feedback_refused()`].
+    pub fn set_feedback_limit(&mut self, per_second: u32) {
+        self.rtc.session.set_feedback_limit(per_second);
+    }
+
+    /// How many compounds of RTCP were dropped because the peer sent too many.
+    pub fn feedback_refused(&self) -> u64 {
+        self.rtc.session.feedback_refused()
+    }
+
     /// Enable twcc feedback.
     pub fn enable_twcc_feedback(&mut self) {
         self.rtc.session.enable_twcc_feedback()

@@ -32,6 +32,10 @@ use super::rtx_cache::RtxCache;
 use super::send_queue::SendQueue;
 use super::send_stats::StreamTxStats;
 
+/// The most packets that wait to be sent again at a time: as many as are usually remembered. The
+/// queue is looked through at each poll, and who reports loss may report it as often as it likes.
+const MAX_RESENDS: usize = 1024;
+
 /// The smallest size of padding for which we attempt to use a spurious resend. For padding
 /// requests smaller than this we use blank packets instead.
 const MIN_SPURIOUS_PADDING_SIZE: usize = 50;
@@ -1203,6 +1207,10 @@ impl StreamTx {
 
         // Schedule all resends. They will be handled on next poll_packet
         for seq_no in iter {
+            if self.resends.len() >= MAX_RESENDS {
+                // Whoever asks for more at a time asks for the same packets again and again.
+                break;
+            }
             let Some(payload_size) = self.rtx_cache.cached_payload_len(seq_no) else {
                 // Packet was not available in RTX cache, it has probably expired.
                 continue;
@@ -1545,6 +1553,32 @@ struct Resend {
 #[cfg(test)]
 mod test {
     use super::*;
+
+    #[test]
+    fn packets_asked_for_again_and_again_wait_in_a_bounded_queue() {
+        let now = Instant::now();
+        let mut stream =
+            StreamTx::new(42.into(), Some(43.into()), MidRid("0".into(), None), false, 1200);
+        for seq_no in 0..100_u64 {
+            stream.rtx_cache.cache_sent_packet(
+                RtpPacket {
+                    seq_no: seq_no.into(),
+                    nackable: true,
+                    payload: vec![1; 100].into(),
+                    ..RtpPacket::blank()
+                },
+                now,
+            );
+        }
+
+        for _ in 0..1000 {
+            let entries = (0..100).step_by(17).map(|pid| NackEntry { pid, blp: 0xffff });
+            stream.handle_nack(entries, now);
+        }
+
+        assert!(stream.resends.len() >= 100, "what is missing is sent");
+        assert!(stream.resends.len() <= MAX_RESENDS);
+    }
 
     #[test]
     fn regular_padding_does_not_search_probe_negotiation() {

@@ -10,6 +10,9 @@ mod time_tricks;
 pub(crate) use time_tricks::{InstantExt, SystemTimeExt, not_happening};
 pub(crate) use time_tricks::{already_happened, epoch_to_beginning};
 
+mod rate_limit;
+pub(crate) use rate_limit::RateLimit;
+
 mod average;
 pub(crate) use average::MovingAverage;
 

@@ -14,15 +14,15 @@ pub(in crate::bench) struct Camera {
 }
 
 /// One packet of a frame.
-pub(super) struct Packet {
+pub(in crate::bench) struct Packet {
     /// Counts the packets of this camera, from 1.
-    pub(super) seq: u64,
+    pub(in crate::bench) seq: u64,
     /// In units of 1/90,000 s.
-    pub(super) timestamp: u32,
+    pub(in crate::bench) timestamp: u32,
     /// Whether its frame ends with it.
-    pub(super) last: bool,
+    pub(in crate::bench) last: bool,
     /// Payload descriptor, and what is behind it.
-    pub(super) payload: Vec<u8>,
+    pub(in crate::bench) payload: Vec<u8>,
 }
 
 /// With RTP's header and extensions and SRTP's tag this makes datagrams of about 1,200 bytes: the
@@ -38,7 +38,7 @@ const CLOCK: u32 = 90_000;
 
 impl Camera {
     /// The next frame begins a picture anew.
-    pub(super) const fn want_keyframe(&mut self) {
+    pub(in crate::bench) const fn want_keyframe(&mut self) {
         self.keyframe_wanted = true;
     }
 
@@ -48,7 +48,7 @@ impl Camera {
     }
 
     /// Begins a frame, so many of which make a second.
-    pub(super) fn begin_frame(&mut self, fps: u32) {
+    pub(in crate::bench) fn begin_frame(&mut self, fps: u32) {
         self.in_keyframe = std::mem::take(&mut self.keyframe_wanted) || self.frames == 0;
         self.frames = self.frames.wrapping_add(1);
         self.timestamp = self.timestamp.wrapping_add(CLOCK / fps);
@@ -56,7 +56,7 @@ impl Camera {
 
     /// Makes a packet of the frame. `sent_at` is in nanoseconds since an instant that all clients
     /// share.
-    pub(super) fn packet(&mut self, first: bool, last: bool, sent_at: u64) -> Packet {
+    pub(in crate::bench) fn packet(&mut self, first: bool, last: bool, sent_at: u64) -> Packet {
         self.packets += 1;
         let mut payload = Vec::with_capacity(PAYLOAD);
         payload.extend(descriptor(first, self.frames));
@@ -84,7 +84,7 @@ pub(super) fn stamped(sent_at: u64, bytes: usize) -> Vec<u8> {
 }
 
 /// When the packet with this payload was sent, as its camera was told.
-pub(super) fn sent_at(payload: &[u8]) -> Option<u64> {
+pub(in crate::bench) fn sent_at(payload: &[u8]) -> Option<u64> {
     let bytes = payload.get(SENT_AT)?;
     bytes.try_into().ok().map(u64::from_be_bytes)
 }

@@ -1,5 +1,6 @@
 //! What the clients' process asks of the server's and hears from it: lines of JSON.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use conclave_call_proto::media::{
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is asked for a client. Clients are known by number.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) enum Request {
+pub(in crate::bench) enum Request {
     /// Answer this offer.
     Offer { client: u32, sdp: String },
     /// The client's camera and microphone are in these media sections, if it has them.
@@ -21,13 +22,15 @@ pub(super) enum Request {
 
 /// What the server says.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) enum Event {
+pub(in crate::bench) enum Event {
     /// It runs. Comes first.
     Ready {
         /// Where it takes media.
         address: SocketAddr,
         /// Whether it is bound to its processor core.
         pinned: bool,
+        /// The TURN server beside it, if it has one.
+        turn: Option<Relay>,
     },
     /// Answers an offer.
     Answer { client: u32, sdp: String },
@@ -35,12 +38,24 @@ pub(super) enum Event {
     Connected { client: u32 },
     /// What the server has done since it started. Comes once a second.
     Figures { packets_forwarded: u64, system_calls: u64, longest_turn_us: u64 },
+    /// Its metrics, by name and labels. Come once a second from a server that counts.
+    Counted(BTreeMap<String, u64>),
     /// There is no such client, or no longer.
     Failed { client: u32, detail: String },
 }
 
-/// All clients are in one call, and offer once.
-const CALL: CallId = CallId(1);
+/// A TURN server, and a credential that it takes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(in crate::bench) struct Relay {
+    pub(in crate::bench) address: SocketAddr,
+    pub(in crate::bench) username: String,
+    pub(in crate::bench) password: String,
+}
+
+/// Clients whose numbers begin with the same tens of thousands are in one call.
+pub(in crate::bench) const CLIENTS_OF_A_CALL: u32 = 10_000;
+
+/// All clients offer once.
 const GENERATION: u32 = 1;
 
 /// From a client's number to the publication of its microphone. Its camera's is that number.
@@ -76,7 +91,7 @@ impl From<Request> for MediaRequest {
 
 impl Event {
     /// What the clients need to know of a shard's event, if anything.
-    pub(super) fn of(event: MediaEvent) -> Option<Self> {
+    pub(in crate::bench) fn of(event: MediaEvent) -> Option<Self> {
         match event {
             MediaEvent::Answer { peer, sdp, .. } => {
                 Some(Self::Answer { client: peer.participant.0, sdp })
@@ -99,6 +114,7 @@ impl Event {
     }
 }
 
-const fn peer(client: u32) -> PeerId {
-    PeerId { call: CALL, participant: ParticipantId(client) }
+fn peer(client: u32) -> PeerId {
+    let call = CallId((1 + client / CLIENTS_OF_A_CALL).into());
+    PeerId { call, participant: ParticipantId(client) }
 }

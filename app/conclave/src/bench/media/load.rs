@@ -307,6 +307,7 @@ impl Crowd {
                 self.server_figures = ServerFigures { packets_forwarded, system_calls };
                 Ok(())
             }
+            Event::Counted(_) => Ok(()),
             Event::Failed { client, detail } => anyhow::bail!("client {client}: {detail}"),
             Event::Ready { .. } => anyhow::bail!("the server is ready twice"),
         }

@@ -55,9 +55,9 @@ pub(super) struct Measured {
 
 /// In microseconds.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(super) struct Delay {
-    pub(super) p50: u32,
-    pub(super) p99: u32,
+pub(in crate::bench) struct Delay {
+    pub(in crate::bench) p50: u32,
+    pub(in crate::bench) p99: u32,
 }
 
 /// What the joins of the subscribers cost the server, while no media flowed.
@@ -163,7 +163,7 @@ impl Measured {
 
 impl Delay {
     /// The middle one, and the one that 99 of 100 keep below.
-    pub(super) fn of(mut delays_us: Vec<u32>) -> Self {
+    pub(in crate::bench) fn of(mut delays_us: Vec<u32>) -> Self {
         delays_us.sort_unstable();
         let at = |percent| delays_us.get(delays_us.len() * percent / 100).copied().unwrap_or(0);
         Self { p50: at(50), p99: at(99) }

@@ -10,34 +10,49 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use super::control::{Event, Request};
+use super::control::{Event, Relay, Request};
 use crate::bench::process;
 
 /// A running server. It ends with this.
-pub(super) struct ServerProcess {
+pub(in crate::bench) struct ServerProcess {
     child: Child,
     requests: ChildStdin,
     events: Receiver<Event>,
     /// Where it takes media.
-    pub(super) address: SocketAddr,
+    pub(in crate::bench) address: SocketAddr,
     /// Whether it is bound to its processor core.
-    pub(super) pinned: bool,
+    pub(in crate::bench) pinned: bool,
+    /// The TURN server beside it, if it has one.
+    pub(in crate::bench) turn: Option<Relay>,
 }
 
 /// How long a server may take to start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl ServerProcess {
-    /// Starts a server, and waits until it is ready.
-    pub(super) fn start() -> anyhow::Result<Self> {
+    /// Starts a server that is nothing but a shard, and waits until it is ready.
+    pub(in crate::bench) fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Starts one that has a TURN server and tells its metrics, and waits until it is ready.
+    pub(in crate::bench) fn start_whole() -> anyhow::Result<Self> {
+        Self::start_with(&["--whole"])
+    }
+
+    fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(env::current_exe().context("cannot find this program")?);
-        command.args(["bench", "media-server"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .args(["bench", "media-server"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start the server's process")?;
         let requests = child.stdin.take().context("no way to ask the server")?;
         let events = listen(child.stdout.take().context("no way to hear the server")?);
         match events.recv_timeout(PATIENCE) {
-            Ok(Event::Ready { address, pinned }) => {
-                Ok(Self { child, requests, events, address, pinned })
+            Ok(Event::Ready { address, pinned, turn }) => {
+                Ok(Self { child, requests, events, address, pinned, turn })
             }
             other => {
                 // It may have ended by itself.
@@ -49,23 +64,23 @@ impl ServerProcess {
     }
 
     /// Asks something of it.
-    pub(super) fn ask(&mut self, request: &Request) -> anyhow::Result<()> {
+    pub(in crate::bench) fn ask(&mut self, request: &Request) -> anyhow::Result<()> {
         let line = serde_json::to_string(request)?;
         writeln!(self.requests, "{line}").context("the server's process has ended")
     }
 
     /// What it has said meanwhile, one by one.
-    pub(super) fn hear(&self) -> Option<Event> {
+    pub(in crate::bench) fn hear(&self) -> Option<Event> {
         self.events.try_recv().ok()
     }
 
     /// The processor time that it has used so far.
-    pub(super) fn cpu(&self) -> anyhow::Result<Duration> {
+    pub(in crate::bench) fn cpu(&self) -> anyhow::Result<Duration> {
         process::cpu(self.child.id())
     }
 
     /// The memory that it has in use, in kilobytes.
-    pub(super) fn resident_kb(&self) -> anyhow::Result<f64> {
+    pub(in crate::bench) fn resident_kb(&self) -> anyhow::Result<f64> {
         process::resident_kb(self.child.id())
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Setup {
     pub(crate) level: i8,
     /// Estimates what its path up carries, as browsers do.
     pub(crate) estimates: bool,
+    /// Numbers its packets for transport-wide feedback as it comes to mind.
+    pub(crate) wild_numbers: bool,
 }
 
 /// What a client does with VP9. It takes and sends VP8 as well, one of them at a time.
@@ -53,6 +55,7 @@ impl Setup {
             vp9: Vp9::Taken,
             level: -30,
             estimates: false,
+            wild_numbers: false,
         }
     }
 }
@@ -117,6 +120,9 @@ impl Client {
         let mut extensions = ExtensionMap::standard();
         if setup.descriptor {
             extensions.set(12, Extension::with_serializer(URI, DescriptorSerializer));
+        }
+        if setup.wild_numbers {
+            extensions.set(3, Extension::with_serializer(NUMBER_URI, NumberSerializer));
         }
         let mut rtc = Rtc::builder()
             .clear_codecs()
@@ -322,6 +328,23 @@ impl Client {
         params.into_iter().find(|params| params.pt() == pt).map(|params| params.spec().codec)
     }
 
+    /// Asks for a key frame of everything that it receives, so often at one moment. Returns what it
+    /// would send.
+    pub(crate) fn beg(&mut self, now: Instant, times: usize) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        for _ in 0..times {
+            for (_, mid) in self.receiving.clone() {
+                let mut api = self.rtc.direct_api();
+                if let Some(stream) = api.stream_rx_by_mid(mid, None) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                }
+            }
+            self.rtc.handle_input(Input::Timeout(now)).unwrap();
+            sent.extend(self.drain(now).into_iter().map(|(_, bytes)| bytes));
+        }
+        sent
+    }
+
     /// Packets received from another client's video since an instant.
     pub(crate) fn video_from(&self, from: usize, since: Instant) -> Vec<&Received> {
         self.received
@@ -424,6 +447,10 @@ impl Client {
             if self.setup.descriptor {
                 extensions.user_values.set(describe(first, last, keyframe, number));
             }
+            if self.setup.wild_numbers {
+                let wild = (seq as u16).wrapping_mul(25_173).wrapping_add(13_849);
+                extensions.user_values.set(Number(wild));
+            }
             let codec = if vp9 { Codec::Vp9 } else { Codec::Vp8 };
             let pts = self.rtc.media(mid).expect("negotiated").remote_pts();
             let pt = *pts.iter().find(|pt| self.codec(**pt) == Some(codec)).expect("negotiated");
@@ -471,6 +498,40 @@ impl ExtensionSerializer for DescriptorSerializer {
 
     fn requires_two_byte_form(&self, ev: &ExtensionValues) -> bool {
         ev.user_values.get::<Descriptor>().is_some_and(|d| d.0.len() > 16)
+    }
+}
+
+const NUMBER_URI: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+
+/// A number for transport-wide feedback, which is otherwise str0m's to choose.
+#[derive(Clone, Debug)]
+struct Number(u16);
+
+#[derive(Debug)]
+struct NumberSerializer;
+
+impl ExtensionSerializer for NumberSerializer {
+    fn write_to(&self, buf: &mut [u8], ev: &ExtensionValues) -> usize {
+        let Some(Number(number)) = ev.user_values.get::<Number>() else { return 0 };
+        buf[..2].copy_from_slice(&number.to_be_bytes());
+        2
+    }
+
+    fn parse_value(&self, _: &[u8], _: &mut ExtensionValues) -> bool {
+        true
+    }
+
+    fn is_video(&self) -> bool {
+        true
+    }
+
+    fn is_audio(&self) -> bool {
+        false
+    }
+
+    fn requires_two_byte_form(&self, _: &ExtensionValues) -> bool {
+        false
     }
 }
 

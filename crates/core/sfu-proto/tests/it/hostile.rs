@@ -99,6 +99,38 @@ fn garbage_from_a_peers_own_address_disturbs_nobody() {
 }
 
 #[test]
+fn numbers_for_feedback_may_come_from_anywhere() {
+    let mut world = World::new();
+    let wild = world.join(Setup { wild_numbers: true, ..Setup::new() });
+    let tame = world.join(Setup::new());
+    world.view(tame, &[(wild, CAMERA, 320, 180)]);
+    world.view(wild, &[(tame, CAMERA, 320, 180)]);
+    world.run(SECOND);
+
+    assert_still_runs(&mut world);
+    assert_eq!(world.stats().sessions, 2);
+}
+
+#[test]
+fn who_reports_without_end_is_heard_a_thousand_times_a_second() {
+    let mut world = running();
+    let (now, from) = (world.now, world.clients[0].address());
+    let begging = world.clients[0].beg(now, 3000);
+    assert!(begging.len() >= 3000, "{}", begging.len());
+    let before = world.stats();
+
+    begging.iter().for_each(|bytes| world.inject(from, bytes));
+
+    let refused = world.stats().drops.feedback - before.drops.feedback;
+    let heard = begging.len() as u64 - refused;
+    assert!((900..=1000).contains(&heard), "{heard}");
+    let asked = world.stats().keyframe_requests - before.keyframe_requests;
+    assert!(asked <= 3, "{asked} key frames are asked of publishers");
+    assert_still_runs(&mut world);
+    assert_eq!(world.stats().drops.feedback - before.drops.feedback, refused);
+}
+
+#[test]
 fn an_offer_that_is_not_one_is_refused_and_what_runs_goes_on() {
     let mut world = running();
     let good = Client::new(50, Setup::new(), world.now).offer();

@@ -264,6 +264,16 @@ struct Receipt {
     time: Instant,
 }
 
+/// More packets than this in a row are not reported as missing: the report begins anew behind them.
+/// What comes later than this many others is not reported at all.
+const MAX_GAP: u64 = 8192;
+
+/// Packets that wait to be reported at most. Ten reports a second can tell of five times as many.
+const MAX_UNREPORTED: usize = 2000;
+
+/// A report is full with this many packets, received or not: one more chunk still fits its count.
+const MAX_STATUSES: u16 = u16::MAX - (1 << 13);
+
 impl TwccRecvRegister {
     pub fn new(keep_reported: usize) -> Self {
         TwccRecvRegister {
@@ -285,6 +295,9 @@ impl TwccRecvRegister {
     }
 
     pub fn update_seq(&mut self, seq: TwccSeq, time: Instant) {
+        if !self.makes_room_for(seq) {
+            return;
+        }
         self.receive_window.record_seq(seq);
 
         match self.queue.binary_search_by_key(&seq, |r| r.seq) {
@@ -309,6 +322,25 @@ impl TwccRecvRegister {
                 }
             }
         }
+    }
+
+    /// Makes sure that what is reported stays in proportion, wherever a sequence number is from: the
+    /// peer chooses it. Returns whether it can be reported.
+    fn makes_room_for(&mut self, seq: TwccSeq) -> bool {
+        let Some(max) = self.max_seq() else {
+            return true;
+        };
+        let distance = seq.abs_diff(*max);
+        // The extension of a number from before the first one wraps to the other end of 64 bits.
+        let is_ancient = *seq < *max || distance > u64::from(u16::MAX);
+        if distance > MAX_GAP && is_ancient {
+            return false;
+        }
+        if distance > MAX_GAP {
+            self.queue.clear();
+            self.report_from = 0;
+        }
+        self.queue.len() - self.report_from < MAX_UNREPORTED
     }
 
     pub fn build_report(&mut self, max_byte_size: usize) -> Option<Twcc> {
@@ -371,7 +403,7 @@ impl TwccRecvRegister {
             // 2 chunk + 2 large delta + 3 padding
             const MIN_RUN_SIZE: usize = 2 + 2 + 3;
 
-            if bytes_left < MIN_RUN_SIZE {
+            if bytes_left < MIN_RUN_SIZE || twcc.status_count > MAX_STATUSES {
                 break;
             }
 
@@ -1502,6 +1534,40 @@ mod test {
     use Delta::*;
     use PacketChunk::*;
     use PacketStatus::*;
+
+    #[test]
+    fn sequence_numbers_from_anywhere_make_reports_of_bounded_size() {
+        let now = Instant::now();
+        let mut register = TwccRecvRegister::new(100);
+        let mut chosen: u16 = 0;
+        for round in 0..20_u64 {
+            for step in 0..1000_u16 {
+                // Half the range and more ahead, and so behind; and every distance between.
+                chosen = chosen.wrapping_mul(25_173).wrapping_add(13_849).wrapping_add(step);
+                let prev = register.max_seq().map(|seq| *seq);
+                let seq = crate::rtp_::extend_u16(prev, chosen);
+                register.update_seq(seq.into(), now + Duration::from_millis(round));
+            }
+            register.build_report(1100);
+            assert!(register.queue.len() <= MAX_UNREPORTED + 101);
+            assert!(register.interims.len() <= 2 * MAX_UNREPORTED);
+        }
+    }
+
+    #[test]
+    fn many_gaps_overflow_no_count() {
+        let now = Instant::now();
+        let mut register = TwccRecvRegister::new(100);
+        for step in 0..500 {
+            register.update_seq((step * MAX_GAP).into(), now);
+        }
+        let report = register.build_report(1100).unwrap();
+        assert!(report.status_count > 0);
+        let told: u64 = report.chunks.iter().map(|chunk| match chunk {
+            Run(_, n) | VectorSingle(_, n) | VectorDouble(_, n) => u64::from(*n),
+        }).sum();
+        assert!(told <= u64::from(u16::MAX), "{told} packets");
+    }
 
     #[test]
     fn register_write_parse_small_delta() {

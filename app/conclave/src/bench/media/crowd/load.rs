@@ -288,6 +288,7 @@ impl Crowd {
                 self.server_figures = ServerFigures { packets_forwarded, longest_turn };
                 Ok(())
             }
+            Event::Counted(_) => Ok(()),
             Event::Failed { client, detail } => anyhow::bail!("client {client}: {detail}"),
             Event::Ready { .. } => anyhow::bail!("the server is ready twice"),
         }
