@@ -11,6 +11,8 @@ use crate::util::{MovingAverage, already_happened};
 
 const MAX_RTT_HISTORY_WINDOW: usize = 32;
 const UPDATE_INTERVAL: Duration = Duration::from_millis(25);
+/// The same while no TWCC report has come for long, so that there is nothing to update.
+const IDLE_INTERVAL: Duration = Duration::from_millis(100);
 /// The maximum time we keep updating our estimate without receiving a TWCC report.
 const MAX_TWCC_GAP: Duration = Duration::from_millis(500);
 /// RFC 6298: Exponentially Weighted Moving Average smoothing factor for RTT (alpha = 1/8)
@@ -118,7 +120,7 @@ impl DelayController {
 
             // Set this even if we didn't update, otherwise we get stuck in a poll -> handle loop
             // that starves the run loop.
-            self.next_timeout = now + UPDATE_INTERVAL;
+            self.next_timeout = now + IDLE_INTERVAL;
             return;
         }
 
