@@ -5,7 +5,6 @@ mod client;
 mod control;
 mod load;
 mod measured;
-mod process;
 mod report;
 mod server;
 mod server_process;

@@ -10,9 +10,9 @@ use str0m::media::Direction;
 use super::client::{Client, nanoseconds_since};
 use super::control::{Event, Request};
 use super::measured::{Join, Measured, Pinned, Totals};
-use super::process;
 use super::server_process::ServerProcess;
 use crate::bench::cores::pin;
+use crate::bench::process;
 use crate::serve::say;
 
 /// What is sent, to how many, and for how long.

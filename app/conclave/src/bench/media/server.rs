@@ -12,8 +12,8 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
 
 use super::control::{Event, Request};
-use super::process;
 use crate::bench::cores::pin;
+use crate::bench::process;
 use crate::serve::say;
 
 /// Runs a shard on loopback until standard input ends.

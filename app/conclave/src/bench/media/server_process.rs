@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::control::{Event, Request};
-use super::process;
+use crate::bench::process;
 
 /// A running server. It ends with this.
 pub(super) struct ServerProcess {
