@@ -6,6 +6,7 @@ mod cores;
 mod crew;
 mod device;
 mod e2ee;
+mod join;
 mod limit;
 mod machine;
 mod media;
@@ -54,6 +55,12 @@ enum Command {
     /// The call's control plane and the members' sessions run in this process, on two threads for
     /// the members and one for the server, with signalling's messages between them and no network.
     E2ee(e2ee::Args),
+    /// Measures joining: what it costs the server, how long it takes while many come at once, and
+    /// what stays in memory of those who came and went.
+    ///
+    /// The server runs in a process of its own, with TLS, and native participants join it over
+    /// loopback.
+    Join(join::Args),
     /// Measures the least that forwarding media can cost on this machine: sending, sealing and
     /// sending, and a toy of a media node that does nothing else. `bench media` is held against it.
     ///
@@ -98,6 +105,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Command::Abuse(args) => abuse::run(args),
         Command::AbuseLoad(load) => abuse::run_load(load),
         Command::E2ee(args) => e2ee::run(args),
+        Command::Join(args) => join::run(args),
         Command::Limit(args) => limit::run(args),
         Command::Media(args) => media::run(args),
         Command::MediaLoad(load) => media::run_load(load),

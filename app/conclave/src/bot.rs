@@ -231,7 +231,7 @@ impl Bot {
             Told::Chat { name, text } if self.print_chat => {
                 drop(writeln!(std::io::stderr(), "{name}: {text}"));
             }
-            Told::Chat { .. } => {}
+            Told::Chat { .. } | Told::Progress(_) => {}
             Told::Report(report) => drop(self.print(report, false, None)),
         };
         match drive.run(stopped, tell).await {

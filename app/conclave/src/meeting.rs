@@ -112,11 +112,40 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let url = args.url.trim_end_matches('/');
     let origin: Origin = url.parse().context("the server's address is wrong")?;
     let endpoint = args.trust.endpoint(origin.clone())?;
-    let server = endpoint.server().await.context("the server does not say who it is")?;
+    let wish = Wish {
+        title: args.title,
+        mode: args.mode.into(),
+        join_before_host: args.join_before_host,
+        max_members: args.max_members,
+    };
+    let (link, _) = create(&endpoint, origin, &wish).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", link.for_guests().expose())?;
+    if args.host_link {
+        writeln!(out, "{}", link.expose())?;
+    }
+    Ok(())
+}
 
+/// What a new meeting is to be like.
+pub(crate) struct Wish {
+    pub(crate) title: String,
+    pub(crate) mode: Mode,
+    pub(crate) join_before_host: bool,
+    pub(crate) max_members: u16,
+}
+
+/// Has a server keep a new meeting. Gives its host's link, and its constitution as a server hands it
+/// out.
+pub(crate) async fn create(
+    endpoint: &Endpoint,
+    origin: Origin,
+    wish: &Wish,
+) -> anyhow::Result<(MeetingLink, String)> {
+    let server = endpoint.server().await.context("the server does not say who it is")?;
     let meeting = MeetingId::from_bytes(random()?);
     let host = HostSeed::from_bytes(random()?);
-    let policy = constitution(&args, &server, meeting, &host)?.encode()?;
+    let policy = constitution(wish, &server, meeting, &host)?.encode()?;
     let link = MeetingLink {
         origin,
         meeting,
@@ -129,22 +158,17 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let meeting = CreateMeeting {
         id: link.meeting,
         token_hash: keys.token.hash(),
-        sealed_title: keys.meta.seal_title(nonce, &args.title)?,
-        policy,
+        sealed_title: keys.meta.seal_title(nonce, &wish.title)?,
+        policy: policy.clone(),
     };
     endpoint.create_meeting(&meeting).await.context("the meeting was not created")?;
-    let mut out = std::io::stdout();
-    writeln!(out, "{}", link.for_guests().expose())?;
-    if args.host_link {
-        writeln!(out, "{}", link.expose())?;
-    }
-    Ok(())
+    Ok((link, policy))
 }
 
 /// What the meeting is founded on. Media goes to this server's nodes alone, and if it says where
 /// they are, to no other country.
 fn constitution(
-    args: &CreateArgs,
+    wish: &Wish,
     server: &ServerInfo,
     meeting: MeetingId,
     host: &HostSeed,
@@ -156,8 +180,8 @@ fn constitution(
         version: Constitution::VERSION,
         meeting: *meeting.as_bytes(),
         suite: SUITE_DEFAULT,
-        mode: args.mode.into(),
-        join_before_host: args.join_before_host,
+        mode: wish.mode,
+        join_before_host: wish.join_before_host,
         host_key: host.public_key(),
         issuers: Vec::new(),
         guests: true,
@@ -169,7 +193,7 @@ fn constitution(
         gateways: false,
         voice_level: true,
         classification: Classification::Open,
-        max_members: args.max_members,
+        max_members: wish.max_members,
     })
 }
 

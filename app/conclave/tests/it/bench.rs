@@ -115,6 +115,41 @@ fn the_cost_of_forwarding_is_measured_and_reported_as_one_document() {
 }
 
 #[test]
+fn joins_are_measured_and_reported_as_one_document() {
+    let output = run(&["bench", "join", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let cost = &report["cost"];
+    for floor in [&cost["before"], &cost["after"]] {
+        assert_positive(&floor["mediaMs"], "a bare media session");
+        assert_positive(&floor["tlsMs"], "a bare TLS handshake");
+    }
+    let costs = cost["costs"].as_array().unwrap();
+    let steps: Vec<_> = costs.iter().map(|cost| cost["step"].as_str().unwrap()).collect();
+    assert_eq!(steps, ["door", "group", "media"]);
+    costs.iter().for_each(|cost| assert_positive(&cost["cpuMs"], "a join"));
+    let whole = costs[2]["cpuMs"].as_f64().unwrap();
+    assert!(whole > costs[0]["cpuMs"].as_f64().unwrap(), "media costs something: {costs:?}");
+    assert_positive(&cost["timesFloor"], "times the floor");
+
+    let storm = &report["storm"];
+    assert_eq!((&storm["joins"], &storm["failed"]), (&6.into(), &0.into()), "{storm}");
+    let times = ["atDoorMs", "inGroupMs", "connectedMs", "firstSoundMs"];
+    let times = times.map(|time| storm[time]["worst"].as_u64().unwrap());
+    assert!(times.is_sorted() && times[0] > 0, "{storm}");
+    assert_positive(&storm["packets"], "packets of those who were in");
+
+    let churn = &report["churn"];
+    assert_eq!((&churn["warmUp"], &churn["joins"]), (&6.into(), &12.into()), "{churn}");
+    for memory in ["startKb", "baseKb", "endKb"] {
+        assert_positive(&churn[memory], memory);
+    }
+    assert!(churn["met"].is_boolean() && storm["met"].is_boolean() && cost["met"].is_boolean());
+}
+
+#[test]
 fn a_call_of_the_system_moves_four_packets_or_more() {
     let load = ["--subscribers", "30", "--burst", "8", "--seconds", "4"];
     let measure = |_| {

@@ -45,6 +45,14 @@ pub struct Config {
     pub started_unix_s: u64,
 }
 
+impl Config {
+    /// Whether it sends or receives media. Who does neither offers no media session, and is in the
+    /// meeting's group alone.
+    pub(crate) const fn has_media(&self) -> bool {
+        self.sends.microphone || self.sends.camera || self.audio_slots > 0 || self.video_slots > 0
+    }
+}
+
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config").field("sends", &self.sends).finish_non_exhaustive()

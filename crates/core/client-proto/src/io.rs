@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use conclave_e2ee::{Command, Failure, State};
-use conclave_model::{ParticipantId, TrackSource};
+use conclave_model::{MediaKind, ParticipantId, TrackSource};
 use conclave_node_statement::Fault;
 use conclave_wire::{ClientMessage, ErrorCode, RelayWay, ServerMessage};
 
@@ -108,6 +108,11 @@ pub enum Event {
         source: TrackSource,
         /// What its encoder made.
         data: Vec<u8>,
+    },
+    /// The first sound, or the first picture, came in and was opened.
+    Heard {
+        /// Which of the two.
+        kind: MediaKind,
     },
     /// The meeting's door was reached, or the call taken up again.
     Joined {

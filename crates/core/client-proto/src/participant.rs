@@ -415,11 +415,15 @@ impl Participant {
         {
             self.report.outages_ms.push(millis_between(since, at));
         }
-        if let Some(&at) = media.first_frame_at.get(&MediaKind::Audio) {
-            self.report.first_audio_frame_ms.get_or_insert_with(|| since_start(at));
-        }
-        if let Some(&at) = media.first_frame_at.get(&MediaKind::Video) {
-            self.report.first_video_frame_ms.get_or_insert_with(|| since_start(at));
+        let Report { first_audio_frame_ms, first_video_frame_ms, .. } = &mut self.report;
+        for (kind, noted) in
+            [(MediaKind::Audio, first_audio_frame_ms), (MediaKind::Video, first_video_frame_ms)]
+        {
+            let first = media.first_frame_at.get(&kind).filter(|_| noted.is_none());
+            if let Some(&at) = first {
+                *noted = Some(since_start(at));
+                self.outputs.push_back(Output::Event(Event::Heard { kind }));
+            }
         }
         let (generation, now_ms) = (media.generation, since_start(self.now));
         for event in events {

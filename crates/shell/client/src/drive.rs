@@ -50,6 +50,8 @@ pub enum Told<'a> {
         /// What.
         text: &'a str,
     },
+    /// It got further: to the door, into the group, to its first media.
+    Progress(&'a Report),
     /// How it stands. The last report is the run's result.
     Report(&'a Report),
 }
@@ -91,6 +93,7 @@ impl Drive {
             events,
             say: self.say,
             chat: Vec::new(),
+            progressed: false,
             end: None,
         };
         let mut report_at = self.report_every.map(|every| now + every);
@@ -99,6 +102,9 @@ impl Drive {
             let deadline = running.drain();
             for (name, text) in running.chat.drain(..) {
                 tell(Told::Chat { name: &name, text: &text });
+            }
+            if std::mem::take(&mut running.progressed) {
+                tell(Told::Progress(&running.participant.report()));
             }
             if let Some(reason) = running.end {
                 let report = running.participant.report();
@@ -151,6 +157,8 @@ struct Running {
     say: Option<String>,
     /// What others wrote, by name, not told yet.
     chat: Vec<(String, String)>,
+    /// It got further since this was last told.
+    progressed: bool,
     end: Option<EndReason>,
 }
 
@@ -201,7 +209,13 @@ impl Running {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Admitted => tracing::debug!("let in"),
+            Event::Admitted
+            | Event::Heard { .. }
+            | Event::Joined { .. }
+            | Event::MediaConnected { .. } => {
+                tracing::debug!(?event, "participant");
+                self.progressed = true;
+            }
             Event::Chat { name, text } => self.chat.push((name, text)),
             Event::Ended { reason } => self.end = Some(reason),
             Event::KeyframeWanted { source } => {
@@ -218,10 +232,7 @@ impl Running {
             }
             // Nobody plays it.
             Event::Frame { .. } => {}
-            Event::Joined { .. }
-            | Event::MediaConnected { .. }
-            | Event::SignalLost
-            | Event::State(_) => tracing::debug!(?event, "participant"),
+            Event::SignalLost | Event::State(_) => tracing::debug!(?event, "participant"),
         }
     }
 

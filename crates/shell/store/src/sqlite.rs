@@ -1,3 +1,5 @@
+mod writer;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{Row as _, Sqlite, Transaction};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use self::writer::{Change, Writer};
 use crate::store::{
     CreateMeetingError, GroupChange, KeptGroup, Meeting, ServerKey, Session, Sessions, Store,
     StoreError, UnixMillis,
@@ -38,6 +41,7 @@ const EXPIRE_AT_ONCE: i64 = 1000;
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     pool: SqlitePool,
+    writer: Writer,
 }
 
 impl SqliteStore {
@@ -63,7 +67,7 @@ impl SqliteStore {
             .await
             .map_err(OpenError::Open)?;
         MIGRATIONS.run(&pool).await.map_err(OpenError::Migrate)?;
-        Ok(Self { pool })
+        Ok(Self { writer: Writer::start(pool.clone()), pool })
     }
 
     /// Finishes what is under way and closes the file.
@@ -119,53 +123,6 @@ impl SqliteStore {
         })
     }
 
-    async fn upsert_sessions(
-        &self,
-        meeting: MeetingId,
-        sessions: Vec<Session>,
-        seen: UnixMillis,
-    ) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        for session in sessions {
-            sqlx::query(
-                "INSERT INTO sessions (meeting, participant, token_hash, proven_hash, seen_ms) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (meeting, participant) DO UPDATE SET \
-                 token_hash = excluded.token_hash, proven_hash = excluded.proven_hash, \
-                 seen_ms = excluded.seen_ms",
-            )
-            .bind(id_bytes(&meeting))
-            .bind(i64::from(session.participant.0))
-            .bind(hash_bytes(&session.token))
-            .bind(session.proven.as_ref().map(hash_bytes))
-            .bind(seen.0)
-            .execute(&mut *transaction)
-            .await?;
-            sqlx::query(
-                "UPDATE meetings SET next_participant = $2 \
-                 WHERE id = $1 AND next_participant < $2",
-            )
-            .bind(id_bytes(&meeting))
-            .bind(i64::from(session.participant.0) + 1)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        note_use(&mut transaction, &meeting, seen).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    async fn delete_session(
-        &self,
-        meeting: MeetingId,
-        participant: ParticipantId,
-    ) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM sessions WHERE meeting = $1 AND participant = $2")
-            .bind(id_bytes(&meeting))
-            .bind(i64::from(participant.0))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
-    }
-
     async fn update_seen(
         &self,
         meetings: Vec<MeetingId>,
@@ -183,23 +140,6 @@ impl SqliteStore {
         Ok(transaction.commit().await?)
     }
 
-    async fn delete_sessions(&self, meeting: MeetingId) -> Result<(), StoreError> {
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query("DELETE FROM sessions WHERE meeting = $1")
-            .bind(id_bytes(&meeting))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE meetings SET next_participant = 1 WHERE id = $1")
-            .bind(id_bytes(&meeting))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("DELETE FROM group_states WHERE meeting = $1")
-            .bind(id_bytes(&meeting))
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
-    }
-
     async fn select_group(&self, meeting: MeetingId) -> Result<Option<KeptGroup>, StoreError> {
         let mut transaction = self.pool.begin().await?;
         let state = sqlx::query_scalar("SELECT state FROM group_states WHERE meeting = $1")
@@ -213,41 +153,6 @@ impl SqliteStore {
                 .fetch_all(&mut *transaction)
                 .await?;
         Ok(Some(KeptGroup { state, log }))
-    }
-
-    async fn upsert_group(
-        &self,
-        meeting: MeetingId,
-        change: GroupChange,
-    ) -> Result<(), StoreError> {
-        let GroupChange { state, log, epochs } = change;
-        let mut transaction = self.pool.begin().await?;
-        sqlx::query(
-            "INSERT INTO group_states (meeting, state) VALUES ($1, $2) \
-             ON CONFLICT (meeting) DO UPDATE SET state = excluded.state",
-        )
-        .bind(id_bytes(&meeting))
-        .bind(state)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query("DELETE FROM group_log WHERE meeting = $1 AND (epoch < $2 OR epoch >= $3)")
-            .bind(id_bytes(&meeting))
-            .bind(number_of(epochs.start)?)
-            .bind(number_of(epochs.end)?)
-            .execute(&mut *transaction)
-            .await?;
-        for (epoch, entry) in log {
-            sqlx::query(
-                "INSERT INTO group_log (meeting, epoch, entry) VALUES ($1, $2, $3) \
-                 ON CONFLICT (meeting, epoch) DO UPDATE SET entry = excluded.entry",
-            )
-            .bind(id_bytes(&meeting))
-            .bind(number_of(epoch)?)
-            .bind(entry)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        Ok(transaction.commit().await?)
     }
 
     async fn find_or_keep_key(
@@ -320,7 +225,7 @@ impl Store for SqliteStore {
         sessions: Vec<Session>,
         seen: UnixMillis,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.upsert_sessions(meeting, sessions, seen).boxed()
+        self.writer.write(Change::SaveSessions { meeting, sessions, seen }).boxed()
     }
 
     fn forget_session(
@@ -328,7 +233,7 @@ impl Store for SqliteStore {
         meeting: MeetingId,
         participant: ParticipantId,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.delete_session(meeting, participant).boxed()
+        self.writer.write(Change::ForgetSession { meeting, participant }).boxed()
     }
 
     fn touch_sessions(
@@ -348,11 +253,11 @@ impl Store for SqliteStore {
         meeting: MeetingId,
         change: GroupChange,
     ) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.upsert_group(meeting, change).boxed()
+        self.writer.write(Change::SaveGroup { meeting, change }).boxed()
     }
 
     fn end_call(&self, meeting: MeetingId) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.delete_sessions(meeting).boxed()
+        self.writer.write(Change::EndCall { meeting }).boxed()
     }
 
     fn expire_sessions(&self, before: UnixMillis) -> BoxFuture<'_, Result<u64, StoreError>> {
@@ -427,11 +332,6 @@ fn session_of(row: &SqliteRow) -> Result<Session, StoreError> {
         token: hash_of(row.try_get("token_hash")?, "token_hash")?,
         proven: proven.map(|bytes| hash_of(bytes, "proven_hash")).transpose()?,
     })
-}
-
-/// A number as a column holds it. Epochs count commits: none comes near the limit.
-fn number_of(epoch: u64) -> Result<i64, StoreError> {
-    i64::try_from(epoch).map_err(|_| StoreError::Malformed { column: "epoch" })
 }
 
 fn participant_of(value: i64, column: &'static str) -> Result<ParticipantId, StoreError> {

@@ -40,8 +40,8 @@ impl Participant {
         }
     }
 
-    /// Whether media has a path to try.
+    /// Whether there may be media, and it has a path to try.
     pub(super) fn has_path(&self) -> bool {
-        self.config.relay.is_none() || self.relay.address.is_some()
+        self.config.has_media() && (self.config.relay.is_none() || self.relay.address.is_some())
     }
 }

@@ -87,6 +87,20 @@ fn what_cannot_be_sealed_is_not_sent_however_well_the_server_speaks_of_it() {
 }
 
 #[test]
+fn who_neither_sends_nor_receives_is_inside_without_media() {
+    let mut world = World::of(conclave_client_proto::Config {
+        audio_slots: 0,
+        video_slots: 0,
+        ..config(Sends { microphone: false, camera: false })
+    });
+    world.run_for(secs(5));
+
+    assert!(world.participant.report().admitted_ms.is_some());
+    assert!(offers(&world).is_empty(), "{:?}", world.said);
+    assert_eq!(world.end(), None);
+}
+
+#[test]
 fn a_knock_that_is_turned_away_ends_it() {
     let mut world = World::new();
     world.server_mut().admits = false;

@@ -298,6 +298,21 @@ async fn many_at_once_are_all_kept() {
 }
 
 #[tokio::test]
+async fn a_change_that_cannot_be_kept_takes_no_other_with_it() {
+    let mut fixture = Fixture::new().await;
+    fixture.store.create_meeting(meeting(1)).await.unwrap();
+
+    // Asked for together, they share a transaction.
+    let save = |n| fixture.store.save_sessions(id(n), vec![session(1, n, None)], UnixMillis(1));
+    let (kept, refused, forgotten) =
+        tokio::join!(save(1), save(2), fixture.store.forget_session(id(1), ParticipantId(7)));
+
+    assert!(kept.is_ok() && refused.is_err() && forgotten.is_ok());
+    fixture.reopen().await;
+    assert_eq!(fixture.store.sessions(id(1)).await.unwrap().sessions, [session(1, 1, None)]);
+}
+
+#[tokio::test]
 async fn a_store_answers_whether_it_works() {
     let fixture = Fixture::new().await;
     fixture.store.check().await.unwrap();
