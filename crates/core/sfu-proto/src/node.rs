@@ -72,6 +72,7 @@ impl Node {
                 self.shared.filling = call.and_then(|call| call.forward(&mut self.shared, turn));
                 continue;
             }
+            self.shared.pending_forwards = 0;
             if let Some(peer) = self.shared.unsent.pop() {
                 if let Some(session) = self.calls.get_mut(&peer.call).and_then(|c| c.session(peer))
                 {
@@ -86,6 +87,12 @@ impl Node {
         }
         let next = self.shared.timers.first().map(|(at, _)| *at);
         Output::Timeout(next.unwrap_or_else(|| self.now + IDLE))
+    }
+
+    /// How many packets, each slot counted, polling will at most put into slots. Packets that come
+    /// meanwhile wait, so whoever gives inputs in batches does well to stop at some thousands.
+    pub const fn pending_forwards(&self) -> usize {
+        self.shared.pending_forwards
     }
 
     /// Takes back the buffer of a [`Transmit`](crate::Transmit) that was sent, to fill it again.

@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) stats: NodeStats,
     /// Publications with packets that are not yet in their slots.
     pub(crate) arrived: Vec<Turn>,
+    /// How many packets are to be put into slots, each slot counted, since all were last done.
+    pub(crate) pending_forwards: usize,
     /// The one of them whose slots are being filled.
     pub(crate) filling: Option<Turn>,
     /// Sessions with a burst that is not yet sent.
@@ -72,6 +74,7 @@ impl Shared {
             events: VecDeque::new(),
             stats: NodeStats::default(),
             arrived: Vec::new(),
+            pending_forwards: 0,
             filling: None,
             unsent: Vec::new(),
             unflushed: BTreeSet::new(),

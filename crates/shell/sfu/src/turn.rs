@@ -146,7 +146,7 @@ impl Turn {
     fn receive(&mut self, now: Instant) {
         let Self { server, udp: Some(udp), .. } = self else { return };
         for _ in 0..BUDGET {
-            let received = udp.receive(|_, source, destination, bytes| {
+            let received = udp.receive(usize::MAX, |_, source, destination, bytes| {
                 server.handle_input(now, Input::Datagram { source, destination, bytes });
             });
             match received {

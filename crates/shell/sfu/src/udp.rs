@@ -96,13 +96,16 @@ impl Udp {
         self.socket.readable().await
     }
 
-    /// Gives each datagram of one batch to `each`: when it came, source, destination, bytes. Returns how many there were; none if the socket is empty.
+    /// Gives each datagram of one batch to `each`: when it came, source, destination, bytes. Returns
+    /// how many there were; none if the socket is empty. A batch has `most` datagrams, or as many
+    /// bursts that the kernel put together.
     pub(crate) fn receive(
         &mut self,
+        most: usize,
         mut each: impl FnMut(StdInstant, SocketAddr, SocketAddr, &[u8]),
     ) -> io::Result<usize> {
         let mut slices: Vec<IoSliceMut<'_>> =
-            self.buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer)).collect();
+            self.buffers.iter_mut().take(most).map(|buffer| IoSliceMut::new(buffer)).collect();
         let (socket, state, metas) = (&self.socket, &self.state, &mut self.metas);
         self.receives += 1;
         let received =

@@ -29,6 +29,8 @@ pub(crate) struct Worker {
     /// When figures are told next.
     meter_at: Instant,
     budgets_spent: u64,
+    /// The most datagrams of the next batch.
+    batch: usize,
     turns: u64,
     /// The longest turn since figures were told.
     longest_turn: Duration,
@@ -38,6 +40,14 @@ pub(crate) struct Worker {
 /// Batches of datagrams taken in one turn. Then the loop looks at everything else, so that a
 /// flood on the socket delays a request by milliseconds and not for ever.
 const BUDGET: usize = 16;
+
+/// Packets to be put into slots, each slot counted, in one turn: some 20 ms. What comes meanwhile
+/// waits, and who is in a large call hears nothing while others' packets are forwarded.
+const MAX_FORWARDS: usize = 4096;
+
+/// Datagrams of a batch in usual times, and after a turn that had too many forwards: a frame.
+const USUAL_BATCH: usize = quinn_udp::BATCH_SIZE;
+const SMALL_BATCH: usize = 8;
 
 /// Events that may wait before requests have to. A control plane that takes no events gets no
 /// further with requests.
@@ -89,6 +99,7 @@ impl Worker {
             meter: Meter::new(),
             meter_at: Instant::now(),
             budgets_spent: 0,
+            batch: USUAL_BATCH,
             turns: 0,
             longest_turn: Duration::ZERO,
             figures,
@@ -169,17 +180,24 @@ impl Worker {
         }
     }
 
-    /// Takes datagrams from the socket until it is empty or the budget is spent.
+    /// Takes datagrams from the socket until it is empty, or enough is to be done.
     fn receive(&mut self, now: Instant) {
-        let Self { node, udp, .. } = self;
+        let Self { node, udp, batch, .. } = self;
         for _ in 0..BUDGET {
-            let received = udp.receive(|arrived, source, destination, bytes| {
+            let received = udp.receive(*batch, |arrived, source, destination, bytes| {
                 let transport = Transport::Udp;
                 let input = Input::Datagram { arrived, transport, source, destination, bytes };
                 node.handle_input(now, input);
             });
             match received {
-                Ok(0) => return,
+                Ok(0) => {
+                    *batch = USUAL_BATCH;
+                    return;
+                }
+                Ok(_) if node.pending_forwards() >= MAX_FORWARDS => {
+                    *batch = SMALL_BATCH;
+                    return;
+                }
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(%error, "the media socket reports an error");

@@ -130,6 +130,7 @@ impl Call {
                 };
                 let payload = Payload::Opus;
                 let arrival = Arrival { packet: fanout::share(&packet), input, payload };
+                shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
                 }
@@ -144,6 +145,7 @@ impl Call {
                 };
                 let VideoPacket { input, payload, .. } = video;
                 let arrival = Arrival { packet: fanout::share(&packet), input, payload };
+                shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
                 }
