@@ -529,7 +529,12 @@ impl Session {
         }
     }
 
-    fn mid_and_ssrc_for_header(&mut self, now: Instant, header: &RtpHeader) -> Option<(Mid, Ssrc)> {
+    fn mid_and_ssrc_for_header(
+        &mut self,
+        now: Instant,
+        header: &RtpHeader,
+        buf: &[u8],
+    ) -> Option<(Mid, Ssrc)> {
         let ssrc_header = header.ssrc;
 
         // SSRC 0 is used for non-media BWE probes from libwebrtc.
@@ -542,6 +547,11 @@ impl Session {
             return Some(r);
         }
 
+        // A mapping may take a stream from the SSRC that it has. That is for the peer alone to say.
+        if !self.is_authentic(header, buf) {
+            return None;
+        }
+
         // Attempt to dynamically map this header to some Media/ReceiveStream.
         self.map_dynamic(header);
 
@@ -551,6 +561,18 @@ impl Session {
         }
 
         None
+    }
+
+    /// Whether a packet that belongs to no stream yet is from the peer.
+    fn is_authentic(&mut self, header: &RtpHeader, buf: &[u8]) -> bool {
+        let max_seq = self
+            .max_rx_seq_lookup
+            .get(&header.ssrc)
+            .map(|s| s.max_seq());
+        let seq_no = header.sequence_number(max_seq);
+        self.srtp_rx
+            .as_mut()
+            .is_some_and(|srtp| srtp.unprotect_rtp(buf, header, *seq_no).is_some())
     }
 
     /// Creates the probe stream on-demand for handling SSRC 0 BWE probes.
@@ -642,7 +664,7 @@ impl Session {
         trace!("Handle RTP: {:?}", header);
 
         // Early repair padding has no main stream yet, but still needs transport feedback.
-        let mapped = self.mid_and_ssrc_for_header(now, &header);
+        let mapped = self.mid_and_ssrc_for_header(now, &header, buf);
         let can_receive = mapped.is_some() || self.is_early_rtx_padding(&header);
         if !can_receive {
             trace!("No mid/SSRC for header: {:?}", header);

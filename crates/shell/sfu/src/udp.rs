@@ -209,7 +209,7 @@ mod tests {
         tokio::time::sleep(busy).await;
 
         let mut times = Vec::new();
-        udp.receive(|arrived, _, _, _| times.push(arrived)).unwrap();
+        udp.receive(usize::MAX, |arrived, _, _, _| times.push(arrived)).unwrap();
         let [arrived] = times.try_into().unwrap();
         // The clocks are not read at the very same time.
         let slack = Duration::from_millis(5);
@@ -229,7 +229,7 @@ mod tests {
 
         assert!(started.elapsed() >= REST);
         let mut heard = Vec::new();
-        udp.receive(|_, _, _, bytes| heard.extend_from_slice(bytes)).unwrap();
+        udp.receive(usize::MAX, |_, _, _, bytes| heard.extend_from_slice(bytes)).unwrap();
         assert_eq!(heard, b"hello");
         assert_eq!(udp.rests_until, None);
     }

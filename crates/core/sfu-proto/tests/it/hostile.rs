@@ -98,6 +98,34 @@ fn garbage_from_a_peers_own_address_disturbs_nobody() {
     assert_still_runs(&mut world);
 }
 
+/// Streams find their SSRC by the media section that their first packets name. A forged packet that
+/// names another SSRC, from the peer's own address, must not take the stream from it.
+#[test]
+fn nobody_else_moves_a_peers_stream_to_another_ssrc() {
+    let mut world = World::new();
+    let victim = world.join(Setup { simulcast: false, ..Setup::new() });
+    let other = world.join(Setup::new());
+    world.view(other, &[(victim, CAMERA, 320, 180)]);
+    world.view(victim, &[(other, CAMERA, 320, 180)]);
+    world.run(SECOND);
+
+    let tracks = world.tracks(victim);
+    let mid = tracks.iter().find(|track| track.source == CAMERA).unwrap().mid;
+    let mid = mid.as_str().as_bytes();
+    assert_eq!(mid.len(), 3, "the extension below is one word");
+    // RTP with the one-byte header extension (RFC 8285), in which number 4 is the media section's.
+    let mut forged = vec![0x90, 96, 0, 1, 0, 0, 0, 1, 0xde, 0xad, 0xbe, 0xef, 0xbe, 0xde, 0, 1];
+    forged.push(0x42);
+    forged.extend(mid);
+    forged.extend([7; 100]);
+    let from = world.clients[victim].address();
+    for _ in 0..3 {
+        world.inject(from, &forged);
+        world.run(SECOND / 10);
+    }
+    assert_still_runs(&mut world);
+}
+
 #[test]
 fn numbers_for_feedback_may_come_from_anywhere() {
     let mut world = World::new();
