@@ -274,6 +274,32 @@ fn what_abuse_does_is_measured_and_the_server_counts_what_it_refuses() {
     assert_positive(&report["halfLoad"]["phase"]["floorUs"]["p99"], "the floor");
 }
 
+/// It needs `nft` and a network of its own. Where a machine has neither, it says so.
+#[test]
+fn what_cores_carry_is_measured_or_it_is_said_what_that_needs() {
+    let output = run(&["bench", "saturation", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        let needs = ["nft", "unshare", "ip: not found", "Operation not permitted"];
+        assert!(needs.iter().any(|what| errors.contains(what)), "{errors}");
+        return;
+    }
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let shards: Vec<_> = rows.iter().map(|row| row["shards"].as_u64().unwrap()).collect();
+    assert_eq!(shards, [1, 1, 2]);
+    for row in rows {
+        for figure in ["wanted", "carried", "carriedPerSecond", "seconds"] {
+            assert_positive(&row[figure], figure);
+        }
+        // Extensions that are left out after a while make packets shorter than they are taken to be.
+        assert!(
+            row["carried"].as_f64() < row["wanted"].as_f64().map(|wanted| wanted * 1.1),
+            "{row}"
+        );
+    }
+}
+
 #[track_caller]
 fn assert_positive(value: &Value, what: &str) {
     assert!(value.as_f64().is_some_and(|value| value > 0.0), "{what}: {value}");

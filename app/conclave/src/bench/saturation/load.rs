@@ -37,6 +37,9 @@ pub(in crate::bench) struct Load {
     /// Packets of a frame.
     #[arg(long)]
     pub(super) burst: u32,
+    /// For how long, in milliseconds, a subscriber takes the camera in before it is measured.
+    #[arg(long)]
+    pub(super) warm_up_ms: u32,
 }
 
 /// A shard and its call: the camera, and those who show it.
@@ -66,10 +69,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// So many subscribers of a shard at a time get the camera until the paths to them are known to carry
 /// it: the clients could not take in more.
 const WAVE: usize = 70;
-const WARM_UP: Duration = Duration::from_secs(4);
 
 /// From the moment the sinks are open, until what is measured is steady.
-const SETTLING: Duration = Duration::from_secs(2);
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// How often clients look at their sockets: while they take packets in, and while they are sinks
 /// that only answer checks.
@@ -129,7 +131,8 @@ fn warm_up(stages: &mut [Stage], load: &Load) -> anyhow::Result<()> {
         for stage in stages.iter() {
             stage.show(wave, true)?;
         }
-        send_for(stages, load, WARM_UP, LOOK)?;
+        let warm_up = Duration::from_millis(load.warm_up_ms.into());
+        send_for(stages, load, warm_up, LOOK)?;
         for stage in stages.iter() {
             stage.show(wave, false)?;
         }
