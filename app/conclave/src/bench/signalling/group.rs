@@ -172,6 +172,7 @@ impl Group {
     }
 
     /// Has everybody hear what there is to hear, until nobody has anything to say.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "light members pass over the rest")]
     fn settle(&mut self) -> anyhow::Result<()> {
         while let Some((to, message)) = self.said.pop_front() {
             match message {
