@@ -80,6 +80,12 @@ const SELDOM: Duration = Duration::from_millis(50);
 
 /// Measures, and writes the figures as a line of JSON.
 pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
+    // This program's main thread drives a runtime, in which nothing may block.
+    thread::scope(|scope| scope.spawn(|| measure(load)).join())
+        .unwrap_or_else(|_| anyhow::bail!("the thread that measures panicked"))
+}
+
+fn measure(load: &Load) -> anyhow::Result<()> {
     let epoch = Instant::now();
     let mut stages = Vec::new();
     for core in 0..load.shards {
