@@ -1293,7 +1293,7 @@ impl Session {
         let stream = self.streams.stream_tx_by_midrid(midrid)?;
         if let Some(datagram) = stream.poll_resend_in_place(now) {
             self.pacer
-                .register_send(now, datagram.len().into(), midrid, false);
+                .register_send(now, datagram.len().into(), midrid);
             return Some(datagram.into());
         }
         let Some(media) = self.medias.iter().find(|m| m.mid() == stream.mid()) else {
@@ -1330,8 +1330,7 @@ impl Session {
             crate::log_stat!("PACKET_SENT", header.ssrc, payload_size, kind);
         }
 
-        self.pacer
-            .register_send(now, payload_size.into(), midrid, twcc_enabled);
+        self.pacer.register_send(now, payload_size.into(), midrid);
 
         if let Some(raw_packets) = &mut self.raw_packets {
             raw_packets.push_back(Box::new(RawPacket::RtpTx(header.clone(), buf.clone())));
@@ -1405,7 +1404,7 @@ impl Session {
         )?;
 
         self.pacer
-            .register_send(now, payload_size.into(), MidRid(mid, rid), false);
+            .register_send(now, payload_size.into(), MidRid(mid, rid));
         if twcc_enabled {
             self.twcc_tx_register
                 .register_seq(TwccPacketId::new(twcc_seq), now, payload_size);
