@@ -548,7 +548,8 @@ impl Session {
         }
 
         // A mapping may take a stream from the SSRC that it has. That is for the peer alone to say.
-        if !self.is_authentic(header, buf) {
+        // Without a MID there is nothing to map, and nothing to open for it.
+        if header.ext_vals.mid.is_none() || !self.is_authentic(header, buf) {
             return None;
         }
 
