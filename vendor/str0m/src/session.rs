@@ -32,7 +32,7 @@ use crate::rtp_::Pt;
 use crate::rtp_::SRTCP_OVERHEAD;
 use crate::rtp_::SeqNo;
 use crate::rtp_::SeqNoWindow;
-use crate::rtp_::{Bitrate, ExtensionMap, Goodbye, Mid, ReportList, Rtcp, RtcpFb};
+use crate::rtp_::{Bitrate, DataSize, ExtensionMap, Goodbye, Mid, ReportList, Rtcp, RtcpFb};
 use crate::rtp_::{Dlrr, DlrrItem, ExtendedReport, ReportBlock};
 use crate::rtp_::{RtpHeader, SessionId, TwccPacketId, extend_u16};
 use crate::rtp_::{SrtpContext, Ssrc};
@@ -47,8 +47,14 @@ use crate::{RtcConfig, RtcError};
 /// Keep this high enough to avoid additional problems in very bad network conditions.
 const NACK_MIN_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Delay between reports of TWCC. This is deliberately very low.
-const TWCC_INTERVAL: Duration = Duration::from_millis(50);
+/// Shortest and longest delay between reports of TWCC.
+const TWCC_INTERVAL: RangeInclusive<Duration> =
+    Duration::from_millis(50)..=Duration::from_millis(250);
+
+/// The share of the path's estimated bandwidth that reports of TWCC may take. These and the size of a
+/// report are those of libwebrtc's `TransportSequenceNumberFeedbackGenerator`.
+const TWCC_SHARE: f64 = 0.05;
+const TWCC_REPORT_SIZE: DataSize = DataSize::bytes(68);
 
 /// Maximum number of pending RRTR entries before oldest are dropped.
 const MAX_PENDING_RRTRS: usize = 300;
@@ -1294,7 +1300,7 @@ impl Session {
         let stream = self.streams.stream_tx_by_midrid(midrid)?;
         if let Some(datagram) = stream.poll_resend_in_place(now) {
             self.pacer
-                .register_send(now, datagram.len().into(), midrid);
+                .register_send(now, datagram.len().into(), midrid, false);
             return Some(datagram.into());
         }
         let Some(media) = self.medias.iter().find(|m| m.mid() == stream.mid()) else {
@@ -1331,7 +1337,8 @@ impl Session {
             crate::log_stat!("PACKET_SENT", header.ssrc, payload_size, kind);
         }
 
-        self.pacer.register_send(now, payload_size.into(), midrid);
+        self.pacer
+            .register_send(now, payload_size.into(), midrid, twcc_enabled);
 
         if let Some(raw_packets) = &mut self.raw_packets {
             raw_packets.push_back(Box::new(RawPacket::RtpTx(header.clone(), buf.clone())));
@@ -1405,7 +1412,7 @@ impl Session {
         )?;
 
         self.pacer
-            .register_send(now, payload_size.into(), MidRid(mid, rid));
+            .register_send(now, payload_size.into(), MidRid(mid, rid), false);
         if twcc_enabled {
             self.twcc_tx_register
                 .register_seq(TwccPacketId::new(twcc_seq), now, payload_size);
@@ -1488,10 +1495,22 @@ impl Session {
         // Early RTX padding can create transport receipts before any receive stream exists.
         // Scheduling by pending receipts ensures that padding still receives timely feedback.
         if self.enable_twcc_feedback && self.twcc_rx_register.has_unreported() {
-            Some(self.last_twcc + TWCC_INTERVAL)
+            Some(self.last_twcc + self.twcc_interval())
         } else {
             None
         }
+    }
+
+    /// The less gets through to the peer, the fewer reports: on a narrow path they would take the
+    /// place of sound.
+    fn twcc_interval(&self) -> Duration {
+        let estimate = self.bwe.as_ref().and_then(|bwe| bwe.last_estimate());
+        let interval = estimate
+            .filter(|estimate| *estimate > Bitrate::ZERO)
+            .map_or(Duration::ZERO, |estimate| {
+                TWCC_REPORT_SIZE / (estimate * TWCC_SHARE)
+            });
+        interval.clamp(*TWCC_INTERVAL.start(), *TWCC_INTERVAL.end())
     }
 
     pub fn enable_twcc_feedback(&mut self) {

@@ -10,6 +10,10 @@ use crate::{Bitrate, DataSize};
 
 use super::time::{TimeDelta, Timestamp};
 
+/// No estimate is lower: at less than this, too little is sent to notice that the path is better.
+/// libwebrtc's `kCongestionControllerMinBitrate`.
+const CONGESTION_CONTROLLER_MIN_BITRATE: Bitrate = Bitrate::kbps(5);
+
 /// Loss controller based on libWebRTC's `LossBasedBweV2`.
 ///
 /// ## Overview
@@ -134,7 +138,7 @@ impl LossController {
 
             current_estimate: ChannelParameters::new(config.initial_inherent_loss_estimate),
 
-            min_bitrate: Bitrate::kbps(1),
+            min_bitrate: CONGESTION_CONTROLLER_MIN_BITRATE,
             max_bitrate: Bitrate::INFINITY,
 
             // review usage from here on after
@@ -320,6 +324,8 @@ impl LossController {
             }
         }
 
+        best_candidate.loss_limited_bandwidth =
+            best_candidate.loss_limited_bandwidth.max(self.min_bitrate);
         let loss_limited_bandwidth = best_candidate.loss_limited_bandwidth;
 
         // HOLD check (WebRTC lines 321-334): If in Decreasing state and HOLD timer active, cap at HOLD rate
@@ -376,7 +382,6 @@ impl LossController {
         log_inherent_loss!(self.current_estimate.inherent_loss);
         log_loss_based_bitrate_estimate!(self.current_estimate.loss_limited_bandwidth.as_f64());
 
-        const CONGESTION_CONTROLLER_MIN_BITRATE: Bitrate = Bitrate::kbps(5);
         const CONF_MAX_INCREASE_FACTOR: f64 = 1.3;
 
         if self.is_bandwidth_limited_due_to_loss()

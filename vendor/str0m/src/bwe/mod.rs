@@ -75,10 +75,14 @@ impl Bwe {
 
     pub fn handle_timeout(&mut self, now: Instant, do_probe: bool) -> Option<ProbeClusterConfig> {
         let result = self.bwe.handle_timeout(self.desired_bitrate, do_probe, now);
+        self.record_estimate(now);
+        result
+    }
+
+    fn record_estimate(&mut self, now: Instant) {
         if let Some(estimate) = self.bwe.last_estimate() {
             self.smoother.record(now, estimate);
         }
-        result
     }
 
     pub fn start_probe(&mut self, config: ProbeClusterConfig, now: Instant) -> bool {
@@ -99,6 +103,7 @@ impl Bwe {
         now: Instant,
     ) {
         self.bwe.update(records, now);
+        self.record_estimate(now);
     }
 
     pub fn poll_estimate(&mut self) -> Option<Bitrate> {

@@ -147,7 +147,13 @@ impl Pacer for LeakyBucketPacer {
         Some((next, cluster_id))
     }
 
-    fn register_send(&mut self, now: Instant, packet_size: DataSize, _from: MidRid) {
+    fn register_send(
+        &mut self,
+        now: Instant,
+        packet_size: DataSize,
+        _from: MidRid,
+        probes: bool,
+    ) {
         self.last_emitted = Some(now);
 
         self.media_debt += packet_size;
@@ -159,7 +165,7 @@ impl Pacer for LeakyBucketPacer {
 
         // Update active probe state to track this packet
         // This ensures probe timing advances correctly even when sending media packets
-        if let Some(probe) = self.probe_queue.front_mut() {
+        if let Some(probe) = self.probe_queue.front_mut().filter(|_| probes) {
             probe.record_packet(now, packet_size);
         }
 
@@ -528,7 +534,7 @@ mod test {
         let request = pacer.handle_timeout(now, std::iter::once(queue)).unwrap();
         let (midrid, cluster) = pacer.poll_queue().unwrap();
         assert_eq!(cluster, Some(0.into()));
-        pacer.register_send(now, request.padding.into(), midrid);
+        pacer.register_send(now, request.padding.into(), midrid, true);
         assert!(pacer.handle_timeout(now, std::iter::once(queue)).is_none());
         let deadline = pacer.poll_timeout().0.unwrap();
         assert!(deadline > now && deadline <= now + Duration::from_millis(10));
@@ -1031,7 +1037,7 @@ mod test {
         let mut burst = DataSize::ZERO;
         while let Some((qid, _)) = pacer.poll_queue() {
             let packet = queue.next_packet().unwrap();
-            pacer.register_send(at, DataSize::from(packet.size()), qid);
+            pacer.register_send(at, DataSize::from(packet.size()), qid, true);
             queue.register_send(qid, at);
             handle_timeout_noisy(&mut pacer, &mut queue, at);
             burst += DataSize::from(packet.size());
@@ -1064,7 +1070,7 @@ mod test {
         let packet = queue.next_packet().unwrap();
         let packet_size = packet.size();
         do_asserts(packet);
-        pacer.register_send(now, DataSize::from(packet_size), qid);
+        pacer.register_send(now, DataSize::from(packet_size), qid, true);
         queue.register_send(qid, now);
 
         let timeout = pacer.poll_timeout().0;
@@ -1201,6 +1207,7 @@ mod test {
                         base + elapsed,
                         DataSize::bytes(packet.payload_len as i64),
                         midrid,
+                        true,
                     );
                     if packet.kind == PacketKind::Padding {
                         padding_sent += packet.payload_len.into();

@@ -95,10 +95,10 @@ impl Pacer for PacerImpl {
         }
     }
 
-    fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid) {
+    fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid, probes: bool) {
         match self {
-            PacerImpl::Null(v) => v.register_send(now, packet_size, from),
-            PacerImpl::LeakyBucket(v) => v.register_send(now, packet_size, from),
+            PacerImpl::Null(v) => v.register_send(now, packet_size, from, probes),
+            PacerImpl::LeakyBucket(v) => v.register_send(now, packet_size, from, probes),
         }
     }
 
@@ -140,7 +140,10 @@ pub trait Pacer {
     /// Register a packet having been sent.
     ///
     /// **MUST** be called each time [`Pacer::poll_queue`] produces a mid.
-    fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid);
+    ///
+    /// `probes` says whether feedback will tell of it as a part of the active probe. What it does
+    /// not tell of would be missing from what the probe measures.
+    fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid, probes: bool);
 
     /// Tell if a packet may be sent at this moment without having been in any queue.
     ///

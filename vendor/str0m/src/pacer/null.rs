@@ -61,7 +61,7 @@ impl Pacer for NullPacer {
         Some((queue.midrid, None))
     }
 
-    fn register_send(&mut self, now: Instant, _packet_size: DataSize, from: MidRid) {
+    fn register_send(&mut self, now: Instant, _packet_size: DataSize, from: MidRid, _probes: bool) {
         self.unsent_since = None;
         let e = self.last_sends.entry(from).or_insert(now);
         *e = now;
@@ -100,7 +100,7 @@ mod test {
         let mut sent = vec![];
         for _ in 0..3 {
             let (midrid, _) = pacer.poll_queue().expect("queued packet");
-            pacer.register_send(now, DataSize::bytes(100), midrid);
+            pacer.register_send(now, DataSize::bytes(100), midrid, true);
             assert_eq!(pacer.poll_timeout().0, None, "no timeout between sends");
             sent.push(midrid.mid().to_string());
         }
@@ -123,7 +123,7 @@ mod test {
         assert_eq!(pacer.poll_timeout().0, None);
         let (midrid, _) = pacer.poll_queue().expect("remaining packet");
         assert_eq!(midrid, MidRid("b".into(), None));
-        pacer.register_send(now, DataSize::bytes(100), midrid);
+        pacer.register_send(now, DataSize::bytes(100), midrid, true);
         assert_eq!(pacer.poll_queue(), None);
         assert_eq!(pacer.poll_timeout().0, None);
     }
@@ -132,7 +132,7 @@ mod test {
     fn round_robin_by_least_recently_sent() {
         let now = Instant::now();
         let mut pacer = NullPacer::default();
-        pacer.register_send(now, DataSize::bytes(100), MidRid("a".into(), None));
+        pacer.register_send(now, DataSize::bytes(100), MidRid("a".into(), None), true);
         let later = now + std::time::Duration::from_millis(1);
         pacer.register_send(later, DataSize::bytes(100), MidRid("b".into(), None));
         pacer.handle_timeout(

@@ -10,7 +10,11 @@ use crate::rtp_::Bitrate;
 use crate::util::{MovingAverage, already_happened};
 
 const MAX_RTT_HISTORY_WINDOW: usize = 32;
-const UPDATE_INTERVAL: Duration = Duration::from_millis(25);
+/// How often the estimate is looked at while nothing else happens. Each TWCC report updates it by
+/// itself; between reports only the detector of application limited regions waits for this.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
+/// How long a TWCC report says something about the present at most.
+const MAX_HYPOTHESIS_LIFETIME: Duration = Duration::from_millis(50);
 /// The maximum time we keep updating our estimate without receiving a TWCC report.
 const MAX_TWCC_GAP: Duration = Duration::from_millis(500);
 /// RFC 6298: Exponentially Weighted Moving Average smoothing factor for RTT (alpha = 1/8)
@@ -218,6 +222,6 @@ impl DelayController {
                 .get_smoothed_rtt()
                 .map(|rtt| rtt * 2)
                 .unwrap_or(MAX_TWCC_GAP)
-                .min(UPDATE_INTERVAL * 2)
+                .min(MAX_HYPOTHESIS_LIFETIME)
     }
 }
