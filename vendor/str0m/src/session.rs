@@ -139,6 +139,8 @@ pub(crate) struct Session {
 
     /// The reports of a packet one by one; empty in between.
     feedback_split: Vec<RtcpFb>,
+    // What was read last, for its room.
+    feedback_read: Vec<u8>,
     rtp_closing: bool,
 
     /// Pending RRTRs from remote SSRCs in FIFO order, deduplicated by SSRC.
@@ -232,6 +234,7 @@ impl Session {
             feedback_tx: VecDeque::new(),
             feedback_rx: VecDeque::new(),
             feedback_split: Vec::new(),
+            feedback_read: Vec::new(),
             rtp_closing: false,
             pending_rrtrs: VecDeque::new(),
             raw_packets: if config.enable_raw_packets {
@@ -966,7 +969,7 @@ impl Session {
 
     fn handle_rtcp(&mut self, now: Instant, buf: &[u8], wake: &mut Wake) -> Option<()> {
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
-        let unprotected = srtp.unprotect_rtcp(buf)?;
+        srtp.unprotect_rtcp_to(buf, &mut self.feedback_read)?;
         // After it has proven to be the peer's: nobody else can use up what the peer may say.
         if let Some(limit) = &mut self.feedback_limit
             && !limit.admits(now)
@@ -974,7 +977,8 @@ impl Session {
             return None;
         }
 
-        Rtcp::read_packet(&unprotected, &mut self.feedback_rx);
+        let room = self.twcc_tx_register.room();
+        Rtcp::read_packet_into(&self.feedback_read, &mut self.feedback_rx, room);
         let mut need_configure_pacer = false;
         let mut may_move_timeout = false;
 

@@ -1,8 +1,12 @@
 use std::cmp::Reverse;
 
 use conclave_model::{Bitrate, PublicationId, TrackSource};
+use smallvec::SmallVec;
 
-use crate::layer::{LayerId, LayerState, PixelSize};
+use crate::layer::{LayerId, LayerState, LiveLayers, PixelSize};
+
+/// One of something for each picture that a subscriber shows: mostly a few.
+pub type PerPicture<T> = SmallVec<[T; 8]>;
 
 /// How much a publication matters to one subscriber; the greater one comes first.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -27,7 +31,7 @@ pub struct Demand {
     /// The size of its tile.
     pub tile: PixelSize,
     /// The layers that are sent at present, lowest first.
-    pub layers: Vec<LayerState>,
+    pub layers: LiveLayers,
     /// The layer chosen last time.
     pub current: Option<LayerId>,
 }
@@ -51,9 +55,9 @@ pub struct Allocation {
 /// What fits is kept. What is more than the subscriber has at present needs headroom as well, so
 /// that an estimate that breathes does not switch back and forth. A layer that is not sent is
 /// never chosen.
-pub fn allocate(budget: Bitrate, demands: &[Demand]) -> Vec<Allocation> {
-    let mut plans: Vec<Plan<'_>> = demands.iter().map(Plan::new).collect();
-    let mut order: Vec<usize> = (0..plans.len()).collect();
+pub fn allocate(budget: Bitrate, demands: &[Demand]) -> PerPicture<Allocation> {
+    let mut plans: PerPicture<Plan<'_>> = demands.iter().map(Plan::new).collect();
+    let mut order: PerPicture<usize> = (0..plans.len()).collect();
     order.sort_by_key(|&i| demands.get(i).map(|demand| Reverse(demand.rank)));
 
     let mut used = Bitrate::ZERO;
@@ -173,7 +177,7 @@ fn usable(demand: &Demand) -> &[LayerState] {
 /// fills it. `sizes` has one entry a layer, sent or not, with the size of its pictures if that is
 /// known.
 pub fn layers_needed(sizes: &[Option<PixelSize>], tile: PixelSize) -> u8 {
-    let layers: Vec<LayerState> = (0..)
+    let layers: LiveLayers = (0..)
         .map(LayerId)
         .zip(sizes)
         .map(|(layer, &size)| LayerState { layer, bitrate: Bitrate::ZERO, size })

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use conclave_model::Bitrate;
+use smallvec::SmallVec;
 
 /// Index of a simulcast layer, lowest bitrate first.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -33,6 +34,9 @@ pub struct LayerState {
     /// The size of its pictures, if the publisher has told.
     pub size: Option<PixelSize>,
 }
+
+/// Layers of one publication: browsers send three.
+pub type LiveLayers = SmallVec<[LayerState; 4]>;
 
 /// Knows which layers of one publication are sent, and how much they take.
 ///
@@ -75,7 +79,7 @@ impl LayerTracker {
     }
 
     /// The layers that are sent, lowest first.
-    pub fn live(&self, now: Instant) -> Vec<LayerState> {
+    pub fn live(&self, now: Instant) -> LiveLayers {
         self.layers
             .iter()
             .filter(|(_, layer)| layer.live())

@@ -16,13 +16,13 @@ mod speaker;
 mod steady_tile;
 mod vp9;
 
-pub use allocate::{Allocation, Demand, Rank, allocate, best_rate, layers_needed};
+pub use allocate::{Allocation, Demand, PerPicture, Rank, allocate, best_rate, layers_needed};
 pub use descriptor::{
     DescriptorError, DescriptorIn, Template, TemplateStructure, set_frame_number,
 };
 pub use jam::{Drain, Jam, JamState};
 pub use keyframe::{Input as KeyframeInput, KeyframeThrottle, Output as KeyframeOutput};
-pub use layer::{LayerId, LayerState, LayerTracker, PixelSize};
+pub use layer::{LayerId, LayerState, LayerTracker, LiveLayers, PixelSize};
 pub use layer_demand::LayerDemand;
 pub use rewrite::{DropReason, PacketIn, PacketOut, PictureIds, Rewriter, Verdict};
 pub use slot::{SlotChange, SlotTable};

@@ -97,7 +97,7 @@ impl<S: Copy + Eq> SlotTable<S> {
     }
 
     /// The slots and what each carries, in the order they were added.
-    pub fn iter(&self) -> impl Iterator<Item = (S, Option<PublicationId>)> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = (S, Option<PublicationId>)> + Clone + '_ {
         self.slots.iter().map(|s| (s.slot, s.carries))
     }
 }

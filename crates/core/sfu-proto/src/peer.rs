@@ -293,22 +293,21 @@ impl Peer {
     pub(crate) fn slots_changed(&mut self) -> Option<MediaEvent> {
         let generation = self.session.as_ref()?.generation();
         let paused = |mid: &Mid| self.outlets.get(mid).is_some_and(|outlet| outlet.starved);
-        let carrying = |table: &SlotTable<Mid>| -> Vec<(Mid, PublicationId)> {
-            table.iter().filter_map(|(mid, carried)| Some((mid, carried?))).collect()
-        };
-        let map = SlotMap {
-            audio: carrying(&self.audio)
-                .into_iter()
-                .map(|(mid, publication)| AudioSlot { mid, publication })
-                .collect(),
-            video: carrying(&self.video)
-                .into_iter()
-                .map(|(mid, publication)| VideoSlot { mid, publication, paused: paused(&mid) })
-                .collect(),
-        };
-        if map == self.told {
+        let carried = |(mid, publication): (Mid, Option<PublicationId>)| Some((mid, publication?));
+        let audio = (self.audio.iter().filter_map(carried))
+            .map(|(mid, publication)| AudioSlot { mid, publication });
+        let video = (self.video.iter().filter_map(carried)).map(|(mid, publication)| VideoSlot {
+            mid,
+            publication,
+            paused: paused(&mid),
+        });
+        // Mostly nothing has changed, which is told without making lists.
+        let is_told = audio.clone().eq(self.told.audio.iter().copied())
+            && video.clone().eq(self.told.video.iter().copied());
+        if is_told {
             return None;
         }
+        let map = SlotMap { audio: audio.collect(), video: video.collect() };
         self.told = map.clone();
         Some(MediaEvent::Slots { peer: self.id, generation, audio: map.audio, video: map.video })
     }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use conclave_call_proto::media::PublicationTrack;
 use conclave_forward::{
     DescriptorIn, KeyframeInput, KeyframeOutput, KeyframeThrottle, LayerDemand, LayerId,
-    LayerState, LayerTracker, PacketIn, PictureIds, PixelSize, TemplateStructure, Vp9Descriptor,
+    LayerTracker, LiveLayers, PacketIn, PictureIds, PixelSize, TemplateStructure, Vp9Descriptor,
     layers_needed,
 };
 use conclave_model::{Mid, ParticipantId};
+use smallvec::SmallVec;
 use str0m::media::Rid;
 use str0m::rtp::{RtpPacket, SharedRtp, Vp8Descriptor};
 
@@ -270,7 +271,8 @@ impl Publication {
 
     /// How many of its layers, lowest first, a tile can use.
     pub(crate) fn layers_for(&self, tile: PixelSize) -> u8 {
-        let sizes: Vec<_> = (0..self.layers()).map(|i| self.tracker.size(LayerId(i))).collect();
+        let sizes: SmallVec<[_; MAX_LAYERS]> =
+            (0..self.layers()).map(|i| self.tracker.size(LayerId(i))).collect();
         layers_needed(&sizes, tile)
     }
 
@@ -291,7 +293,7 @@ impl Publication {
     }
 
     /// The layers that are sent, lowest first.
-    pub(crate) fn live(&self, now: Instant) -> Vec<LayerState> {
+    pub(crate) fn live(&self, now: Instant) -> LiveLayers {
         self.tracker.live(now)
     }
 

@@ -8,7 +8,13 @@ use super::macros::log_loss_bw_limit_in_window;
 use crate::rtp_::TwccSendRecord;
 use crate::{Bitrate, DataSize};
 
+use arrayvec::ArrayVec;
+
 use super::time::{TimeDelta, Timestamp};
+
+const CANDIDATE_FACTORS: usize = 3;
+/// One for each factor, two of the delay-based estimate, and one of the acknowledged rate.
+const MAX_CANDIDATES: usize = CANDIDATE_FACTORS + 3;
 
 /// No estimate is lower: at less than this, too little is sent to notice that the path is better.
 /// libwebrtc's `kCongestionControllerMinBitrate`.
@@ -493,8 +499,8 @@ impl LossController {
         true
     }
 
-    fn get_candidates(&self) -> Vec<ChannelParameters> {
-        let mut bandwidths = vec![];
+    fn get_candidates(&self) -> ArrayVec<ChannelParameters, MAX_CANDIDATES> {
+        let mut bandwidths = ArrayVec::<f64, MAX_CANDIDATES>::new();
 
         let current = self.current_estimate.loss_limited_bandwidth;
 
@@ -528,7 +534,7 @@ impl LossController {
             );
         }
 
-        let mut candidates = Vec::with_capacity(bandwidths.len());
+        let mut candidates = ArrayVec::new();
 
         for bandwidth in bandwidths.iter_mut() {
             let mut candidate = self.current_estimate;
@@ -883,7 +889,7 @@ struct Config {
     not_increase_if_inherent_loss_less_than_average_loss: bool,
     delayed_increase_window: Duration,
     bandwidth_rampup_upper_bound_factor: f64,
-    candidate_factor: [f64; 3],
+    candidate_factor: [f64; CANDIDATE_FACTORS],
     append_acknowledged_rate_candidate: bool,
     append_delay_based_estimate_candidate: bool,
     bandwidth_backoff_lower_bound_factor: f64,

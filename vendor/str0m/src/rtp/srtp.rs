@@ -595,7 +595,17 @@ impl SrtpContext {
     //
     //                  |--------------------------------------|
     //                              encrypted (aes)
-    pub fn unprotect_rtcp(&mut self, buf: &[u8]) -> Option<Vec<u8>> {
+    #[cfg(test)]
+    fn unprotect_rtcp(&mut self, buf: &[u8]) -> Option<Vec<u8>> {
+        let mut output = Vec::new();
+        self.unprotect_rtcp_to(buf, &mut output)?;
+        Some(output)
+    }
+
+    /// Puts into `output` what `buf` says. If it is `None`, what is there has proven nothing.
+    pub fn unprotect_rtcp_to(&mut self, buf: &[u8], output: &mut Vec<u8>) -> Option<()> {
+        output.clear();
+
         match &mut self.rtcp {
             Derived::Aes128CmSha1_80 { key, salt, dec, .. } => {
                 if buf.len() < SRTCP_HEADER_LEN + SRTCP_INDEX_LEN + Aes128CmSha1_80::HMAC_TAG_LEN {
@@ -631,7 +641,8 @@ impl SrtpContext {
 
                 if !is_encrypted {
                     // Non-encrypted we can just return
-                    return Some(buf[0..idx_start].to_vec());
+                    output.extend_from_slice(&buf[0..idx_start]);
+                    return Some(());
                 }
 
                 // The SRTCP index is a 31-bit counter for the SRTCP packet.
@@ -646,7 +657,7 @@ impl SrtpContext {
                 // compound packet.
                 let input = &buf[8..idx_start];
                 // Allocate buffer with CTR padding (aws-lc-rs requirement)
-                let mut output = vec![0_u8; input.len() + 8 + CTR_BUFFER_PADDING];
+                output.resize(input.len() + 8 + CTR_BUFFER_PADDING, 0);
                 output[0..8].copy_from_slice(&buf[0..8]);
 
                 if let Err(e) = dec.decrypt(&iv, input, &mut output[8..]) {
@@ -656,7 +667,7 @@ impl SrtpContext {
                 }
 
                 output.truncate(input.len() + 8);
-                Some(output)
+                Some(())
             }
             Derived::AeadAes128Gcm { salt, dec, .. } => {
                 if buf.len() < SRTCP_HEADER_LEN + SRTCP_INDEX_LEN + AeadAes128Gcm::TAG_LEN {
@@ -711,7 +722,7 @@ impl SrtpContext {
                     aads[1] = &buf[idx_start..];
                 };
 
-                let mut output = vec![0_u8; buf.len() - AeadAes128Gcm::TAG_LEN - SRTCP_INDEX_LEN];
+                output.resize(buf.len() - AeadAes128Gcm::TAG_LEN - SRTCP_INDEX_LEN, 0);
                 output[0..8].copy_from_slice(&buf[0..8]);
 
                 let count = match dec.decrypt(&iv, &aads[..aad_count], input, &mut output[8..]) {
@@ -732,7 +743,7 @@ impl SrtpContext {
                     )
                 }
 
-                Some(output)
+                Some(())
             }
             Derived::AeadAes256Gcm { salt, dec, .. } => {
                 if buf.len() < SRTCP_HEADER_LEN + SRTCP_INDEX_LEN + AeadAes256Gcm::TAG_LEN {
@@ -787,7 +798,7 @@ impl SrtpContext {
                     aads[1] = &buf[idx_start..];
                 };
 
-                let mut output = vec![0_u8; buf.len() - AeadAes256Gcm::TAG_LEN - SRTCP_INDEX_LEN];
+                output.resize(buf.len() - AeadAes256Gcm::TAG_LEN - SRTCP_INDEX_LEN, 0);
                 output[0..8].copy_from_slice(&buf[0..8]);
 
                 let count = match dec.decrypt(&iv, &aads[..aad_count], input, &mut output[8..]) {
@@ -808,7 +819,7 @@ impl SrtpContext {
                     )
                 }
 
-                Some(output)
+                Some(())
             }
         }
     }

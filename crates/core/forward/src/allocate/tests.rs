@@ -9,13 +9,15 @@ const MIDDLE: LayerId = LayerId(1);
 const HIGH: LayerId = LayerId(2);
 
 /// The three layers that a browser makes of a 720p camera.
-fn camera_layers() -> Vec<LayerState> {
+fn camera_layers() -> LiveLayers {
     let layer = |id, kbps, width, height| LayerState {
         layer: LayerId(id),
         bitrate: Bitrate::kbps(kbps),
         size: Some(PixelSize { width, height }),
     };
-    vec![layer(0, 150, 320, 180), layer(1, 500, 640, 360), layer(2, 1700, 1280, 720)]
+    [layer(0, 150, 320, 180), layer(1, 500, 640, 360), layer(2, 1700, 1280, 720)]
+        .into_iter()
+        .collect()
 }
 
 fn demand(id: u32, priority: u8, width: u16, height: u16) -> Demand {

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use conclave_forward::{
-    Allocation, Demand, Drain, JamState, LayerId, PixelSize, SteadyTile, allocate, best_rate,
+    Allocation, Demand, Drain, JamState, LayerId, LiveLayers, PerPicture, PixelSize, SteadyTile,
+    allocate, best_rate,
 };
-use conclave_model::{Bitrate, MediaKind};
+use conclave_model::{Bitrate, MediaKind, Mid};
 
 use crate::peer::{Peer, Publications, rank};
 
@@ -68,8 +69,8 @@ impl Peer {
         if !self.is_connected() {
             return;
         }
-        let mut demands = Vec::new();
-        let mut slots = Vec::new();
+        let mut demands: PerPicture<Demand> = PerPicture::new();
+        let mut slots: PerPicture<Mid> = PerPicture::new();
         for want in &self.wants {
             let Some(mid) = self.video.slot_of(want.publication) else { continue };
             let Some(publication) = publications.get(&want.publication) else { continue };
@@ -85,7 +86,7 @@ impl Peer {
                 publication: want.publication,
                 rank: rank(want.priority, publication.track().source),
                 tile: tile.update(now, size),
-                layers: if takes { publication.live(now) } else { Vec::new() },
+                layers: if takes { publication.live(now) } else { LiveLayers::new() },
                 current: outlet.rewriter.target(),
             });
         }

@@ -32,7 +32,7 @@ const COLLECTED: Duration = Duration::from_secs(1);
 
 /// Of forwarding, with its share of receiving, feedback and timers: nothing is allocated for a packet
 /// and slot, so this falls with each receiver more and each packet a second more.
-const MAX_ALLOCATIONS: f64 = 0.35;
+const MAX_ALLOCATIONS: f64 = 0.1;
 
 /// In the development profile. What it took when it was set, and a tenth more.
 const MAX_INSTRUCTIONS: u64 = 18_200;

@@ -47,6 +47,8 @@ mod remb;
 pub use psfbapp::AppSpecificFeedback;
 pub use remb::Remb;
 
+use twcc::TwccRoom;
+
 use super::SeqNo;
 use super::Ssrc;
 use super::extend_u16;
@@ -97,6 +99,15 @@ pub enum Rtcp {
 
 impl Rtcp {
     pub(crate) fn read_packet(buf: &[u8], feedback: &mut VecDeque<Rtcp>) {
+        Rtcp::read_packet_into(buf, feedback, &mut TwccRoom::default());
+    }
+
+    /// Reads the first TWCC report, of which there is mostly one, into room that is there already.
+    pub(crate) fn read_packet_into(
+        buf: &[u8],
+        feedback: &mut VecDeque<Rtcp>,
+        room: &mut TwccRoom,
+    ) {
         let mut buf = buf;
         loop {
             if buf.is_empty() {
@@ -129,7 +140,7 @@ impl Rtcp {
                 full_length
             };
 
-            match (&buf[..unpadded_length]).try_into() {
+            match Rtcp::read(&buf[..unpadded_length], room) {
                 Ok(v) => feedback.push_back(v),
                 Err(e) => debug!("{}", e),
             }
@@ -411,6 +422,12 @@ impl<'a> TryFrom<&'a [u8]> for Rtcp {
     type Error = &'static str;
 
     fn try_from(buf: &'a [u8]) -> Result<Self, Self::Error> {
+        Rtcp::read(buf, &mut TwccRoom::default())
+    }
+}
+
+impl Rtcp {
+    fn read(buf: &[u8], room: &mut TwccRoom) -> Result<Self, &'static str> {
         let header: RtcpHeader = buf.try_into()?;
 
         // By constraining the length, all subparsing can go
@@ -432,7 +449,9 @@ impl<'a> TryFrom<&'a [u8]> for Rtcp {
 
                 match tlfb {
                     TransportType::Nack => Rtcp::Nack(buf.try_into()?),
-                    TransportType::TransportWide => Rtcp::Twcc(buf.try_into()?),
+                    TransportType::TransportWide => {
+                        Rtcp::Twcc(Twcc::read(buf, std::mem::take(room))?)
+                    }
                 }
             }
             RtcpType::PayloadSpecificFeedback => {

@@ -68,6 +68,15 @@ pub struct TwccIter {
     twcc: Twcc,
 }
 
+impl TwccIter {
+    fn into_room(self) -> TwccRoom {
+        TwccRoom {
+            chunks: self.twcc.chunks,
+            delta: self.twcc.delta,
+        }
+    }
+}
+
 impl Iterator for TwccIter {
     type Item = (TwccSeq, PacketStatus, Option<Instant>);
 
@@ -907,10 +916,23 @@ impl From<u8> for PacketStatus {
     }
 }
 
+/// The room that a report took, kept for the next one.
+#[derive(Debug, Default)]
+pub struct TwccRoom {
+    chunks: VecDeque<PacketChunk>,
+    delta: VecDeque<Delta>,
+}
+
 impl<'a> TryFrom<&'a [u8]> for Twcc {
     type Error = &'static str;
 
     fn try_from(buf: &'a [u8]) -> Result<Self, Self::Error> {
+        Twcc::read(buf, TwccRoom::default())
+    }
+}
+
+impl Twcc {
+    pub(crate) fn read(buf: &[u8], room: TwccRoom) -> Result<Self, &'static str> {
         if buf.len() < 16 {
             return Err("Less than 16 bytes for start of Twcc");
         }
@@ -929,10 +951,14 @@ impl<'a> TryFrom<&'a [u8]> for Twcc {
             status_count,
             reference_time,
             feedback_count,
-            chunks: VecDeque::new(),
-            // One byte or two for each that was received, and the chunks before them.
-            delta: VecDeque::with_capacity((status_count as usize).min(buf.len() - 16)),
+            chunks: room.chunks,
+            delta: room.delta,
         };
+        twcc.chunks.clear();
+        twcc.delta.clear();
+        // One byte or two for each that was received, and the chunks before them.
+        twcc.delta
+            .reserve((status_count as usize).min(buf.len() - 16));
 
         let mut todo = status_count as isize;
         let mut buf = &buf[16..];
@@ -1063,6 +1089,9 @@ pub struct TwccSendRegister {
 
     /// Last registered Twcc number.
     last_registered: TwccSeq,
+
+    /// Of the last report.
+    room: TwccRoom,
 }
 
 impl<'a> IntoIterator for &'a TwccSendRegister {
@@ -1241,6 +1270,7 @@ impl TwccSendRegister {
             time_zero: None,
             apply_report_counter: 0,
             last_registered: 0.into(),
+            room: TwccRoom::default(),
         }
     }
 
@@ -1257,6 +1287,11 @@ impl TwccSendRegister {
     ///
     /// Returns iterator over [`TwccSendRecord`]s included in the given [`Twcc`]
     /// except for ones that was already acked and returned before.
+    /// Room for the next report.
+    pub fn room(&mut self) -> &mut TwccRoom {
+        &mut self.room
+    }
+
     pub fn apply_report(
         &mut self,
         twcc: Twcc,
@@ -1272,8 +1307,9 @@ impl TwccSendRegister {
         let time_zero = self.time_zero.unwrap();
         let head_seq = self.queue.front().map(|r| r.seq())?;
 
-        let mut iter = twcc
-            .into_iter(time_zero, self.last_registered)
+        let mut reported = twcc.into_iter(time_zero, self.last_registered);
+        let mut iter = reported
+            .by_ref()
             .skip_while(|(seq, _, _)| seq < &head_seq);
         let (first_seq_no, _, first_instant) = iter.next()?;
 
@@ -1347,6 +1383,7 @@ impl TwccSendRegister {
             return None;
         }
 
+        self.room = reported.into_room();
         let range = first_seq_no..=last_seq_no;
 
         Some(
