@@ -98,6 +98,7 @@ pub enum Rtcp {
 }
 
 impl Rtcp {
+    #[cfg(any(test, feature = "_internal_test_exports"))]
     pub(crate) fn read_packet(buf: &[u8], feedback: &mut VecDeque<Rtcp>) {
         Rtcp::read_packet_into(buf, feedback, &mut TwccRoom::default());
     }
