@@ -40,8 +40,7 @@ const MAX_RESENDS: usize = 1024;
 /// requests smaller than this we use blank packets instead.
 const MIN_SPURIOUS_PADDING_SIZE: usize = 50;
 
-/// What has been missing for longer comes too late for a call.
-pub const DEFAULT_RTX_CACHE_DURATION: Duration = Duration::from_secs(2);
+pub const DEFAULT_RTX_CACHE_DURATION: Duration = Duration::from_secs(3);
 
 pub const DEFAULT_RTX_RATIO_CAP: Option<f32> = Some(0.15f32);
 
