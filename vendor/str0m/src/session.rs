@@ -139,7 +139,7 @@ pub(crate) struct Session {
 
     /// The reports of a packet one by one; empty in between.
     feedback_split: Vec<RtcpFb>,
-    // What was read last, for its room.
+    /// What was read last, for its room.
     feedback_read: Vec<u8>,
     rtp_closing: bool,
 

@@ -595,13 +595,7 @@ impl SrtpContext {
     //
     //                  |--------------------------------------|
     //                              encrypted (aes)
-    #[cfg(test)]
-    fn unprotect_rtcp(&mut self, buf: &[u8]) -> Option<Vec<u8>> {
-        let mut output = Vec::new();
-        self.unprotect_rtcp_to(buf, &mut output)?;
-        Some(output)
-    }
-
+    //
     /// Puts into `output` what `buf` says. If it is `None`, what is there has proven nothing.
     pub fn unprotect_rtcp_to(&mut self, buf: &[u8], output: &mut Vec<u8>) -> Option<()> {
         output.clear();
@@ -822,6 +816,13 @@ impl SrtpContext {
                 Some(())
             }
         }
+    }
+
+    #[cfg(test)]
+    fn unprotect_rtcp(&mut self, buf: &[u8]) -> Option<Vec<u8>> {
+        let mut output = Vec::new();
+        self.unprotect_rtcp_to(buf, &mut output)?;
+        Some(output)
     }
 }
 

@@ -1283,15 +1283,15 @@ impl TwccSendRegister {
         }
     }
 
-    /// Apply a TWCC RTCP report.
-    ///
-    /// Returns iterator over [`TwccSendRecord`]s included in the given [`Twcc`]
-    /// except for ones that was already acked and returned before.
     /// Room for the next report.
     pub fn room(&mut self) -> &mut TwccRoom {
         &mut self.room
     }
 
+    /// Apply a TWCC RTCP report.
+    ///
+    /// Returns iterator over [`TwccSendRecord`]s included in the given [`Twcc`]
+    /// except for ones that was already acked and returned before.
     pub fn apply_report(
         &mut self,
         twcc: Twcc,
