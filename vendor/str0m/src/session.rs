@@ -981,6 +981,9 @@ impl Session {
         Rtcp::read_packet_into(&self.feedback_read, &mut self.feedback_rx, room);
         let mut need_configure_pacer = false;
         let mut may_move_timeout = false;
+        // Whether nothing of it is to be told or done before the next timeout.
+        let mut is_quiet = !self.feedback_rx.is_empty();
+        let bwe_timeout = self.bwe.as_ref().map(|bwe| bwe.poll_timeout().0);
 
         if let Some(raw_packets) = &mut self.raw_packets {
             for fb in &self.feedback_rx {
@@ -992,6 +995,7 @@ impl Session {
         RtcpFb::from_rtcp(self.feedback_rx.drain(..), &mut split);
         for fb in split.drain(..) {
             if let RtcpFb::AppSpecificFeedback(asf) = fb {
+                is_quiet = false;
                 self.pending_app_feedback = Some(AppSpecificFeedback {
                     sender_ssrc: asf.sender_ssrc,
                     media_ssrc: asf.media_ssrc,
@@ -1018,6 +1022,8 @@ impl Session {
                 // handle more packets.
                 continue;
             }
+
+            is_quiet = false;
 
             if let RtcpFb::Rrtr((rrtr, ssrc)) = fb {
                 // DLRR responder (RFC 3611 §4.5): store the remote's RRTR so we can
@@ -1069,6 +1075,15 @@ impl Session {
 
         if !may_move_timeout {
             // Also covers empty reports; raw-packet capture only queues events.
+            wake.no_timeout();
+        }
+
+        // Most reports on what was sent confirm what is known. A session of which many packets are
+        // forwarded gets twenty in a second, and need not be walked through for these.
+        let is_soon = |bwe: &Bwe| bwe_timeout.is_some_and(|before| bwe.poll_timeout().0 < before);
+        is_quiet &= self.raw_packets.is_none() && self.pacer.is_idle();
+        if is_quiet && !self.bwe.as_ref().is_some_and(|b| b.has_fallen() || is_soon(b)) {
+            wake.no_events();
             wake.no_timeout();
         }
 

@@ -48,8 +48,9 @@ pub(crate) struct Args {
     /// Datagrams that an attacker sends in a second. Each manner has its own if it isn't given.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     rate: Option<u32>,
-    /// Clients that show one camera of eight packets a frame, at half load.
-    #[arg(long, default_value_t = 150, value_parser = clap::value_parser!(u32).range(1..=400))]
+    /// Clients that show a camera of eight packets a frame, at half load: all the same one, or each
+    /// tenth of them another.
+    #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u32).range(10..=400))]
     half_load_subscribers: u32,
     #[command(flatten)]
     form: Form,
@@ -61,6 +62,9 @@ pub(crate) struct Args {
 /// Packets of a bystander's frame, and of one at half load.
 const BURST: u32 = 4;
 const HALF_LOAD_BURST: u32 = 8;
+
+/// Calls at half load: one large one, and many as they usually are.
+const HALF_LOAD_CALLS: [u32; 2] = [1, 10];
 
 /// What `quick` measures with.
 const QUICK_SUBSCRIBERS: u32 = 2;
@@ -85,7 +89,7 @@ impl Args {
         let cases = if self.case.is_empty() { Case::all() } else { &self.case };
         let mut loads: Vec<Load> = cases.iter().map(|case| self.load(*case)).collect();
         if !self.no_half_load {
-            loads.push(self.half_load());
+            loads.extend(HALF_LOAD_CALLS.map(|calls| self.half_load(calls)));
         }
         loads
     }
@@ -95,6 +99,7 @@ impl Args {
         let rate = self.rate.filter(|_| usual > 0).unwrap_or(usual);
         Load {
             case: Some(case),
+            calls: 1,
             subscribers: if self.quick { QUICK_SUBSCRIBERS } else { self.subscribers },
             burst: BURST,
             milliseconds: self.milliseconds(),
@@ -102,10 +107,12 @@ impl Args {
         }
     }
 
-    fn half_load(&self) -> Load {
+    fn half_load(&self, calls: u32) -> Load {
+        let subscribers = if self.quick { calls } else { self.half_load_subscribers };
         Load {
             case: None,
-            subscribers: if self.quick { QUICK_SUBSCRIBERS } else { self.half_load_subscribers },
+            calls,
+            subscribers: subscribers / calls,
             burst: HALF_LOAD_BURST,
             milliseconds: self.milliseconds() * 2,
             rate: 0,
@@ -146,12 +153,12 @@ fn run_clients(load: &Load) -> anyhow::Result<Outcome> {
     serde_json::from_slice(&output.stdout).context("the clients' figures are not understood")
 }
 
-fn sort(outcomes: Vec<Outcome>) -> (Vec<Measured>, Option<HalfLoad>) {
-    let (mut cases, mut half_load) = (Vec::new(), None);
+fn sort(outcomes: Vec<Outcome>) -> (Vec<Measured>, Vec<HalfLoad>) {
+    let (mut cases, mut half_load) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
             Outcome::Case(row) => cases.push(*row),
-            Outcome::HalfLoad(row) => half_load = Some(*row),
+            Outcome::HalfLoad(row) => half_load.push(*row),
         }
     }
     (cases, half_load)

@@ -503,8 +503,8 @@ impl Session {
 
     /// How long the first packet has waited that pacing holds back in a slot.
     pub(crate) fn waited(&mut self, now: Instant, ssrc: Ssrc) -> Duration {
-        let mut api = self.rtc.direct_api();
-        let first = api.stream_tx(&ssrc).and_then(|stream| stream.queue_info()?.first_unsent());
+        let api = self.rtc.direct_api();
+        let first = api.queue_info(&ssrc).and_then(|queue| queue.first_unsent());
         first.map_or(Duration::ZERO, |first| now.saturating_duration_since(first))
     }
 

@@ -110,6 +110,12 @@ impl Bwe {
         self.smoother.poll()
     }
 
+    /// Whether the estimate is so much less than the one given out last that it should be polled at
+    /// once. Else it may wait for the next timeout.
+    pub fn has_fallen(&self) -> bool {
+        self.smoother.has_fallen()
+    }
+
     pub fn poll_timeout(&self) -> (Option<Instant>, Reason) {
         self.bwe.poll_timeout()
     }

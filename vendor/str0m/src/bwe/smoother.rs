@@ -52,6 +52,15 @@ impl EstimateSmoother {
         }
     }
 
+    /// Whether the newest estimate is below the emitted one, or nothing has been emitted.
+    pub fn has_fallen(&self) -> bool {
+        let Some((_, newest)) = self.estimates.back().filter(|_| self.maybe_emit) else {
+            return false;
+        };
+        self.emitted
+            .is_none_or(|emitted| *newest < emitted * (1.0 - TOLERANCE))
+    }
+
     /// Poll for an estimate to emit. Returns Some only when there's a new value to emit.
     pub fn poll(&mut self) -> Option<Bitrate> {
         if !self.maybe_emit {

@@ -16,7 +16,7 @@ use crate::rtp_::{Mid, Rid, Ssrc};
 use crate::net::Protocol;
 use crate::sctp::{ChannelConfig, SctpInitData};
 use crate::streams::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP};
-use crate::streams::{RtpRewrite, SharedRtp, StreamRx, StreamTx};
+use crate::streams::{RtpRewrite, SharedRtp, StreamRx, StreamTx, StreamTxQueueInfo};
 
 /// What became of a packet given to [`DirectApi::forward_rtp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +219,10 @@ impl<'a> DirectApi<'a> {
     /// Transport-wide feedback then tells this time instead of the one at which it is given, so
     /// that the peer does not take for the network's delay what this machine was too busy for.
     pub fn set_arrival(&mut self, at: Instant) {
-        self.rtc.session.set_arrival(at);
+        let mut rtc = self.rtc.mutate();
+        rtc.session.set_arrival(at);
+        rtc.no_events();
+        rtc.no_timeout();
     }
 
     /// Limits how many compounds of RTCP are taken in a second, and at once after a second of rest.
@@ -399,6 +402,12 @@ impl<'a> DirectApi<'a> {
     /// The stream must first be declared using [`DirectApi::declare_stream_tx`].
     pub fn stream_tx(&mut self, ssrc: &Ssrc) -> Option<&mut StreamTx> {
         self.rtc.session.streams.stream_tx(ssrc)
+    }
+
+    /// See [`StreamTx::queue_info()`]. Unlike [`DirectApi::stream_tx()`], through which anything may be
+    /// changed, this makes nothing due.
+    pub fn queue_info(&self, ssrc: &Ssrc) -> Option<&dyn StreamTxQueueInfo> {
+        self.rtc.session.streams.queue_info(ssrc)
     }
 
     /// Forward an RTP packet that other streams send, too. It leaves at once if it may.

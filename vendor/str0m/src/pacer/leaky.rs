@@ -182,14 +182,17 @@ impl Pacer for LeakyBucketPacer {
         }
         // A probe has its own timing, and what waits goes first. The states are as old as the last
         // timeout; what was queued since then was queued because of the debt.
-        let is_idle = self.probe_queue.is_empty()
-            && self.next_poll_queue.is_none()
-            && self.queue_states.iter().all(|q| q.snapshot.packet_count == 0);
-        if !is_idle || self.adjusted_bitrate == Bitrate::ZERO {
+        if !self.is_idle() || self.adjusted_bitrate == Bitrate::ZERO {
             return false;
         }
         let burst_interval = PACING.min(MAX_BURST_SIZE / self.adjusted_bitrate);
         self.media_debt / self.adjusted_bitrate < burst_interval
+    }
+
+    fn is_idle(&self) -> bool {
+        self.probe_queue.is_empty()
+            && self.next_poll_queue.is_none()
+            && self.queue_states.iter().all(|q| q.snapshot.packet_count == 0)
     }
 }
 

@@ -108,6 +108,13 @@ impl Pacer for PacerImpl {
             PacerImpl::LeakyBucket(v) => v.may_send_now(now, unpaced),
         }
     }
+
+    fn is_idle(&self) -> bool {
+        match self {
+            PacerImpl::Null(v) => v.is_idle(),
+            PacerImpl::LeakyBucket(v) => v.is_idle(),
+        }
+    }
 }
 
 /// A packet Pacer.
@@ -149,6 +156,10 @@ pub trait Pacer {
     ///
     /// If so, and the packet is sent, it **MUST** be told with [`Pacer::register_send`].
     fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool;
+
+    /// Whether nothing waits and nothing is probed, as of the last timeout: then no other rate makes
+    /// anything due earlier, but for padding.
+    fn is_idle(&self) -> bool;
 }
 
 /// The sub-reason for the [`Reason::Pacer`][crate::Reason::Pacer].

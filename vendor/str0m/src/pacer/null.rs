@@ -68,6 +68,10 @@ impl Pacer for NullPacer {
     }
 
     fn may_send_now(&mut self, _now: Instant, _unpaced: bool) -> bool {
+        self.is_idle()
+    }
+
+    fn is_idle(&self) -> bool {
         self.queue_states.iter().all(|q| q.snapshot.packet_count == 0)
     }
 }

@@ -365,6 +365,10 @@ impl Streams {
         self.streams_tx.get_mut(ssrc)
     }
 
+    pub fn queue_info(&self, ssrc: &Ssrc) -> Option<&dyn StreamTxQueueInfo> {
+        self.streams_tx.get(ssrc)?.queue_info()
+    }
+
     /// Lookup the "main" SSRC and mid for a given SSRC(main or RTX).
     pub(crate) fn mid_ssrc_rx_by_ssrc_or_rtx(
         &mut self,

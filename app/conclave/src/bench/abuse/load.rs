@@ -17,7 +17,10 @@ pub(in crate::bench) struct Load {
     /// The manner of abuse. Without, the delay is measured that the server adds by itself.
     #[arg(long)]
     pub(super) case: Option<Case>,
-    /// Clients that show the bystander's camera.
+    /// Calls of bystanders, each with a camera.
+    #[arg(long)]
+    pub(super) calls: u32,
+    /// Clients that show a call's camera.
     #[arg(long)]
     pub(super) subscribers: u32,
     /// Packets of a frame.
@@ -67,7 +70,8 @@ impl Load {
     pub(super) fn arguments(&self) -> Vec<String> {
         let case = self.case.map(|case| format!("--case={}", case.name()));
         let numbers = [
-            ("subscribers", u64::from(self.subscribers)),
+            ("calls", u64::from(self.calls)),
+            ("subscribers", self.subscribers.into()),
             ("burst", self.burst.into()),
             ("milliseconds", self.milliseconds),
             ("rate", self.rate.into()),
@@ -76,7 +80,7 @@ impl Load {
     }
 
     const fn scene(&self) -> scene::Load {
-        scene::Load { subscribers: self.subscribers, burst: self.burst }
+        scene::Load { calls: self.calls, subscribers: self.subscribers, burst: self.burst }
     }
 
     const fn phase(&self) -> Duration {
@@ -117,6 +121,7 @@ fn leave_alone(load: &Load) -> anyhow::Result<HalfLoad> {
     let void = reasons_against(load, &phases);
     let [phase] = phases;
     Ok(HalfLoad {
+        calls: load.calls,
         subscribers: load.subscribers,
         burst: load.burst,
         forwarded_per_second: phase.delivered as f64 / load.phase().as_secs_f64(),
@@ -167,7 +172,7 @@ fn finish<const N: usize>(scene: &Scene, reads: [Read; N]) -> [Phase; N] {
             server_busy: share(after.server_cpu, before.server_cpu),
             clients_busy: share(after.clients_cpu, before.clients_cpu),
             delivered: windows().map(super::tally::Window::delivered).sum(),
-            expected: (after.sent - before.sent) * scene.bystanders().count() as u64,
+            expected: after.due - before.due,
         };
         place += 1;
         phase
@@ -176,7 +181,8 @@ fn finish<const N: usize>(scene: &Scene, reads: [Read; N]) -> [Phase; N] {
 
 fn reasons_against(load: &Load, phases: &[Phase]) -> Vec<String> {
     let mut reasons: Vec<String> = phases.iter().filter_map(Phase::reason_against).collect();
-    let due = load.phase().as_secs_f64() * f64::from(FPS * load.burst * load.subscribers);
+    let packets = FPS * load.burst * load.subscribers * load.calls;
+    let due = load.phase().as_secs_f64() * f64::from(packets);
     let sent = phases.iter().map(|phase| phase.expected as f64 / due);
     let least = sent.fold(f64::INFINITY, f64::min);
     if least < LEAST_SENT {

@@ -45,6 +45,9 @@ pub(super) struct Phase {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct HalfLoad {
+    /// Calls, each with a camera.
+    pub(super) calls: u32,
+    /// Of each call.
     pub(super) subscribers: u32,
     /// Packets of a frame.
     pub(super) burst: u32,

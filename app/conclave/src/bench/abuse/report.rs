@@ -12,7 +12,7 @@ use crate::bench::output::{self, Column, Render, number, rows};
 pub(super) struct Report {
     pub(super) machine: Machine,
     pub(super) cases: Vec<Measured>,
-    pub(super) half_load: Option<HalfLoad>,
+    pub(super) half_load: Vec<HalfLoad>,
 }
 
 const CASES: &[Column<Measured>] = &[
@@ -39,7 +39,9 @@ const COUNTED: &[Column<Measured>] = &[
 ];
 
 const HALF_LOAD: &[Column<HalfLoad>] = &[
-    ("load", |row| format!("1 to {} at {} packets a frame", row.subscribers, row.burst)),
+    ("cameras", |row| row.calls.to_string()),
+    ("each to", |row| row.subscribers.to_string()),
+    ("packets a frame", |row| row.burst.to_string()),
     ("packets/s", |row| format!("{:.0}", row.forwarded_per_second)),
     ("server busy", |row| percent(row.phase.server_busy)),
     ("clients busy", |row| percent(row.phase.clients_busy)),
@@ -92,8 +94,8 @@ impl output::Report for Report {
             text.push_str(&render(&rows(COUNTED, &self.cases)));
             text.push('\n');
         }
-        if let Some(row) = &self.half_load {
-            text.push_str(&render(&rows(HALF_LOAD, std::slice::from_ref(row))));
+        if !self.half_load.is_empty() {
+            text.push_str(&render(&rows(HALF_LOAD, &self.half_load)));
             text.push('\n');
         }
         let voids = self.cases.iter().map(|row| (row.case.words(), &row.void));

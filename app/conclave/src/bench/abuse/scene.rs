@@ -20,7 +20,9 @@ use crate::bench::process;
 /// What the publishers send.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
-    /// Clients that show the bystander's camera.
+    /// Calls of bystanders, each with a camera.
+    pub(super) calls: u32,
+    /// Clients that show a call's camera.
     pub(super) subscribers: u32,
     /// Packets of a frame.
     pub(super) burst: u32,
@@ -30,7 +32,7 @@ pub(super) struct Load {
 pub(super) struct Scene {
     load: Load,
     pub(super) server: ServerProcess,
-    /// By number: the bystanders' publisher has the first one, those who show it the next ones.
+    /// By number: of a call's, the publisher has the first one, those who show it the next ones.
     clients: BTreeMap<u32, Client>,
     connected: BTreeSet<u32>,
     /// When each publisher sends its next frame.
@@ -48,11 +50,11 @@ pub(super) struct Reading {
     pub(super) at: Instant,
     pub(super) server_cpu: Duration,
     pub(super) clients_cpu: Duration,
-    /// Packets of the bystanders' publisher.
-    pub(super) sent: u64,
+    /// Packets that were sent to the bystanders, counted once for each of them.
+    pub(super) due: u64,
 }
 
-/// Who publishes what the bystanders show.
+/// Who publishes what the first call's bystanders show.
 pub(super) const PUBLISHER: u32 = 0;
 
 /// One of the bystanders.
@@ -60,11 +62,14 @@ pub(super) const BYSTANDER: u32 = 1;
 
 /// An attacker in the bystanders' call, and two in a call of their own.
 const INTRUDER: u32 = CLIENTS_OF_A_CALL - 1;
-const OTHER_PUBLISHER: u32 = CLIENTS_OF_A_CALL;
-const OTHER_SUBSCRIBER: u32 = CLIENTS_OF_A_CALL + 1;
+const OTHER_PUBLISHER: u32 = 1000 * CLIENTS_OF_A_CALL;
+const OTHER_SUBSCRIBER: u32 = OTHER_PUBLISHER + 1;
 
 /// Frames that a camera sends in a second.
 pub(super) const FPS: u32 = 60;
+
+/// The frame times of two calls differ by one part in so many.
+const UNEVEN: f64 = 1000.0;
 
 /// How often the sockets are looked at. Delays do not depend on it, but what the server hears of
 /// its receivers does.
@@ -81,8 +86,27 @@ const WARM_UP_PERIOD: Duration = Duration::from_millis(250);
 const WARM_PERIODS: u32 = 3;
 const WARM_SHARE: f64 = 0.95;
 
+impl Load {
+    fn publishers(self) -> impl Iterator<Item = u32> {
+        (0..self.calls).map(|call| call * CLIENTS_OF_A_CALL)
+    }
+
+    fn subscribers_of(self, publisher: u32) -> impl Iterator<Item = u32> {
+        (1..=self.subscribers).map(move |number| publisher + number)
+    }
+
+    fn bystanders(self) -> impl Iterator<Item = u32> {
+        self.publishers().flat_map(move |publisher| self.subscribers_of(publisher))
+    }
+
+    /// Whether a client is not an attacker.
+    fn is_innocent(self, client: u32) -> bool {
+        client / CLIENTS_OF_A_CALL < self.calls && client % CLIENTS_OF_A_CALL <= self.subscribers
+    }
+}
+
 impl Scene {
-    /// A server, and the call of the bystanders, in which media flows.
+    /// A server, and the calls of the bystanders, in which media flows.
     pub(super) fn open(load: Load, attackers: Place) -> anyhow::Result<Self> {
         // Before this process is bound to a core: its children would be, too.
         let server = ServerProcess::start_whole()?;
@@ -98,9 +122,11 @@ impl Scene {
             counted: BTreeMap::new(),
             tellings: 0,
         };
-        scene.join(PUBLISHER, None)?;
-        for subscriber in 1..=load.subscribers {
-            scene.join(subscriber, Some(PUBLISHER))?;
+        for publisher in load.publishers() {
+            scene.join(publisher, None)?;
+            for subscriber in load.subscribers_of(publisher) {
+                scene.join(subscriber, Some(publisher))?;
+            }
         }
         match attackers {
             Place::Elsewhere => {
@@ -134,7 +160,7 @@ impl Scene {
 
     /// Those who show the bystanders' camera and did nothing wrong.
     pub(super) fn bystanders(&self) -> impl Iterator<Item = &Client> {
-        self.clients.range(BYSTANDER..=self.load.subscribers).map(|(_, client)| client)
+        self.load.bystanders().filter_map(|number| self.clients.get(&number))
     }
 
     /// A new window of time for what the bystanders get.
@@ -166,11 +192,12 @@ impl Scene {
     /// Lets the publishers send until all subscribers get everything.
     fn warm_up(&mut self) -> anyhow::Result<()> {
         self.go_on_until("joining", |scene| scene.connected.len() == scene.clients.len())?;
-        let (began, frame) = (Instant::now(), Duration::from_secs(1) / FPS);
-        for (place, publisher) in [PUBLISHER, OTHER_PUBLISHER].into_iter().enumerate() {
-            if self.clients.contains_key(&publisher) {
-                self.frames_due.insert(publisher, began + frame / 2 * place as u32);
-            }
+        let began = Instant::now();
+        let other = self.clients.contains_key(&OTHER_PUBLISHER).then_some(OTHER_PUBLISHER);
+        let cameras: Vec<u32> = self.load.publishers().chain(other).collect();
+        for (publisher, place) in cameras.iter().zip(0..) {
+            let first = began + frame_time(0, 1) * place / cameras.len() as u32;
+            self.frames_due.insert(*publisher, first);
         }
         let mut warm = 0;
         while warm < WARM_PERIODS {
@@ -188,7 +215,7 @@ impl Scene {
     }
 
     fn received(&self) -> Vec<u64> {
-        let shows = |number: &u32| ![PUBLISHER, OTHER_PUBLISHER].contains(number);
+        let shows = |number: &u32| !number.is_multiple_of(CLIENTS_OF_A_CALL);
         let subscribers = self.clients.iter().filter(|(number, _)| shows(number));
         subscribers.map(|(_, client)| client.tally.received).collect()
     }
@@ -198,8 +225,14 @@ impl Scene {
             at: Instant::now(),
             server_cpu: self.server.cpu()?,
             clients_cpu: process::cpu(own_process())?,
-            sent: self.client(PUBLISHER)?.camera.packets(),
+            due: self.due(),
         })
+    }
+
+    fn due(&self) -> u64 {
+        let cameras = self.load.publishers().filter_map(|publisher| self.clients.get(&publisher));
+        let sent: u64 = cameras.map(|client| client.camera.packets()).sum();
+        sent * u64::from(self.load.subscribers)
     }
 
     /// What the server has counted up to now. It tells once a second.
@@ -238,7 +271,7 @@ impl Scene {
             self.send_frames()?;
             let Some(client) = self.clients.get_mut(&number) else { continue };
             if let Err(error) = client.turn(&mut self.inbox) {
-                anyhow::ensure!(number > self.load.subscribers, "client {number}: {error:#}");
+                anyhow::ensure!(!self.load.is_innocent(number), "client {number}: {error:#}");
                 // What an attacker's own session makes of it is of no interest.
                 client.listens = false;
             }
@@ -265,7 +298,7 @@ impl Scene {
                 Ok(())
             }
             Event::Failed { client, detail } => {
-                anyhow::ensure!(client > self.load.subscribers, "client {client}: {detail}");
+                anyhow::ensure!(!self.load.is_innocent(client), "client {client}: {detail}");
                 Ok(())
             }
             Event::Figures { .. } => Ok(()),
@@ -274,8 +307,9 @@ impl Scene {
     }
 
     fn send_frames(&mut self) -> anyhow::Result<()> {
-        let frame_time = Duration::from_secs(1) / FPS;
+        let calls = self.load.calls;
         for (number, due) in &mut self.frames_due {
+            let frame_time = frame_time(number / CLIENTS_OF_A_CALL, calls);
             let Some(late) = Instant::now().checked_duration_since(*due) else { continue };
             let publisher = self.clients.get_mut(number).context("no such publisher")?;
             publisher.send_frame(self.load.burst, FPS)?;
@@ -284,4 +318,11 @@ impl Scene {
         }
         Ok(())
     }
+}
+
+/// From one frame to the next of a call's camera. Those of several calls are a little faster and slower
+/// than each other, so that their frames meet in all manners.
+fn frame_time(call: u32, calls: u32) -> Duration {
+    let place = f64::from(call.min(calls - 1)) - f64::from(calls - 1) / 2.0;
+    (Duration::from_secs(1) / FPS).mul_f64(1.0 + place / UNEVEN)
 }

@@ -63,6 +63,26 @@ fn nothing_is_sent_of_what_nobody_shows() {
 }
 
 /// How many layers of its picture a client was told to encode; nothing if all of them.
+/// A call of people who listen is large, and they mostly listen: what each of them costs by being
+/// there is what it costs.
+#[test]
+fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
+    let mut world = World::new();
+    for _ in 0..2 {
+        world.join(Setup::new());
+    }
+    // What the paths carry is found out at first.
+    world.run(5 * SECOND);
+    let (sent, wakes) = (world.stats().datagrams_out, world.wakes);
+    world.run(10 * SECOND);
+    let (sent, wakes) = (world.stats().datagrams_out - sent, world.wakes - wakes);
+
+    // For each of both: fifty packets of sound a second, a report on what was received every 50 ms,
+    // and what keeps the session.
+    assert!(sent < 2 * 10 * (50 + 20 + 5), "{sent} datagrams");
+    assert!(wakes < 2 * 10 * (20 + 20), "{wakes} wakes");
+}
+
 fn demanded(world: &World, client: usize) -> Option<u8> {
     world.clients[client].demanded.values().next().copied()
 }

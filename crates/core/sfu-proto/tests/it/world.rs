@@ -23,6 +23,8 @@ pub(crate) struct World {
     /// When the link to each client has sent all that waits.
     link_free_at: BTreeMap<usize, Instant>,
     node_timeout: Instant,
+    /// How often the node was woken by the clock.
+    pub(crate) wakes: u64,
     network: BTreeMap<(Instant, u64), Flight>,
     sent: u64,
     delay: Duration,
@@ -63,6 +65,7 @@ impl World {
             limit: None,
             link_free_at: BTreeMap::new(),
             node_timeout: now,
+            wakes: 0,
             network: BTreeMap::new(),
             sent: 0,
             delay: Duration::from_millis(10),
@@ -213,6 +216,7 @@ impl World {
             }
         }
         if self.node_timeout <= self.now {
+            self.wakes += 1;
             self.node.handle_input(self.now, Input::Timeout);
             self.drain_node();
             assert!(self.node_timeout > self.now, "the node does not let time pass");

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::collections::vec_deque;
 use std::fmt;
+use std::iter;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -1077,8 +1078,14 @@ pub struct TwccSendRegister {
     /// How many send records to keep.
     keep: usize,
 
-    /// Circular buffer of send records.
+    /// Circular buffer of send records, from the first one that is not known to have arrived.
     queue: VecDeque<TwccSendRecord>,
+
+    /// What became of the packets of late.
+    fates: Fates,
+
+    /// From sending a packet until the newest report on it.
+    rtt: Option<Duration>,
 
     /// 0 offset for remote time in Twcc structs.
     time_zero: Option<Instant>,
@@ -1262,11 +1269,75 @@ impl TwccSendRecord {
     }
 }
 
+/// How many packets arrived and how many did not, by the time at which that was reported.
+#[derive(Debug, Default)]
+struct Fates {
+    /// Whose time each place holds: a span's number, counted from an arbitrary instant.
+    spans: [(u64, u32, u32); FATE_SPANS],
+}
+
+/// What a report says of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Arrived,
+    /// An earlier report said that it was lost.
+    ArrivedAfterAll,
+    Lost,
+    /// An earlier report said the same.
+    Known,
+}
+
+/// Whoever said that a packet was lost may still say within this time after it was sent that it came.
+const LATEST_ARRIVAL: Duration = Duration::from_secs(1);
+
+/// For so long [`Fates`] tells one span of time from another.
+const FATE_SPAN: Duration = Duration::from_millis(125);
+const FATE_SPANS: usize = 16;
+
+impl Fates {
+    fn number(at: Instant) -> u64 {
+        let since = at.saturating_duration_since(already_happened());
+        (since.as_millis() / FATE_SPAN.as_millis()) as u64
+    }
+
+    fn count(&mut self, now: Instant, fate: Fate) {
+        let number = Self::number(now);
+        let (of, arrived, lost) = &mut self.spans[number as usize % FATE_SPANS];
+        if *of != number {
+            (*of, *arrived, *lost) = (number, 0, 0);
+        }
+        match fate {
+            Fate::Arrived => *arrived += 1,
+            Fate::ArrivedAfterAll => {
+                *arrived += 1;
+                *lost = lost.saturating_sub(1);
+            }
+            Fate::Lost => *lost += 1,
+            Fate::Known => {}
+        }
+    }
+
+    /// The share that was lost, of what was reported within this time.
+    fn loss(&self, duration: Duration, now: Instant) -> Option<f32> {
+        let last = Self::number(now);
+        let spans = (duration.as_millis() / FATE_SPAN.as_millis()) as u64;
+        let (arrived, lost) = self
+            .spans
+            .iter()
+            .filter(|(number, ..)| (last.saturating_sub(spans)..=last).contains(number))
+            .fold((0, 0), |(arrived, lost), span| (arrived + span.1, lost + span.2));
+        let total = arrived + lost;
+        (total > 0).then(|| lost as f32 / total as f32)
+    }
+}
+
 impl TwccSendRegister {
     pub fn new(keep: usize) -> Self {
         TwccSendRegister {
             keep,
             queue: VecDeque::new(),
+            fates: Fates::default(),
+            rtt: None,
             time_zero: None,
             apply_report_counter: 0,
             last_registered: 0.into(),
@@ -1305,6 +1376,7 @@ impl TwccSendRegister {
         let apply_report_counter = self.apply_report_counter;
 
         let time_zero = self.time_zero.unwrap();
+        self.forget_settled(now);
         let head_seq = self.queue.front().map(|r| r.seq())?;
 
         let mut reported = twcc.into_iter(time_zero, self.last_registered);
@@ -1333,11 +1405,17 @@ impl TwccSendRegister {
             seq: TwccSeq,
             remote_recv_time: Option<Instant>,
             apply_report_counter: u32,
-        ) -> bool {
+        ) -> Option<Fate> {
             if r.seq() != seq {
-                return false;
+                return None;
             }
 
+            let fate = match (r.is_reported(), r.remote_recv_time, remote_recv_time) {
+                (false, _, Some(_)) => Fate::Arrived,
+                (false, _, None) => Fate::Lost,
+                (true, None, Some(_)) => Fate::ArrivedAfterAll,
+                (true, ..) => Fate::Known,
+            };
             if r.remote_recv_time.is_none() {
                 r.remote_recv_time = remote_recv_time.map(Moment::from);
                 r.apply_report_counter = apply_report_counter;
@@ -1347,30 +1425,21 @@ impl TwccSendRegister {
 
             r.local_recv_time = Some(now.into());
 
-            true
+            Some(fate)
         }
 
+        let fates = &mut self.fates;
         let mut problematic_seq = None;
-
-        if !update(
-            now,
-            first_record,
-            first_seq_no,
-            first_instant,
-            apply_report_counter,
-        ) {
-            problematic_seq = Some((first_record.seq(), first_seq_no));
-        }
-
         let mut last_seq_no = first_seq_no;
-        for ((seq, _, instant), record) in iter.zip(iter2) {
-            if problematic_seq.is_some() {
-                break;
-            }
-
-            if !update(now, record, seq, instant, apply_report_counter) {
+        let reports = iter::once((first_seq_no, first_instant))
+            .chain(iter.map(|(seq, _, instant)| (seq, instant)));
+        for ((seq, instant), record) in reports.zip(iter::once(first_record).chain(iter2)) {
+            let Some(fate) = update(now, record, seq, instant, apply_report_counter) else {
                 problematic_seq = Some((record.seq(), seq));
-            }
+                break;
+            };
+            fates.count(now, fate);
+            self.rtt = record.rtt();
             last_seq_no = seq;
         }
 
@@ -1400,41 +1469,32 @@ impl TwccSendRegister {
         )
     }
 
-    /// Calculate the egress loss for given time window.
-    ///
-    /// **Note:** The register only keeps a limited number of records and using `duration` values
-    /// larger than ~1-2 seconds is liable to be inaccurate since some packets sent might have already
-    /// been evicted from the register.
-    pub fn loss(&self, duration: Duration, now: Instant) -> Option<f32> {
-        // Consider only packets in the span specified by the caller
-        let lower_bound = now - duration;
-
-        let packets = self
-            .queue
-            .iter()
-            .rev()
-            // If there's ingress loss but no egress loss, there's a chance the TWCC reports
-            // themselves are lost. In this case considering packets that haven't been reported as
-            // lost will incorrectly conclude that there is in fact egress loss.
-            .filter(|s| s.is_reported())
-            .take_while(|s| s.local_send_time() >= lower_bound);
-
-        let (total, lost) = packets.fold((0, 0), |(total, lost), s| {
-            let was_lost = s.remote_recv_time.is_none();
-
-            (total + 1, lost + u64::from(was_lost))
-        });
-
-        if total == 0 {
-            return None;
+    /// Drops the records of which nothing more is to be heard, so that the register stays small and what
+    /// the next report is about is next to it in memory.
+    fn forget_settled(&mut self, now: Instant) {
+        while let Some(first) = self.queue.front() {
+            let has_arrived = first.remote_recv_time.is_some();
+            let is_lost = first.is_reported() && first.local_send_time() + LATEST_ARRIVAL < now;
+            if !has_arrived && !is_lost {
+                break;
+            }
+            self.queue.pop_front();
         }
-
-        Some((lost as f32) / (total as f32))
     }
 
-    /// Calculate the RTT for the most recently reported packet.
+    /// The share of packets that were lost, of those reported on within the time window.
+    ///
+    /// If there's ingress loss but no egress loss, there's a chance the TWCC reports themselves are
+    /// lost. So packets that haven't been reported are not considered lost.
+    ///
+    /// A `duration` of up to two seconds is covered, in steps of an eighth of a second.
+    pub fn loss(&self, duration: Duration, now: Instant) -> Option<f32> {
+        self.fates.loss(duration, now)
+    }
+
+    /// The RTT of the most recently reported packet.
     pub fn rtt(&self) -> Option<Duration> {
-        self.queue.iter().rev().find_map(|s| s.rtt())
+        self.rtt
     }
 }
 
@@ -2428,9 +2488,50 @@ mod test {
         let pct = (loss * 100.0).floor() as u32;
 
         assert_eq!(
-            pct, 25,
-            "The loss percentage should be 25 as 2 out of 8 packets are lost"
+            pct, 22,
+            "The loss percentage should be 22 as 2 out of 9 packets are lost"
         );
+    }
+
+    #[test]
+    fn what_has_arrived_is_forgotten_with_the_next_report() {
+        let mut reg = TwccSendRegister::new(1000);
+        let mut now = Instant::now();
+        for seq in 0..100 {
+            reg.register_seq(TwccPacketId::new(seq), now, 0);
+        }
+        now = now + Duration::from_millis(40);
+        assert_eq!(reg.apply_report(received(0, 60), now).unwrap().count(), 60);
+        assert_eq!(reg.queue.len(), 100, "the records of a report are still there to be read");
+
+        assert_eq!(reg.apply_report(received(50, 50), now).unwrap().count(), 40);
+        assert_eq!(reg.queue.len(), 40);
+        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(0.0));
+        assert_eq!(reg.rtt(), Some(Duration::from_millis(40)));
+    }
+
+    #[test]
+    fn what_was_lost_may_come_for_a_second_and_is_forgotten_then() {
+        let lost = |base_seq, status_count| Twcc {
+            chunks: [PacketChunk::Run(PacketStatus::NotReceived, status_count)].into(),
+            delta: [].into(),
+            ..received(base_seq, status_count)
+        };
+        let mut reg = TwccSendRegister::new(1000);
+        let mut now = Instant::now();
+        for seq in 0..4 {
+            reg.register_seq(TwccPacketId::new(seq), now, 0);
+        }
+        now = now + Duration::from_millis(40);
+        assert_eq!(reg.apply_report(lost(0, 2), now).unwrap().count(), 2);
+        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(1.0));
+
+        assert_eq!(reg.apply_report(received(0, 1), now).unwrap().count(), 1);
+        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(0.5));
+
+        now = now + LATEST_ARRIVAL;
+        assert_eq!(reg.apply_report(received(2, 1), now).unwrap().count(), 1);
+        assert_eq!(reg.queue.len(), 2, "the lost one is gone, and the one that came after all");
     }
 
     #[test]
