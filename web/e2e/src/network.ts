@@ -11,10 +11,19 @@ import { type Carried, RoughLink, type Roughness } from "./roughLink.ts";
 
 let made = 0;
 
+/** What of a network differs from a good one with IPv4. */
+export interface NetworkOptions {
+  /** How bad the cable is; good if absent. */
+  readonly roughness?: Roughness | undefined;
+  /** The only version of IP that is spoken on the cable. */
+  readonly ipVersion?: 4 | 6;
+}
+
 /** A network namespace, joined to the machine by one cable. */
 export class Network {
   /** The namespace's name. */
   readonly name: string;
+  readonly ipVersion: 4 | 6;
   /** The server's address in it. */
   readonly address: string;
   /** This machine's end of the cable: all that goes to the server and comes from it passes it. */
@@ -24,23 +33,23 @@ export class Network {
 
   readonly #cable: string;
   readonly #nearAddress: string;
+  readonly #prefixLength: number;
   #roughLink: RoughLink | undefined;
 
-  private constructor() {
+  private constructor(ipVersion: 4 | 6) {
     made += 1;
     this.name = `conclave-e2e-${process.pid}-${made}`;
+    this.ipVersion = ipVersion;
     this.#cable = `cv${process.pid % 100_000}n${made}`;
-    // Others on this machine may test at the same time: one of many networks, by chance.
-    // Of those for tests of networks (RFC 2544): Chromium sends no media to port 443 of a private one.
-    const subnet = `198.18.${randomInt(256)}`;
-    const first = 4 * randomInt(64);
-    this.#nearAddress = `${subnet}.${first + 1}`;
-    this.address = `${subnet}.${first + 2}`;
+    const { near, far, prefixLength } = ipVersion === 4 ? someSubnet() : someSubnetV6();
+    this.#nearAddress = near;
+    this.address = far;
+    this.#prefixLength = prefixLength;
   }
 
-  /** Lays a network: with a good cable, unless told how bad it is to be. */
-  static async lay(roughness?: Roughness): Promise<Network> {
-    const network = new Network();
+  /** Lays a network: a good one with IPv4, unless told otherwise. */
+  static async lay({ roughness, ipVersion = 4 }: NetworkOptions = {}): Promise<Network> {
+    const network = new Network(ipVersion);
     ip("netns", "add", network.name);
     try {
       await network.#join(roughness);
@@ -59,9 +68,12 @@ export class Network {
       this.#roughLink = await RoughLink.lay(near, far, roughness);
       ip("link", "set", far, "netns", this.name);
     }
-    ip("addr", "add", `${this.#nearAddress}/30`, "dev", near);
+    const withPrefix = (address: string) => `${address}/${this.#prefixLength}`;
+    // Else IPv6 would first ask whether a neighbour has it: meanwhile it cannot be bound.
+    const atOnce = this.ipVersion === 6 ? ["nodad"] : [];
+    ip("addr", "add", withPrefix(this.#nearAddress), "dev", near, ...atOnce);
     ip("link", "set", near, "up");
-    ip("-n", this.name, "addr", "add", `${this.address}/30`, "dev", far);
+    ip("-n", this.name, "addr", "add", withPrefix(this.address), "dev", far, ...atOnce);
     ip("-n", this.name, "link", "set", far, "up");
     ip("-n", this.name, "link", "set", "lo", "up");
   }
@@ -117,6 +129,28 @@ export class Network {
       [[], this.#cable],
     ];
   }
+}
+
+interface Subnet {
+  readonly near: string;
+  readonly far: string;
+  readonly prefixLength: number;
+}
+
+/**
+ * Others on this machine may test at the same time: one of many networks, by chance. Of those for
+ * tests of networks (RFC 2544): Chromium sends no media to port 443 of a private one.
+ */
+function someSubnet(): Subnet {
+  const subnet = `198.18.${randomInt(256)}`;
+  const first = 4 * randomInt(64);
+  return { near: `${subnet}.${first + 1}`, far: `${subnet}.${first + 2}`, prefixLength: 30 };
+}
+
+/** The same of IPv6 (RFC 5180), written as everybody shortens it (RFC 5952). */
+function someSubnetV6(): Subnet {
+  const subnet = `2001:2:0:${(1 + randomInt(0xffff)).toString(16)}`;
+  return { near: `${subnet}::1`, far: `${subnet}::2`, prefixLength: 64 };
 }
 
 function ip(...args: readonly string[]): void {
