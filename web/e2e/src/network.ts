@@ -1,6 +1,6 @@
 /**
- * A network of its own for a server, so that a test can cut it, make it narrow or make it bad. It
- * needs root.
+ * A network of its own for a server, so that a test can cut it, make it narrow, make it bad, or let
+ * somebody come from elsewhere in mid-call. It needs root.
  * @module
  */
 
@@ -19,6 +19,16 @@ export interface NetworkOptions {
   readonly ipVersion?: 4 | 6;
 }
 
+/** What passed since a peer's packets come from somewhere else. */
+export interface Rebound {
+  /** Packets that came from the new place. */
+  readonly fromNew: number;
+  /** Packets that were sent to the new place. */
+  readonly toNew: number;
+  /** Packets that were sent to the old place, and got lost. */
+  readonly toOld: number;
+}
+
 /** A network namespace, joined to the machine by one cable. */
 export class Network {
   /** The namespace's name. */
@@ -35,6 +45,7 @@ export class Network {
   readonly #nearAddress: string;
   readonly #prefixLength: number;
   #roughLink: RoughLink | undefined;
+  #hasRebound = false;
 
   private constructor(ipVersion: 4 | 6) {
     made += 1;
@@ -93,8 +104,66 @@ export class Network {
     this.#shape("rate", `${kbps}kbit`, "burst", "10kb", "latency", "150ms");
   }
 
-  /** Everything passes again. */
+  /**
+   * From now on, what this machine sends from a UDP port comes to the server from another port, and
+   * from another address as well if there is to be a new one: as with a NAT that has forgotten
+   * somebody, or has got another line to the world. The sender is not told, and what still goes to
+   * the old place gets lost. For one port at a time, over IPv4.
+   */
+  rebind(port: number, { newAddress }: { readonly newAddress: boolean }): void {
+    const old = { address: this.#nearAddress, port };
+    const address = newAddress ? `198.19.${randomInt(256)}.${1 + randomInt(254)}` : old.address;
+    // Beyond those that Linux gives to sockets: nobody else has it.
+    const now = { address, port: 61_000 + randomInt(4000) };
+    if (newAddress) {
+      const route = [`${address}/32`, "via", old.address, "dev", this.#farEnd];
+      ip("-n", this.name, "route", "replace", ...route);
+    }
+    this.#hasRebound = true;
+    this.#nft(`
+      table ip rebound {}
+      delete table ip rebound
+      table ip rebound {
+        counter fromNew {}
+        counter toNew {}
+        counter toOld {}
+        chain in {
+          type filter hook prerouting priority raw
+          ip saddr ${old.address} udp sport ${old.port} counter name fromNew ip saddr set ${now.address} udp sport set ${now.port}
+        }
+        chain out {
+          type filter hook output priority raw
+          ip daddr ${old.address} udp dport ${old.port} counter name toOld drop
+          ip daddr ${now.address} udp dport ${now.port} counter name toNew ip daddr set ${old.address} udp dport set ${old.port}
+        }
+      }`);
+  }
+
+  /** Why this machine cannot do that, if so. */
+  get obstacleToRebinding(): string | undefined {
+    try {
+      this.#nft("--check", "table ip rebound {}");
+      return undefined;
+    } catch (error) {
+      return `no nftables here: ${String(error).split("\n")[0]}`;
+    }
+  }
+
+  /** What passed since {@link rebind}. */
+  get rebound(): Rebound {
+    const listed = this.#nft("--json", "list counters table ip rebound");
+    const { nftables } = JSON.parse(listed) as {
+      readonly nftables: readonly { readonly counter?: { name: string; packets: number } }[];
+    };
+    const packets = (name: keyof Rebound) =>
+      nftables.find(({ counter }) => counter?.name === name)?.counter?.packets ?? 0;
+    return { fromNew: packets("fromNew"), toNew: packets("toNew"), toOld: packets("toOld") };
+  }
+
+  /** Everything passes again, and as it was sent. */
   mend(): void {
+    if (this.#hasRebound) this.#nft("delete table ip rebound");
+    this.#hasRebound = false;
     for (const [where, device] of this.#ends()) {
       try {
         tc(where, "qdisc", "del", "dev", device, "root");
@@ -116,6 +185,12 @@ export class Network {
     for (const [where, device] of cut ? ends : ends.slice(0, 1)) {
       tc(where, "qdisc", "replace", "dev", device, "root", "tbf", ...limit);
     }
+  }
+
+  /** Rules in one argument take effect all at once. */
+  #nft(...args: readonly string[]): string {
+    const command = ["netns", "exec", this.name, "nft", ...args];
+    return execFileSync("ip", command, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
   }
 
   get #farEnd(): string {
