@@ -1,5 +1,6 @@
 /**
- * Finds where pictures stood still, as the person in front of them sees it.
+ * Finds where pictures stood still and sound was missing, as the person in front of them sees and
+ * hears it.
  * @module
  */
 
@@ -22,13 +23,28 @@ interface GapBook {
   gaps(): Gap[];
 }
 
+/** A time without sound that had come from somebody. */
+export type SoundGap = Pick<Gap, "sinceMs" | "ms">;
+
+/** What {@link watchSound} leaves in the page. */
+interface SoundGapBook {
+  /** The gaps so far, one that goes on included. */
+  gaps(): SoundGap[];
+}
+
 declare global {
   var conclaveGaps: GapBook;
+  var conclaveSoundGaps: SoundGapBook;
 }
 
 /** The gaps that a page has seen since it was opened with {@link watchPictures}. */
 export function gaps(tab: Tab): Promise<Gap[]> {
   return tab.evaluate(() => conclaveGaps.gaps());
+}
+
+/** The gaps that a page has heard since it was opened with {@link watchSound}. */
+export function soundGaps(tab: Tab): Promise<SoundGap[]> {
+  return tab.evaluate(() => conclaveSoundGaps.gaps());
 }
 
 /** Runs in the page, before its scripts. It must not refer to anything outside itself. */
@@ -86,4 +102,48 @@ export function watchPictures(): void {
       return [...found, ...open.map(([name, at]) => gap(name, at, now - at))];
     },
   };
+}
+
+/**
+ * Runs in the page, before its scripts. It must not refer to anything outside itself. What a browser
+ * makes up for sound that did not come does not count. The silence of somebody who sends nothing
+ * meanwhile is a gap, too.
+ */
+export function watchSound(): void {
+  /** Shorter ones are of no interest. */
+  const leastMs = 200;
+  const found: SoundGap[] = [];
+  let heard = 0;
+  let heardAt: number | undefined;
+
+  const samplesPlayed = async () => {
+    let played = 0;
+    for (const peer of conclaveProbe.peers) {
+      (await peer.getStats()).forEach((entry: RTCInboundRtpStreamStats) => {
+        if (entry.type !== "inbound-rtp" || entry.kind !== "audio") return;
+        played += entry.jitterBufferEmittedCount ?? 0;
+      });
+    }
+    return played;
+  };
+
+  /** The gap that goes on, if one does. */
+  const open = (): SoundGap[] => {
+    if (heardAt === undefined) throw new Error("there was no sound yet");
+    const ms = Math.round(performance.now() - heardAt);
+    return ms < leastMs ? [] : [{ sinceMs: performance.timeOrigin + heardAt, ms }];
+  };
+
+  const listen = async () => {
+    const now = await samplesPlayed();
+    if (now !== heard) {
+      if (heardAt !== undefined) found.push(...open());
+      heard = now;
+      heardAt = performance.now();
+    }
+    setTimeout(listen, 40);
+  };
+  void listen();
+
+  globalThis.conclaveSoundGaps = { gaps: () => [...found, ...open()] };
 }

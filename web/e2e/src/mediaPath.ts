@@ -4,10 +4,14 @@ import type { Tab } from "./tab.ts";
 export interface MediaPath {
   /** Transport, address and port of the server's candidate. */
   readonly remote: string;
+  /** The port of the own candidate. */
+  readonly localPort: number;
   /** How the own candidate is come by: `host`, `prflx` or `relay`. */
   readonly kind: string;
   /** What carries TURN, if media is relayed: `udp`, `tcp` or `tls`. Firefox does not say. */
   readonly relayProtocol: string | undefined;
+  /** How often the server has answered a check of this way. */
+  readonly checks: number;
 }
 
 /** The way that is in use. */
@@ -25,8 +29,10 @@ export function mediaPath(tab: Tab): Promise<MediaPath | undefined> {
       const near = report.get(pair.localCandidateId) as RTCStats & Record<string, unknown>;
       return {
         remote: `${far["protocol"]} ${far["address"]} ${far["port"]}`,
+        localPort: Number(near["port"]),
         kind: String(near["candidateType"]),
         relayProtocol: near["relayProtocol"] as string | undefined,
+        checks: pair.responsesReceived ?? 0,
       };
     }
     return undefined;

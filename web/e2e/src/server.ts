@@ -71,9 +71,11 @@ export class Server {
 
   /** The address of its home page, without a slash at the end. */
   get url(): string {
-    return `https://${this.#host}:${this.#ports.https}`;
+    const host = this.#host.includes(":") ? `[${this.#host}]` : this.#host;
+    return `https://${host}:${this.#ports.https}`;
   }
 
+  /** Its name or its address; one of IPv6 without brackets. */
   get host(): string {
     return this.#host;
   }
@@ -142,8 +144,9 @@ export class Server {
     const { https, udp, tcp, turnUdp, turnTcp, admin } = this.#ports;
     const { network, maxParticipants, cameraCodec = "vp8", turn = [] } = this.#options;
     const { httpsMedia = true } = this.#options;
+    const everywhere = network?.ipVersion === 6 ? "[::]" : "0.0.0.0";
     const settings: Record<string, string> = {
-      CONCLAVE__HTTP__LISTEN: `0.0.0.0:${https}`,
+      CONCLAVE__HTTP__LISTEN: `${everywhere}:${https}`,
       CONCLAVE__MEDIA__UDP_PORT: String(udp),
       CONCLAVE__MEDIA__TCP_PORT: String(tcp),
       CONCLAVE__TURN__UDP_PORT: String(turn.includes("udp") ? turnUdp : 0),

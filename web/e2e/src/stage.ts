@@ -88,6 +88,13 @@ export class Stage {
     return { server, network };
   }
 
+  /** A server of this test's own that nobody reaches but by IPv6. */
+  async serverBehindIpv6(): Promise<Server> {
+    const { ipv6Network: network } = this.world;
+    if (typeof network === "string") throw new Error(network);
+    return this.ownServer({ network });
+  }
+
   /** Opens a window of its own in a browser. */
   async open(browser: BrowserName, options: OpenOptions = {}): Promise<Tab> {
     if (browser === "chromium") return this.openChromium(options);

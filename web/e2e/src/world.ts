@@ -5,7 +5,7 @@
 
 import { Chromium, type ChromiumOptions } from "./chromium.ts";
 import { Firefox } from "./firefox.ts";
-import { Network } from "./network.ts";
+import { Network, type NetworkOptions } from "./network.ts";
 import type { Roughness } from "./roughLink.ts";
 import { Server } from "./server.ts";
 import type { Tab, TabOptions } from "./tab.ts";
@@ -42,14 +42,26 @@ export class World {
   /** Another network, into which a firewall lets nothing but HTTPS, or why this machine has none. */
   readonly walledNetwork: Network | string;
 
-  private constructor(network: Network | string, walledNetwork: Network | string) {
+  /** A good network that speaks nothing but IPv6, or why this machine has none. */
+  readonly ipv6Network: Network | string;
+
+  private constructor(
+    network: Network | string,
+    walledNetwork: Network | string,
+    ipv6Network: Network | string,
+  ) {
     this.network = network;
     this.walledNetwork = walledNetwork;
+    this.ipv6Network = ipv6Network;
   }
 
   /** Makes a world whose network is good, unless told how bad it is to be. */
   static async create(roughness?: Roughness): Promise<World> {
-    return new World(await lay(roughness), await lay(ONLY_HTTPS));
+    return new World(
+      await lay({ roughness }),
+      await lay({ roughness: ONLY_HTTPS }),
+      await lay({ ipVersion: 6 }),
+    );
   }
 
   /**
@@ -107,15 +119,15 @@ export class World {
 
   async close(): Promise<void> {
     await this.renew();
-    for (const network of [this.network, this.walledNetwork]) {
+    for (const network of [this.network, this.walledNetwork, this.ipv6Network]) {
       if (network instanceof Network) await network.remove();
     }
   }
 }
 
 /** A network, or why this machine has none. */
-async function lay(roughness: Roughness | undefined): Promise<Network | string> {
-  return Network.lay(roughness).catch(
+async function lay(options: NetworkOptions): Promise<Network | string> {
+  return Network.lay(options).catch(
     (error: unknown) => `no network namespace here: ${String(error).split("\n")[0]}`,
   );
 }
