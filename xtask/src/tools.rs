@@ -1,6 +1,6 @@
 //! What the other commands need: found, or installed, or named precisely.
 //!
-//! A fresh Debian 12 with rustup's stable toolchain, gcc, git, Python and an old Node is enough.
+//! A fresh Debian 12 with rustup's stable toolchain, gcc, make, git, Python and an old Node is enough.
 //! What comes from npm or PyPI goes to `.tools/`, which git ignores; browsers come from Debian.
 
 use std::collections::BTreeMap;

@@ -58,6 +58,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// Who comes and goes leaves holes of all sizes, and the C library's allocator keeps them
+/// (ADR 17).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 #[tokio::main]
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {

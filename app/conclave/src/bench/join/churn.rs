@@ -22,9 +22,10 @@ pub(super) struct Plan {
     pub(super) settle: Duration,
 }
 
-/// A call keeps its last 512 commits, for who was away for a moment; each who comes and goes makes
-/// two. So after so many in all, every second one of which comes to a lasting call, these are full.
-pub(super) const WARM_UP: u32 = 1200;
+/// A call keeps its last 512 commits, for who was away for a moment; each who comes and goes makes one
+/// or two, for several may be removed at once. So after so many in all, every second one of which comes
+/// to a lasting call, these are full.
+pub(super) const WARM_UP: u32 = 2500;
 
 /// Longer than the server waits for anybody's verdict on the last commit: 5 s.
 pub(super) const SETTLE: Duration = Duration::from_secs(8);
