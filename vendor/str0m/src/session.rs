@@ -56,6 +56,9 @@ const TWCC_INTERVAL: RangeInclusive<Duration> =
 const TWCC_SHARE: f64 = 0.05;
 const TWCC_REPORT_SIZE: DataSize = DataSize::bytes(68);
 
+/// Of fewer packets with transport feedback in a second, no share of lost ones is told.
+const LEAST_FOR_LOSS: u32 = 20;
+
 /// Maximum number of pending RRTR entries before oldest are dropped.
 const MAX_PENDING_RRTRS: usize = 300;
 
@@ -1552,8 +1555,12 @@ impl Session {
         snapshot.rx = self.media_bytes_rx;
         snapshot.bwe_tx = self.bwe.as_ref().and_then(|bwe| bwe.last_estimate());
 
-        snapshot.egress_loss_fraction = self.twcc_tx_register.loss(Duration::from_secs(1), now);
-        snapshot.rtt = self.twcc_tx_register.rtt();
+        snapshot.egress_loss_fraction = self.twcc_tx_register.loss(
+            Duration::from_secs(1),
+            now,
+            LEAST_FOR_LOSS,
+        );
+        snapshot.rtt = self.twcc_tx_register.rtt(now);
         snapshot.ingress_loss_fraction = self.twcc_rx_register.loss();
     }
 

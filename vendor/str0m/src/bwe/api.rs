@@ -52,8 +52,7 @@ impl<'a> Bwe<'a> {
     /// media sends less, padding fills the gap, capped by the current bandwidth
     /// estimate. Padding is suppressed during overuse and requires an active sending
     /// media section with TWCC feedback and a usable padding source. This is not guaranteed bandwidth.
-    /// The automatic 50 kbit/s padding target remains a floor, even with a zero
-    /// minimum, and is also capped by the estimate. The minimum is clamped to
+    /// With a zero minimum there is no padding but that of probes. The minimum is clamped to
     /// `desired`; it does not force a probe or raise the estimate.
     ///
     /// `desired` is the bitrate you would like to eventually send at. BWE tries to

@@ -62,7 +62,6 @@ fn nothing_is_sent_of_what_nobody_shows() {
     assert!(world.clients[b].asked.is_empty(), "nobody waits for a key frame");
 }
 
-/// How many layers of its picture a client was told to encode; nothing if all of them.
 /// A call of people who listen is large, and they mostly listen: what each of them costs by being
 /// there is what it costs.
 #[test]
@@ -83,6 +82,7 @@ fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
     assert!(wakes < 2 * 10 * (20 + 20), "{wakes} wakes");
 }
 
+/// How many layers of its picture a client was told to encode; nothing if all of them.
 fn demanded(world: &World, client: usize) -> Option<u8> {
     world.clients[client].demanded.values().next().copied()
 }

@@ -119,10 +119,11 @@ impl Iterator for TwccIter {
             PacketStatus::NotReceived => None,
             PacketStatus::ReceivedSmallDelta => match self.twcc.delta.pop_front()? {
                 Delta::Small(v) => Some(self.time_base + Duration::from_micros(250 * v as u64)),
-                Delta::Large(_) => panic!("Incorrect large delta size"),
+                // The parser reads deltas by their chunks.
+                Delta::Large(_) => return None,
             },
             PacketStatus::ReceivedLargeOrNegativeDelta => match self.twcc.delta.pop_front()? {
-                Delta::Small(_) => panic!("Incorrect small delta size"),
+                Delta::Small(_) => return None,
                 Delta::Large(v) => {
                     let dur = Duration::from_micros(250 * v.unsigned_abs() as u64);
                     Some(if v < 0 {
@@ -1012,7 +1013,7 @@ impl Twcc {
                 PacketChunk::Run(PacketStatus::ReceivedLargeOrNegativeDelta, n) => {
                     let n = *n as usize;
                     twcc.delta.extend(read_delta_large(buf, n)?);
-                    buf = &buf[n..];
+                    buf = &buf[n * 2..];
                 }
                 PacketChunk::VectorSingle(v, _) => {
                     let n = v.count_ones() as usize;
@@ -1066,6 +1067,9 @@ impl<'a> TryFrom<&'a [u8]> for PacketChunk {
         } else {
             let s: PacketStatus = ((x >> 13) as u8).into();
             let n = x & 0b0001_1111_1111_1111;
+            if n == 0 {
+                return Err("A run of no packets");
+            }
             PacketChunk::Run(s, n)
         };
 
@@ -1084,8 +1088,8 @@ pub struct TwccSendRegister {
     /// What became of the packets of late.
     fates: Fates,
 
-    /// From sending a packet until the newest report on it.
-    rtt: Option<Duration>,
+    /// When the newest report came, and how long before the last packet in it was sent.
+    rtt: Option<(Instant, Duration)>,
 
     /// 0 offset for remote time in Twcc structs.
     time_zero: Option<Instant>,
@@ -1272,8 +1276,9 @@ impl TwccSendRecord {
 /// How many packets arrived and how many did not, by the time at which that was reported.
 #[derive(Debug, Default)]
 struct Fates {
-    /// Whose time each place holds: a span's number, counted from an arbitrary instant.
-    spans: [(u64, u32, u32); FATE_SPANS],
+    /// The span of time that each place is for, how many arrived, and how many were lost: less than none
+    /// where some came after all that another span has as lost.
+    spans: [(u64, u32, i32); FATE_SPANS],
 }
 
 /// What a report says of a packet.
@@ -1287,8 +1292,14 @@ enum Fate {
     Known,
 }
 
-/// Whoever said that a packet was lost may still say within this time after it was sent that it came.
+/// Whoever said that a packet was lost may say for so long that it came after all.
 const LATEST_ARRIVAL: Duration = Duration::from_secs(1);
+
+/// What is assumed of a path before the first report: more than any has.
+const UNKNOWN_RTT: Duration = Duration::from_secs(5);
+
+/// After so long without a report, nothing is known of the path.
+const RTT_LIFETIME: Duration = Duration::from_secs(5);
 
 /// For so long [`Fates`] tells one span of time from another.
 const FATE_SPAN: Duration = Duration::from_millis(125);
@@ -1310,15 +1321,15 @@ impl Fates {
             Fate::Arrived => *arrived += 1,
             Fate::ArrivedAfterAll => {
                 *arrived += 1;
-                *lost = lost.saturating_sub(1);
+                *lost -= 1;
             }
             Fate::Lost => *lost += 1,
             Fate::Known => {}
         }
     }
 
-    /// The share that was lost, of what was reported within this time.
-    fn loss(&self, duration: Duration, now: Instant) -> Option<f32> {
+    /// The share that was lost, of what was reported within this time, if it is so many packets.
+    fn loss(&self, duration: Duration, now: Instant, least: u32) -> Option<f32> {
         let last = Self::number(now);
         let spans = (duration.as_millis() / FATE_SPAN.as_millis()) as u64;
         let (arrived, lost) = self
@@ -1326,8 +1337,9 @@ impl Fates {
             .iter()
             .filter(|(number, ..)| (last.saturating_sub(spans)..=last).contains(number))
             .fold((0, 0), |(arrived, lost), span| (arrived + span.1, lost + span.2));
+        let lost = lost.max(0) as u32;
         let total = arrived + lost;
-        (total > 0).then(|| lost as f32 / total as f32)
+        (total >= least.max(1)).then(|| lost as f32 / total as f32)
     }
 }
 
@@ -1439,7 +1451,7 @@ impl TwccSendRegister {
                 break;
             };
             fates.count(now, fate);
-            self.rtt = record.rtt();
+            self.rtt = record.rtt().map(|rtt| (now, rtt));
             last_seq_no = seq;
         }
 
@@ -1472,10 +1484,15 @@ impl TwccSendRegister {
     /// Drops the records of which nothing more is to be heard, so that the register stays small and what
     /// the next report is about is next to it in memory.
     fn forget_settled(&mut self, now: Instant) {
+        // What no report has told of by now, none will: the report itself was lost.
+        let rtt = self.rtt.map_or(UNKNOWN_RTT, |(_, rtt)| rtt);
         while let Some(first) = self.queue.front() {
-            let has_arrived = first.remote_recv_time.is_some();
-            let is_lost = first.is_reported() && first.local_send_time() + LATEST_ARRIVAL < now;
-            if !has_arrived && !is_lost {
+            let is_settled = match (first.remote_recv_time, first.local_recv_time()) {
+                (Some(_), _) => true,
+                (None, Some(reported)) => reported + LATEST_ARRIVAL < now,
+                (None, None) => first.local_send_time() + rtt + LATEST_ARRIVAL < now,
+            };
+            if !is_settled {
                 break;
             }
             self.queue.pop_front();
@@ -1487,14 +1504,16 @@ impl TwccSendRegister {
     /// If there's ingress loss but no egress loss, there's a chance the TWCC reports themselves are
     /// lost. So packets that haven't been reported are not considered lost.
     ///
-    /// A `duration` of up to two seconds is covered, in steps of an eighth of a second.
-    pub fn loss(&self, duration: Duration, now: Instant) -> Option<f32> {
-        self.fates.loss(duration, now)
+    /// A `duration` of up to two seconds is covered, in steps of an eighth of a second. `None` if fewer
+    /// than `least` packets were reported on: one of a few that is lost would be a large share.
+    pub fn loss(&self, duration: Duration, now: Instant, least: u32) -> Option<f32> {
+        self.fates.loss(duration, now, least)
     }
 
-    /// The RTT of the most recently reported packet.
-    pub fn rtt(&self) -> Option<Duration> {
-        self.rtt
+    /// The RTT of the most recently reported packet, unless that was long ago.
+    pub fn rtt(&self, now: Instant) -> Option<Duration> {
+        let (at, rtt) = self.rtt?;
+        (now.saturating_duration_since(at) < RTT_LIFETIME).then_some(rtt)
     }
 }
 
@@ -2482,7 +2501,7 @@ mod test {
 
         now = now + Duration::from_millis(20);
         let loss = reg
-            .loss(Duration::from_millis(150), now)
+            .loss(Duration::from_millis(150), now, 1)
             .expect("Should be able to calcualte loss");
 
         let pct = (loss * 100.0).floor() as u32;
@@ -2491,6 +2510,27 @@ mod test {
             pct, 22,
             "The loss percentage should be 22 as 2 out of 9 packets are lost"
         );
+    }
+
+    #[test]
+    fn a_run_of_no_packets_is_refused() {
+        let run_of_small_deltas = 0b0010_0000_0000_0000_u16;
+        assert!(PacketChunk::try_from(run_of_small_deltas.to_be_bytes().as_slice()).is_err());
+    }
+
+    #[test]
+    fn what_no_report_tells_of_is_forgotten() {
+        let mut reg = TwccSendRegister::new(1000);
+        let mut now = Instant::now();
+        for seq in 0..4 {
+            reg.register_seq(TwccPacketId::new(seq), now, 0);
+        }
+        now = now + Duration::from_millis(40);
+        assert_eq!(reg.apply_report(received(2, 1), now).unwrap().count(), 1);
+
+        now = now + LATEST_ARRIVAL + Duration::from_millis(40);
+        assert_eq!(reg.apply_report(received(3, 1), now).unwrap().count(), 1);
+        assert_eq!(reg.queue.len(), 1);
     }
 
     #[test]
@@ -2506,8 +2546,10 @@ mod test {
 
         assert_eq!(reg.apply_report(received(50, 50), now).unwrap().count(), 40);
         assert_eq!(reg.queue.len(), 40);
-        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(0.0));
-        assert_eq!(reg.rtt(), Some(Duration::from_millis(40)));
+        assert_eq!(reg.loss(Duration::from_secs(1), now, 100), Some(0.0));
+        assert_eq!(reg.loss(Duration::from_secs(1), now, 101), None);
+        assert_eq!(reg.rtt(now), Some(Duration::from_millis(40)));
+        assert_eq!(reg.rtt(now + RTT_LIFETIME), None);
     }
 
     #[test]
@@ -2524,10 +2566,11 @@ mod test {
         }
         now = now + Duration::from_millis(40);
         assert_eq!(reg.apply_report(lost(0, 2), now).unwrap().count(), 2);
-        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(1.0));
+        assert_eq!(reg.loss(Duration::from_secs(1), now, 1), Some(1.0));
 
+        now = now + 2 * FATE_SPAN;
         assert_eq!(reg.apply_report(received(0, 1), now).unwrap().count(), 1);
-        assert_eq!(reg.loss(Duration::from_secs(1), now), Some(0.5));
+        assert_eq!(reg.loss(Duration::from_secs(1), now, 1), Some(0.5));
 
         now = now + LATEST_ARRIVAL;
         assert_eq!(reg.apply_report(received(2, 1), now).unwrap().count(), 1);
