@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Load;
+use super::load::MOST_LOST;
 use crate::bench::machine::Machine;
 use crate::bench::output::{self, Column, Render, number, rows};
 
@@ -95,6 +96,9 @@ impl output::Report for Report {
         let mut text = format!("{}\n\n{}\n", self.machine, render(&rows(COLUMNS, &self.rows)));
         if let Some(ratio) = self.ratio() {
             text.push_str(&format!("Two shards carried {} times what one did.\n", number(ratio)));
+        }
+        if self.rows.iter().any(|row| row.loss_share >= MOST_LOST) {
+            text.push_str("VOID: not even cameras of a few frames a second were carried.\n");
         }
         if self.rows.iter().any(|row| !row.pinned) {
             text.push_str("VOID: a shard could not be bound to a core.\n");
