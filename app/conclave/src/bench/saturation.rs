@@ -26,8 +26,8 @@ pub(crate) struct Args {
     /// Clients that show the camera, for each shard.
     #[arg(long, default_value_t = 550, value_parser = clap::value_parser!(u32).range(1..=2000))]
     subscribers: u32,
-    /// How long each speed of the cameras is tried.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10))]
+    /// How long each row is measured.
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=8))]
     seconds: u32,
     #[command(flatten)]
     form: Form,
@@ -42,14 +42,21 @@ const BURST: u32 = 8;
 /// How long a path takes at most until it is known to carry the camera.
 const WARM_UP_MS: u32 = 4000;
 
+/// Frames a second of the camera where a core can bear it, and where it cannot.
+const BEARABLE: u32 = 60;
+const UNBEARABLE: u32 = 90;
+
 /// Measures, and reports.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (subscribers, seconds, warm_up_ms) =
         if args.quick { (10, 1, 500) } else { (args.subscribers, args.seconds, WARM_UP_MS) };
+    let load = |shards, fps| Load { shards, subscribers, seconds, fps, burst: BURST, warm_up_ms };
     let mut rows = Vec::new();
-    for shards in [1, 2] {
-        progress(&format!("{shards} shards, {subscribers} subscribers each"));
-        let load = Load { shards, subscribers, seconds, burst: BURST, warm_up_ms };
+    for load in [load(1, BEARABLE), load(1, UNBEARABLE), load(2, UNBEARABLE)] {
+        let Load { shards, fps, .. } = load;
+        progress(&format!(
+            "{shards} shards, {subscribers} subscribers each, {fps} frames a second"
+        ));
         rows.push(run_apart(&load)?);
     }
     args.form.say(&Report { machine: Machine::this(), rows })
@@ -76,11 +83,12 @@ fn run_apart(load: &Load) -> anyhow::Result<Row> {
 impl Load {
     /// This load as arguments of the process that makes it.
     fn arguments(&self) -> Vec<String> {
-        let Self { shards, subscribers, seconds, burst, warm_up_ms } = self;
+        let Self { shards, subscribers, seconds, fps, burst, warm_up_ms } = self;
         let options = [
             ("shards", shards),
             ("subscribers", subscribers),
             ("seconds", seconds),
+            ("fps", fps),
             ("burst", burst),
             ("warm-up-ms", warm_up_ms),
         ];

@@ -1,7 +1,6 @@
 //! The process that measures: shards on a processor core each, and clients that end up as sinks.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,9 +28,12 @@ pub(in crate::bench) struct Load {
     /// Clients that show it, for each shard.
     #[arg(long)]
     pub(super) subscribers: u32,
-    /// How long each speed is tried.
+    /// How long it is measured.
     #[arg(long)]
     pub(super) seconds: u32,
+    /// Frames that a camera sends in a second.
+    #[arg(long)]
+    pub(super) fps: u32,
     /// Packets of a frame.
     #[arg(long)]
     pub(super) burst: u32,
@@ -68,16 +70,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// it: the clients could not take in more.
 const WAVE: usize = 70;
 
-/// Frames that cameras send in a second: while paths are warmed up, and the speeds of which the
-/// highest is looked for that is carried.
-const WARM_UP_FPS: u32 = 60;
-const SPEEDS: Range<u32> = 5..160;
-
-/// Less than this share of the packets may be missing where it is said that they were carried.
-pub(super) const MOST_LOST: f64 = 0.001;
-
-/// From a change of speed until what is measured is steady.
-const SETTLING: Duration = Duration::from_millis(500);
+/// From the moment the sinks are open, until what is measured is steady.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// How often clients look at their sockets: while they take packets in, and while they are sinks
 /// that only answer checks.
@@ -108,73 +102,16 @@ fn measure(load: &Load) -> anyhow::Result<()> {
     for stage in &stages {
         stage.show(&everyone, true)?;
     }
-    let (mut carried, mut too_much) = (None, None);
-    let mut speeds = SPEEDS;
-    while speeds.len() > 1 {
-        let fps = u32::midpoint(speeds.start, speeds.end);
-        let row = try_speed(&mut stages, load, fps, (&sink, length))?;
-        if row.loss_share < MOST_LOST {
-            speeds.start = fps;
-            carried = Some(row);
-        } else {
-            speeds.end = fps;
-            too_much = Some(row);
-        }
-    }
-    let row = carried.or(too_much).context("no speed was tried")?;
-    say(&serde_json::to_string(&row)?)
-}
-
-/// Lets the cameras send at a speed, and counts what leaves.
-fn try_speed(
-    stages: &mut [Stage],
-    load: &Load,
-    fps: u32,
-    (sink, length): (&Sink, u64),
-) -> anyhow::Result<Row> {
-    let (sent_at_first, forwarded_at_first) = (sent(stages), forwarded(stages)?);
-    send_for(stages, load.burst, fps, SETTLING, SELDOM)?;
-    let (sent_before, before, began) = (sent(stages), sink.dropped()?, Instant::now());
-    send_for(stages, load.burst, fps, load.time(), SELDOM)?;
-    let (sent_after, after, time) = (sent(stages), sink.dropped()?, began.elapsed());
+    send_for(&mut stages, load, SETTLING, SELDOM)?;
+    let (sent_before, before, began) = (sent(&stages), sink.dropped()?, Instant::now());
+    send_for(&mut stages, load, load.time(), SELDOM)?;
+    let (sent_after, after, time) = (sent(&stages), sink.dropped()?, began.elapsed());
 
     let carried = after.datagrams_since(before, length);
     let wanted = (sent_after - sent_before) * u64::from(load.subscribers);
-    // Probing packets that the bandwidth estimation adds are counted where packets end, too. What was
-    // put into slots is exact once nothing waits.
-    let forwarded = forwarded(stages)? - forwarded_at_first;
-    let due = (sent_after - sent_at_first) * u64::from(load.subscribers);
-    let lost = due.saturating_sub(forwarded) as f64 / due.max(1) as f64;
-    // The last frame may still be under way.
-    let frame = u64::from(load.burst * load.subscribers * load.shards);
-    let late = wanted.saturating_sub(carried + frame) as f64 / wanted.max(1) as f64;
     let pinned = stages.iter().all(|stage| stage.pinned);
-    Ok(Row::new(load, fps, (carried.min(wanted), wanted, lost.max(late)), time, pinned))
-}
-
-/// Packets put into slots by all shards so far, which do nothing any more when it is told.
-fn forwarded(stages: &mut [Stage]) -> anyhow::Result<u64> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut told: Vec<u64> = Vec::new();
-    loop {
-        for stage in stages.iter_mut() {
-            stage.handle.figures.mark_unchanged();
-        }
-        // Each tells once a second.
-        for stage in stages.iter_mut() {
-            while !stage.handle.figures.has_changed().context("a shard has ended")? {
-                anyhow::ensure!(Instant::now() < deadline, "a shard tells nothing");
-                stage.look(0, 0)?;
-                thread::sleep(SELDOM);
-            }
-        }
-        let figures = stages.iter().map(|stage| stage.handle.figures.borrow().packets_forwarded);
-        let now: Vec<u64> = figures.collect();
-        if now == told {
-            return Ok(now.iter().sum());
-        }
-        told = now;
-    }
+    let row = Row::new(load, (carried, wanted), time, pinned);
+    say(&serde_json::to_string(&row)?)
 }
 
 /// Lets clients join until there are so many in each call, and waits until all are connected.
@@ -201,7 +138,7 @@ fn warm_up(stages: &mut [Stage], load: &Load) -> anyhow::Result<()> {
             stage.show(wave, true)?;
         }
         let warm_up = Duration::from_millis(load.warm_up_ms.into());
-        send_for(stages, load.burst, WARM_UP_FPS, warm_up, LOOK)?;
+        send_for(stages, load, warm_up, LOOK)?;
         for stage in stages.iter() {
             stage.show(wave, false)?;
         }
@@ -215,24 +152,23 @@ fn warm_up(stages: &mut [Stage], load: &Load) -> anyhow::Result<()> {
 /// Lets the cameras send for a while, one after the other within the time of a frame.
 fn send_for(
     stages: &mut [Stage],
-    burst: u32,
-    fps: u32,
+    load: &Load,
     time: Duration,
     look: Duration,
 ) -> anyhow::Result<()> {
-    let (began, frame_time) = (Instant::now(), Duration::from_secs(1) / fps);
-    let shards = stages.len() as u32;
+    let (began, fps) = (Instant::now(), load.fps);
+    let frame_time = Duration::from_secs(1) / fps;
     for (stage, number) in stages.iter_mut().zip(0..) {
-        stage.frame_due = began + frame_time * number / shards;
+        stage.frame_due = began + frame_time * number / load.shards;
     }
     let mut look_at = began;
     while began.elapsed() < time {
         for stage in stages.iter_mut() {
-            stage.send_if_due(burst, fps)?;
+            stage.send_if_due(load.burst, fps)?;
         }
         if look_at <= Instant::now() {
             for stage in stages.iter_mut() {
-                stage.look(burst, fps)?;
+                stage.look(load.burst, fps)?;
             }
             look_at = Instant::now() + look;
         }
