@@ -138,7 +138,7 @@ mod test {
         let mut pacer = NullPacer::default();
         pacer.register_send(now, DataSize::bytes(100), MidRid("a".into(), None), true);
         let later = now + std::time::Duration::from_millis(1);
-        pacer.register_send(later, DataSize::bytes(100), MidRid("b".into(), None));
+        pacer.register_send(later, DataSize::bytes(100), MidRid("b".into(), None), true);
         pacer.handle_timeout(
             later,
             [queue("a", 1, later), queue("b", 1, later)].into_iter(),
