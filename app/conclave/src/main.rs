@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Who comes and goes leaves holes of all sizes, and the C library's allocator keeps them
+/// Who comes and goes leaves holes of all sizes, and the C library's allocator gave none back
 /// (ADR 17).
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -169,7 +169,7 @@
 //! # use str0m::net::{Receive, Protocol};
 //! # use std::io::ErrorKind;
 //! # use std::net::UdpSocket;
-//! # use std::time::Instant;
+//! # use std::time::{Duration, Instant};
 //! # let mut rtc = Rtc::new(Instant::now());
 //! // A UdpSocket we obtained _somehow_.
 //! let socket: UdpSocket = todo!();
