@@ -797,7 +797,7 @@ pub mod rtp {
     };
     pub use crate::rtp_::{RtpHeader, SeqNo, Ssrc, VideoOrientation};
     pub use crate::streams::{
-        PayloadPatch, RtpPacket, RtpRewrite, RtpWrite, SharedRtp, StreamPaused, StreamRx, StreamTx, StreamTxQueueInfo,
+        Forward, PatchPlaces, RtpPacket, RtpRewrite, RtpWrite, SharedRtp, StreamPaused, StreamRx, StreamTx, StreamTxQueueInfo,
     };
 
     /// Debug output of the unencrypted RTP and RTCP packets.

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use crate::rtp_::{RtpHeader, SessionId, TwccPacketId, extend_u16};
 use crate::rtp_::{SrtpContext, Ssrc};
 use crate::rtp_::{TwccRecvRegister, TwccSendRegister};
 use crate::stats::StatsSnapshot;
-use crate::streams::{RtpPacket, RtpRewrite, SharedRtp, StreamTimeoutConfig, Streams};
+use crate::streams::{Forward, RtpPacket, StreamTimeoutConfig, Streams, Unpaced};
 use crate::util::{RateLimit, Soonest, SystemTimeExt, already_happened, not_happening};
 use crate::{Reason, net};
 use crate::{RtcConfig, RtcError};
@@ -138,12 +139,6 @@ pub(crate) struct Session {
     vp9_packetizer_mode: Vp9PacketizerMode,
 
     feedback_tx: VecDeque<Rtcp>,
-    feedback_rx: VecDeque<Rtcp>,
-
-    /// The reports of a packet one by one; empty in between.
-    feedback_split: Vec<RtcpFb>,
-    /// What was read last, for its room.
-    feedback_read: Vec<u8>,
     rtp_closing: bool,
 
     /// Pending RRTRs from remote SSRCs in FIFO order, deduplicated by SSRC.
@@ -173,6 +168,21 @@ struct LastRrtr {
     lrr: u32,
     /// When the RRTR arrived locally.
     received_at: Instant,
+}
+
+/// What a packet of RTCP is read into. Empty in between, but for its capacity.
+#[derive(Default)]
+struct FeedbackRoom {
+    /// Its plaintext.
+    datagram: Vec<u8>,
+    packets: VecDeque<Rtcp>,
+    reports: Vec<RtcpFb>,
+}
+
+thread_local! {
+    /// Room for the next packet of RTCP of any session: it is in the processor's cache, where a
+    /// session's own would not be any more.
+    static FEEDBACK_ROOM: Cell<FeedbackRoom> = Cell::default();
 }
 
 impl Session {
@@ -235,9 +245,6 @@ impl Session {
             rtp_mode: config.rtp_mode,
             vp9_packetizer_mode: config.vp9_packetizer_mode,
             feedback_tx: VecDeque::new(),
-            feedback_rx: VecDeque::new(),
-            feedback_split: Vec::new(),
-            feedback_read: Vec::new(),
             rtp_closing: false,
             pending_rrtrs: VecDeque::new(),
             raw_packets: if config.enable_raw_packets {
@@ -971,8 +978,26 @@ impl Session {
     }
 
     fn handle_rtcp(&mut self, now: Instant, buf: &[u8], wake: &mut Wake) -> Option<()> {
+        let mut room = FEEDBACK_ROOM.take();
+        let handled = self.handle_rtcp_in(&mut room, now, buf, wake);
+        FEEDBACK_ROOM.set(room);
+        handled
+    }
+
+    fn handle_rtcp_in(
+        &mut self,
+        room: &mut FeedbackRoom,
+        now: Instant,
+        buf: &[u8],
+        wake: &mut Wake,
+    ) -> Option<()> {
+        let FeedbackRoom {
+            datagram,
+            packets,
+            reports,
+        } = room;
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
-        srtp.unprotect_rtcp_to(buf, &mut self.feedback_read)?;
+        srtp.unprotect_rtcp_to(buf, datagram)?;
         // After it has proven to be the peer's: nobody else can use up what the peer may say.
         if let Some(limit) = &mut self.feedback_limit
             && !limit.admits(now)
@@ -980,23 +1005,21 @@ impl Session {
             return None;
         }
 
-        let room = self.twcc_tx_register.room();
-        Rtcp::read_packet_into(&self.feedback_read, &mut self.feedback_rx, room);
+        Rtcp::read_packet(datagram, packets);
         let mut need_configure_pacer = false;
         let mut may_move_timeout = false;
         // Whether nothing of it is to be told or done before the next timeout.
-        let mut is_quiet = !self.feedback_rx.is_empty();
+        let mut is_quiet = !packets.is_empty();
         let bwe_timeout = self.bwe.as_ref().map(|bwe| bwe.poll_timeout().0);
 
         if let Some(raw_packets) = &mut self.raw_packets {
-            for fb in &self.feedback_rx {
+            for fb in packets.iter() {
                 raw_packets.push_back(Box::new(RawPacket::RtcpRx(fb.clone())));
             }
         }
 
-        let mut split = std::mem::take(&mut self.feedback_split);
-        RtcpFb::from_rtcp(self.feedback_rx.drain(..), &mut split);
-        for fb in split.drain(..) {
+        RtcpFb::from_rtcp(packets.drain(..), reports);
+        for fb in reports.drain(..) {
             if let RtcpFb::AppSpecificFeedback(asf) = fb {
                 is_quiet = false;
                 self.pending_app_feedback = Some(AppSpecificFeedback {
@@ -1067,9 +1090,6 @@ impl Session {
                 stream.handle_rtcp(now, fb);
             }
         }
-        // Its room is for the next report.
-        self.feedback_split = split;
-
         // Not in the above if due to lifetime issues, still okay because the method
         // doesn't do anything when BWE isn't configured.
         if need_configure_pacer {
@@ -1253,7 +1273,6 @@ impl Session {
     /// To be called in lieu of [`Self::poll_datagram`] when the owner is not in a position to transmit any
     /// generated feedback, and thus such feedback should be dropped.
     pub fn clear_feedback(&mut self) {
-        self.feedback_rx.clear();
         self.feedback_tx.clear();
     }
 
@@ -1393,57 +1412,66 @@ impl Session {
         Some(protected.into())
     }
 
-    /// Sends a packet that other sessions send, too, if it need not wait.
+    /// Sends those of some packets, which other sessions send, too, that need not wait, and queues the
+    /// others.
     ///
-    /// Appends it, protected, to `out` and returns `Some(true)`; queues it and returns
-    /// `Some(false)` otherwise. `None` if there is no such stream or payload type.
+    /// Appends what is sent, protected, to `out`, and the length of each packet to `lens`. `None` if
+    /// there is no such stream, or it has not all of the payload types.
     pub fn forward(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        packet: &Arc<SharedRtp>,
-        rewrite: &RtpRewrite,
+        packets: &[Forward<'_>],
         out: &mut Vec<u8>,
-    ) -> Option<bool> {
+        lens: &mut Vec<usize>,
+    ) -> Option<()> {
         let stream = self.streams.stream_tx(&ssrc)?;
-        let pacer = &mut self.pacer;
-        let may_send = stream
-            .may_send_now()
-            .filter(|_| !self.rtp_closing)
-            .is_some_and(|unpaced| pacer.may_send_now(now, unpaced.0));
-        let Some(srtp_tx) = self.srtp_tx.as_mut().filter(|_| may_send) else {
-            stream.write_rtp(packet.to_write(rewrite));
-            return Some(false);
+        let midrid = MidRid(stream.mid(), stream.rid());
+        let media = self.medias.iter().find(|m| m.mid() == midrid.mid())?;
+        let params = self.codec_config.params();
+        let mut known = None;
+        for Forward { rewrite, .. } in packets {
+            let pt = Some(rewrite.pt);
+            if known != pt {
+                params.iter().find(|p| Some(p.pt()) == pt || p.red() == pt)?;
+                known = pt;
+            }
+        }
+
+        let may_send = stream.may_send_now().filter(|_| !self.rtp_closing);
+        let at_once = match (may_send, &self.srtp_tx) {
+            (Some(Unpaced(unpaced)), Some(_)) => {
+                let sizes = packets.iter().map(|p| p.packet.payload.len());
+                self.pacer.send_at_once(now, sizes, midrid, unpaced)
+            }
+            _ => 0,
         };
+        let (at_once, later) = packets.split_at(at_once);
 
-        let (mid, rid) = (stream.mid(), stream.rid());
-        let media = self.medias.iter().find(|m| m.mid() == mid)?;
-        let exts = media.remote_extmap();
-        let twcc_enabled = exts.id_of(Extension::TransportSequenceNumber).is_some();
-        let twcc_seq = self.twcc;
-        let payload_size = stream.forward(
-            now,
-            packet,
-            rewrite,
-            exts,
-            twcc_enabled.then_some(&mut self.twcc),
-            &self.codec_config,
-            srtp_tx,
-            &mut self.poll_packet_buf,
-            out,
-        )?;
-
-        self.pacer
-            .register_send(now, payload_size.into(), MidRid(mid, rid), false);
-        if twcc_enabled {
-            self.twcc_tx_register
-                .register_seq(TwccPacketId::new(twcc_seq), now, payload_size);
+        if let Some(srtp_tx) = self.srtp_tx.as_mut().filter(|_| !at_once.is_empty()) {
+            let exts = media.remote_extmap();
+            let twcc = exts
+                .id_of(Extension::TransportSequenceNumber)
+                .map(|_| self.twcc);
+            let payload_size = stream.forward(
+                now, at_once, exts, twcc, params, srtp_tx, out, lens,
+            );
+            if twcc.is_some() {
+                for p in at_once {
+                    let id = TwccPacketId::new(self.twcc);
+                    self.twcc_tx_register.register_seq(id, now, p.packet.payload.len());
+                    self.twcc += 1;
+                }
+            }
+            if let Some(bwe) = self.bwe.as_mut() {
+                bwe.on_media_sent(payload_size.into(), false, now);
+            }
+            self.media_bytes_tx += payload_size as u64;
         }
-        if let Some(bwe) = self.bwe.as_mut() {
-            bwe.on_media_sent(payload_size.into(), false, now);
+        for Forward { packet, rewrite } in later {
+            stream.write_rtp(packet.to_write(rewrite));
         }
-        self.media_bytes_tx += payload_size as u64;
-        Some(true)
+        Some(())
     }
 
     pub fn poll_timeout(&mut self) -> (Option<Instant>, Reason) {

@@ -1,5 +1,7 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
 
 use crate::layer::LayerId;
 
@@ -19,8 +21,8 @@ pub struct Rewriter {
     target: Option<LayerId>,
     /// What is forwarded at present.
     segment: Option<Segment>,
-    /// The highest sequence number that came in, by layer.
-    seen: BTreeMap<LayerId, u64>,
+    /// The highest sequence number that came in, by layer. There are few.
+    seen: SmallVec<[(LayerId, u64); 4]>,
     next_seq: u64,
     /// The newest packet that went out.
     newest: Option<Newest>,
@@ -30,13 +32,13 @@ impl Rewriter {
     /// Creates a rewriter for video, whose first outgoing sequence number is `first_seq` and
     /// whose timestamps count `clock_rate` times a second. It forwards nothing until
     /// [`set_target`](Self::set_target).
-    pub const fn new(clock_rate: u32, first_seq: u16) -> Self {
+    pub fn new(clock_rate: u32, first_seq: u16) -> Self {
         Self {
             clock_rate,
             needs_keyframes: true,
             target: None,
             segment: None,
-            seen: BTreeMap::new(),
+            seen: SmallVec::new(),
             next_seq: first_seq as u64,
             newest: None,
         }
@@ -44,7 +46,7 @@ impl Rewriter {
 
     /// Turns it into one for audio: each packet can be decoded, so a change waits for nothing.
     #[must_use]
-    pub const fn without_keyframes(mut self) -> Self {
+    pub fn without_keyframes(mut self) -> Self {
         self.needs_keyframes = false;
         self
     }
@@ -114,11 +116,14 @@ impl Rewriter {
     /// Whether the packet is newer than all before it on its layer. A key frame whose first
     /// packet comes after later ones has lost those: switching to it would freeze.
     fn note_seen(&mut self, packet: &PacketIn) -> bool {
-        let highest = self.seen.get(&packet.layer).copied();
-        let leads = highest
-            .is_none_or(|highest| packet.seq > highest || packet.seq.abs_diff(highest) > MAX_JUMP);
+        let known = self.seen.iter_mut().find(|(layer, _)| *layer == packet.layer);
+        let Some((_, highest)) = known else {
+            self.seen.push((packet.layer, packet.seq));
+            return true;
+        };
+        let leads = packet.seq > *highest || packet.seq.abs_diff(*highest) > MAX_JUMP;
         if leads {
-            self.seen.insert(packet.layer, packet.seq);
+            *highest = packet.seq;
         }
         leads
     }
@@ -132,7 +137,7 @@ impl Rewriter {
             Ok(seq) => seq,
             Err(DropReason::TooOld) if segment.is_left_behind() => {
                 self.segment = None;
-                self.seen.remove(&packet.layer);
+                self.seen.retain(|(layer, _)| *layer != packet.layer);
                 return Verdict::Drop(DropReason::TooOld);
             }
             Err(reason) => return Verdict::Drop(reason),

@@ -20,6 +20,8 @@ const MAX_SPARE: usize = 512;
 pub(crate) struct Outbox {
     ready: VecDeque<Transmit>,
     spare: Vec<Vec<u8>>,
+    /// Room for the lengths of what is written next.
+    pub(crate) lens: Vec<usize>,
 }
 
 impl Outbox {
@@ -72,39 +74,57 @@ impl Burst {
 
     /// Where the next datagram's bytes are to be appended. Tell with [`add`](Self::add) if there
     /// are any.
-    pub(crate) const fn buffer(&mut self) -> &mut Vec<u8> {
+    ///
+    /// A burst has a buffer only while it is gathered: the next session's then fills the very same
+    /// bytes, which are in the processor's cache still.
+    pub(crate) fn buffer(&mut self, outbox: &mut Outbox) -> &mut Vec<u8> {
+        if self.bytes.capacity() == 0 {
+            self.bytes = outbox.buffer();
+        }
         &mut self.bytes
     }
 
-    /// Takes what was appended to the buffer since it was `start` bytes long as a datagram. What
-    /// cannot leave together with it is put into the outbox.
-    pub(crate) fn add(&mut self, start: usize, path: Path, outbox: &mut Outbox) {
-        let len = self.bytes.len().saturating_sub(start);
-        let fits = self.path == Some(path)
-            && path.transport == Transport::Udp
-            && self.is_open
-            && len <= self.segment
-            && self.bytes.len() <= MAX_BYTES
-            && self.datagrams < MAX_DATAGRAMS;
-        if !fits && !self.is_empty() {
-            let mut next = outbox.buffer();
-            next.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
-            self.bytes.truncate(start);
-            self.send(outbox);
-            self.bytes = next;
-        }
+    /// Forgets what was appended to the buffer since it was `start` bytes long.
+    pub(crate) fn discard(&mut self, start: usize, outbox: &mut Outbox) {
+        self.bytes.truncate(start);
         if self.is_empty() {
-            self.path = Some(path);
-            self.segment = len;
+            outbox.recycle(std::mem::take(&mut self.bytes));
         }
-        self.is_open = len == self.segment;
-        self.datagrams += 1;
+    }
+
+    /// Takes what was appended to the buffer since it was `start` bytes long as datagrams of these
+    /// lengths. What cannot leave together with what follows it is put into the outbox.
+    pub(crate) fn add(&mut self, start: usize, lens: &[usize], path: Path, outbox: &mut Outbox) {
+        let mut end = start;
+        for len in lens.iter().copied() {
+            let fits = self.path == Some(path)
+                && path.transport == Transport::Udp
+                && self.is_open
+                && len <= self.segment
+                && end + len <= MAX_BYTES
+                && self.datagrams < MAX_DATAGRAMS;
+            if !fits && !self.is_empty() {
+                let mut next = outbox.buffer();
+                next.extend_from_slice(self.bytes.get(end..).unwrap_or_default());
+                self.bytes.truncate(end);
+                self.send(outbox);
+                self.bytes = next;
+                end = 0;
+            }
+            end += len;
+            if self.is_empty() {
+                self.path = Some(path);
+                self.segment = len;
+            }
+            self.is_open = len == self.segment;
+            self.datagrams += 1;
+        }
     }
 
     /// Puts what was gathered into the outbox.
     pub(crate) fn send(&mut self, outbox: &mut Outbox) {
         let Some(Path { transport, source, destination }) = self.path.take() else { return };
-        let bytes = std::mem::replace(&mut self.bytes, outbox.buffer());
+        let bytes = std::mem::take(&mut self.bytes);
         let segment = (self.datagrams > 1).then_some(self.segment);
         self.datagrams = 0;
         outbox.push(Transmit { transport, source, destination, bytes, segment });
@@ -124,9 +144,10 @@ mod tests {
     fn gathered(datagrams: &[(u16, usize)], transport: Transport) -> Vec<(u16, Vec<usize>)> {
         let (mut burst, mut outbox) = (Burst::default(), Outbox::default());
         for (port, len) in datagrams {
-            let start = burst.buffer().len();
-            burst.buffer().resize(start + len, 7);
-            burst.add(start, path(*port, transport), &mut outbox);
+            let buffer = burst.buffer(&mut outbox);
+            let start = buffer.len();
+            buffer.resize(start + len, 7);
+            burst.add(start, &[*len], path(*port, transport), &mut outbox);
         }
         burst.send(&mut outbox);
         assert!(burst.is_empty());
@@ -155,6 +176,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_written_at_once_leaves_as_if_written_one_by_one() {
+        let lens = [100, 100, 50, 100, 20, 30, 30];
+        let one_by_one = gathered(&lens.map(|len| (1, len)), Transport::Udp);
+
+        let (mut burst, mut outbox) = (Burst::default(), Outbox::default());
+        burst.buffer(&mut outbox).resize(lens.iter().sum(), 7);
+        burst.add(0, &lens, path(1, Transport::Udp), &mut outbox);
+        burst.send(&mut outbox);
+
+        let lengths = |t: &Transmit| t.datagrams().map(<[u8]>::len).collect();
+        let at_once: Vec<(u16, Vec<usize>)> = std::iter::from_fn(|| outbox.pop())
+            .map(|t| (t.destination.port(), lengths(&t)))
+            .collect();
+        assert_eq!(at_once, one_by_one);
+        assert_eq!(at_once, [(1, vec![100, 100, 50]), (1, vec![100, 20]), (1, vec![30, 30])]);
+    }
+
+    #[test]
     fn a_burst_is_no_larger_than_the_kernel_takes() {
         let large = gathered(&[(1, 1200); 100], Transport::Udp);
         let small = gathered(&[(1, 20); 100], Transport::Udp);
@@ -179,13 +218,30 @@ mod tests {
         let (mut burst, mut outbox) = (Burst::default(), Outbox::default());
         let mut addresses = Vec::new();
         for _ in 0..3 {
-            burst.buffer().resize(1000, 0);
-            burst.add(0, path(1, Transport::Udp), &mut outbox);
+            burst.buffer(&mut outbox).resize(1000, 0);
+            burst.add(0, &[1000], path(1, Transport::Udp), &mut outbox);
             burst.send(&mut outbox);
             let transmit = outbox.pop().unwrap();
             addresses.push(transmit.bytes.as_ptr());
             outbox.recycle(transmit.bytes);
         }
-        assert_eq!(addresses[0], addresses[2]);
+        assert_eq!(addresses[0], addresses[1]);
+    }
+
+    #[test]
+    fn what_is_not_sent_after_all_leaves_nothing_behind() {
+        let (mut burst, mut outbox) = (Burst::default(), Outbox::default());
+        burst.buffer(&mut outbox).resize(10, 0);
+        burst.discard(0, &mut outbox);
+        assert_eq!(outbox.spare.len(), 1, "the buffer is free again");
+        burst.buffer(&mut outbox).resize(10, 1);
+        burst.add(0, &[10], path(1, Transport::Udp), &mut outbox);
+        burst.buffer(&mut outbox).resize(17, 2);
+        burst.discard(10, &mut outbox);
+        burst.send(&mut outbox);
+
+        let transmit = outbox.pop().unwrap();
+        assert_eq!(transmit.bytes, [1; 10]);
+        assert!(outbox.pop().is_none());
     }
 }

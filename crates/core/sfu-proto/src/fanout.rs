@@ -3,20 +3,21 @@
 use std::sync::Arc;
 
 use conclave_forward::PacketOut;
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpRewrite, SharedRtp};
+use str0m::rtp::{ExtensionValues, Forward, RtpPacket, RtpRewrite, SharedRtp};
 
-use crate::burst::Outbox;
+use crate::codec::Counters;
 use crate::publication::Arrival;
-use crate::session::{Session, Slot, Written};
+use crate::session::Slot;
 
 /// What is the same of a packet in all slots.
-pub(crate) fn share(packet: &RtpPacket) -> Arc<SharedRtp> {
+pub(crate) fn share(packet: &RtpPacket, counters: Counters) -> Arc<SharedRtp> {
     Arc::new(SharedRtp {
         wallclock: packet.timestamp,
         marker: packet.header.marker,
         nackable: true,
         ext_vals: extensions(packet),
         payload: Arc::clone(&packet.payload),
+        places: counters.places(),
     })
 }
 
@@ -33,23 +34,20 @@ fn extensions(packet: &RtpPacket) -> ExtensionValues {
     }
 }
 
-/// Puts a packet into a slot, with the numbers that the slot's stream has come to. A slot that does
-/// not take the packet's codec gets nothing.
-pub(crate) fn forward(
-    session: &mut Session,
+/// A packet with the numbers that a slot's stream has come to. `None` if the slot does not take the
+/// packet's codec.
+pub(crate) fn rewritten<'a>(
     slot: &Slot,
-    arrival: &Arrival,
+    arrival: &'a Arrival,
     out: &PacketOut,
-    outbox: &mut Outbox,
-) -> Written {
-    let Arrival { packet, input, payload } = arrival;
-    let Some(pt) = slot.payload_types.of(payload.codec()) else { return Written::Nowhere };
+) -> Option<Forward<'a>> {
+    let Arrival { packet, codec, counters, .. } = arrival;
     let rewrite = RtpRewrite {
-        pt,
+        pt: slot.payload_types.of(*codec)?,
         seq_no: out.seq.into(),
         time: out.timestamp,
         number: out.frame_number,
-        patch: out.ids.map(|ids| payload.patch(&packet.payload, ids)).unwrap_or_default(),
+        patch: out.ids.and_then(|ids| counters.bytes(ids)),
     };
-    session.forward(input.now, slot.ssrc, packet, &rewrite, outbox)
+    Some(Forward { packet, rewrite })
 }

@@ -10,7 +10,7 @@ use str0m::config::DtlsCert;
 use str0m::format::{Codec, FormatParams};
 use str0m::media::Frequency;
 use str0m::net::TcpType;
-use str0m::rtp::Extension;
+use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 
 use crate::answer;
@@ -44,6 +44,20 @@ const MAX_CANDIDATES: usize = 128;
 /// Lines about SSRCs in one offer. A browser writes four for each of a track's two streams.
 const MAX_SSRC_LINES: usize = 512;
 
+/// The header extensions that a node reads or writes. Not the absolute send time: bandwidth is estimated
+/// from transport-wide feedback, and each packet would be four bytes larger.
+fn extensions(descriptor: Extension) -> ExtensionMap {
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(1, Extension::AudioLevel);
+    extensions.set(3, Extension::TransportSequenceNumber);
+    extensions.set(4, Extension::RtpMid);
+    extensions.set(10, Extension::RtpStreamId);
+    extensions.set(11, Extension::RepairedRtpStreamId);
+    extensions.set(13, Extension::VideoOrientation);
+    extensions.set(DESCRIPTOR_ID, descriptor);
+    extensions
+}
+
 /// How every session of a node is set up.
 pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
     let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
@@ -51,7 +65,7 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
         .clear_codecs()
         .enable_opus(true, false)
         .enable_vp8(true)
-        .set_extension(DESCRIPTOR_ID, descriptor)
+        .set_extension_map(extensions(descriptor))
         .set_rtp_mode(true)
         .set_ice_lite(true)
         .enable_bwe(Some(str0m::bwe::Bitrate::bps(INITIAL_ESTIMATE.as_bps())))

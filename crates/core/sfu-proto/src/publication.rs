@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use str0m::media::Rid;
 use str0m::rtp::{RtpPacket, SharedRtp, Vp8Descriptor};
 
-use crate::codec::{Codec, Payload};
+use crate::codec::{Codec, Counters};
 use crate::session::Source;
 
 /// A track that a peer publishes, and who gets it.
@@ -45,14 +45,16 @@ pub(crate) struct Publication {
 pub(crate) struct Arrival {
     pub(crate) packet: Arc<SharedRtp>,
     pub(crate) input: PacketIn,
-    pub(crate) payload: Payload,
+    pub(crate) codec: Codec,
+    pub(crate) counters: Counters,
 }
 
 /// A video packet and what was read from its extensions and payload descriptor.
 #[derive(Debug)]
 pub(crate) struct VideoPacket {
     pub(crate) input: PacketIn,
-    pub(crate) payload: Payload,
+    pub(crate) codec: Codec,
+    pub(crate) counters: Counters,
     /// Its layer was not sent before, or not in this codec, or with it another one counts as dead.
     pub(crate) changes_layers: bool,
 }
@@ -64,7 +66,7 @@ pub(crate) struct Malformed;
 /// What the payload descriptor of a video packet says.
 #[derive(Debug)]
 struct Content {
-    payload: Payload,
+    counters: Counters,
     starts_keyframe: bool,
     /// The counters; `None` where there is no descriptor.
     ids: Option<PictureIds>,
@@ -89,7 +91,7 @@ impl Content {
             tl0_pic_idx: vp8.tl0_pic_idx(),
         };
         Self {
-            payload: Payload::Vp8(vp8),
+            counters: vp8.as_ref().map(Counters::of_vp8).unwrap_or_default(),
             starts_keyframe: vp8.is_some_and(|vp8| vp8.starts_keyframe(payload)),
             ids: vp8.map(ids),
             size: None,
@@ -104,7 +106,7 @@ impl Content {
             Err(_) => return Err(Malformed),
         };
         Ok(Self {
-            payload: Payload::Vp9(vp9),
+            counters: vp9.as_ref().map(Counters::of_vp9).unwrap_or_default(),
             starts_keyframe: vp9.is_some_and(|vp9| vp9.starts_keyframe()),
             ids: vp9.map(|vp9| vp9.ids()),
             size: vp9.and_then(|vp9| vp9.size),
@@ -209,7 +211,8 @@ impl Publication {
         packet: &RtpPacket,
     ) -> Result<VideoPacket, Malformed> {
         let layer = self.layer(source.rid).ok_or(Malformed)?;
-        let content = Content::read(codec.ok_or(Malformed)?, &packet.payload)?;
+        let codec = codec.ok_or(Malformed)?;
+        let content = Content::read(codec, &packet.payload)?;
         let mut input = PacketIn {
             now,
             layer,
@@ -229,14 +232,14 @@ impl Publication {
 
         let mut changes_layers = false;
         if !packet.payload.is_empty() {
-            let before = self.codec.replace(content.payload.codec());
+            let before = self.codec.replace(codec);
             let others = self.tracker.record(now, layer, packet.payload.len(), size);
             changes_layers = others || before != self.codec;
         }
         if input.starts_keyframe {
             self.throttle.handle_input(now, KeyframeInput::KeyframeArrived { layer });
         }
-        Ok(VideoPacket { input, payload: content.payload, changes_layers })
+        Ok(VideoPacket { input, codec, counters: content.counters, changes_layers })
     }
 
     /// Takes from a Dependency Descriptor what it says better than the payload descriptor.

@@ -1,6 +1,5 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_model::{Bitrate, MediaKind, Mid};
@@ -8,7 +7,7 @@ use str0m::bwe::BweKind;
 use str0m::change::ForwardRtp;
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{RtpPacket, RtpRewrite, SharedRtp, Ssrc};
+use str0m::rtp::{Forward, RtpPacket, Ssrc};
 use str0m::stats::PeerStats;
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
@@ -130,15 +129,13 @@ pub(crate) enum SessionEvent {
     Stats(Box<PeerStats>),
 }
 
-/// What became of a packet that was put into a slot.
+/// What became of packets that were put into a slot.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Written {
-    /// It leaves with the session's burst, of which it is the first one or not.
-    Gathered { is_first: bool },
-    /// The session has no such slot.
-    Nowhere,
-    /// It has to wait. Flush the session.
-    Queued,
+pub(crate) struct Written {
+    /// Some leave with the session's burst, and are its first.
+    pub(crate) starts_burst: bool,
+    /// Some have to wait. Flush the session.
+    pub(crate) waits: bool,
 }
 
 /// The session is over: ICE or DTLS failed, or str0m did.
@@ -468,37 +465,39 @@ impl Session {
         true
     }
 
-    /// Puts a packet into a slot.
+    /// Puts packets into a slot. `None` if the session has no such slot.
     pub(crate) fn forward(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        packet: &Arc<SharedRtp>,
-        rewrite: &RtpRewrite,
+        packets: &[Forward<'_>],
         outbox: &mut Outbox,
-    ) -> Written {
+    ) -> Option<Written> {
         let is_first = self.burst.is_empty();
-        let buffer = self.burst.buffer();
+        let mut lens = std::mem::take(&mut outbox.lens);
+        lens.clear();
+        let buffer = self.burst.buffer(outbox);
         let start = buffer.len();
         let rtc = &mut self.rtc;
-        let forward = || rtc.direct_api().forward_rtp(now, ssrc, packet, rewrite, buffer);
-        match guard::call(forward) {
+        let forward = || rtc.direct_api().forward_rtp(now, ssrc, packets, buffer, &mut lens);
+        let written = match guard::call(forward) {
             Ok(ForwardRtp::Sent { proto, source, destination }) => {
-                let Some(transport) = Transport::of(proto) else {
-                    self.burst.buffer().truncate(start);
-                    return Written::Nowhere;
-                };
-                let path = (transport, source, destination);
-                let destination = self.outward(path, Datagram::Media);
-                self.burst.add(start, Path { transport, source, destination }, outbox);
-                Written::Gathered { is_first }
+                Transport::of(proto).map(|transport| {
+                    let path = (transport, source, destination);
+                    let destination = self.outward(path, Datagram::Media);
+                    let path = Path { transport, source, destination };
+                    self.burst.add(start, &lens, path, outbox);
+                    Written { starts_burst: is_first, waits: lens.len() < packets.len() }
+                })
             }
-            Ok(ForwardRtp::Queued) => Written::Queued,
-            Ok(ForwardRtp::NoStream) | Err(Panicked) => {
-                self.burst.buffer().truncate(start);
-                Written::Nowhere
-            }
+            Ok(ForwardRtp::Queued) => Some(Written { starts_burst: false, waits: true }),
+            Ok(ForwardRtp::NoStream) | Err(Panicked) => None,
+        };
+        if written.is_none_or(|written| !written.starts_burst && is_first) {
+            self.burst.discard(start, outbox);
         }
+        outbox.lens = lens;
+        written
     }
 
     /// How long the first packet has waited that pacing holds back in a slot.
@@ -526,9 +525,11 @@ impl Session {
         let source = transmit.source;
         let path = (transport, source, transmit.destination);
         let destination = self.outward(path, Datagram::of(&transmit.contents));
-        let start = self.burst.buffer().len();
-        self.burst.buffer().extend_from_slice(&transmit.contents);
-        self.burst.add(start, Path { transport, source, destination }, outbox);
+        let buffer = self.burst.buffer(outbox);
+        let start = buffer.len();
+        buffer.extend_from_slice(&transmit.contents);
+        let path = Path { transport, source, destination };
+        self.burst.add(start, &[transmit.contents.len()], path, outbox);
     }
 
     /// Where the peer is that str0m takes to be at `remote`.

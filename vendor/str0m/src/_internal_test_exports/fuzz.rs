@@ -10,35 +10,11 @@ use crate::net::{Protocol, Receive};
 use crate::packet::{CodecDepacketizer, CodecExtra, Depacketizer, DepacketizingBuffer, RtpMeta};
 use crate::rtp_::{Frequency, MediaTime, Rtcp, RtcpFb, RtpHeader};
 use crate::streams::register::ReceiverRegister;
-use crate::streams::rtx_cache_buf::EvictingBuffer;
 use crate::{Input, Output, Rtc};
 
 use super::Rng;
 #[allow(unused)]
 use super::setup::{random_config, random_extmap};
-
-pub fn rtx_buffer(data: &[u8]) {
-    if data.len() < 4 {
-        return;
-    }
-
-    let buf_size = u16::from_be_bytes([data[0], data[1]]);
-    let max_age = data[2] as u64;
-    let max_size = data[3] as usize;
-    let mut buf = EvictingBuffer::new(buf_size as usize, Duration::from_secs(max_age), max_size);
-    let mut now = Instant::now();
-    let mut pos = 0;
-
-    for d in &data[4..] {
-        now += Duration::from_millis(*d as u64);
-        if d % 2 == 0 {
-            buf.maybe_evict(now)
-        } else {
-            pos += *d as u64;
-            buf.push(pos, now, d);
-        }
-    }
-}
 
 pub fn rtp_header(data: &[u8]) -> Option<()> {
     let mut rng = Rng::new(data);

@@ -13,6 +13,7 @@
 //! The probe controller in particular closely matches WebRTC's `ProbeController` behavior
 //! and default constants, enabling compatible bandwidth discovery with WebRTC endpoints.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -156,9 +157,13 @@ struct SendSideBandwidthEstimator {
     alr_detector: AlrDetector,
     link_capacity_estimator: LinkCapacityEstimator,
     last_updated_estimate: Option<Bitrate>,
-    // Kept to be filled again.
-    send_records: Vec<TwccSendRecord>,
-    acked_packets: Vec<AckedPacket>,
+}
+
+thread_local! {
+    /// Room for what the next report of any session tells: it is in the processor's cache, where a
+    /// session's own would not be any more.
+    static SEND_RECORDS: Cell<Vec<TwccSendRecord>> = const { Cell::new(Vec::new()) };
+    static ACKED_PACKETS: Cell<Vec<AckedPacket>> = const { Cell::new(Vec::new()) };
 }
 
 impl SendSideBandwidthEstimator {
@@ -182,8 +187,6 @@ impl SendSideBandwidthEstimator {
             alr_detector,
             link_capacity_estimator: LinkCapacityEstimator::new(),
             last_updated_estimate: None,
-            send_records: Vec::new(),
-            acked_packets: Vec::new(),
         }
     }
 
@@ -205,13 +208,13 @@ impl SendSideBandwidthEstimator {
 
     /// Record a packet from a TWCC report.
     pub fn update<'t>(&mut self, records: impl Iterator<Item = &'t TwccSendRecord>, now: Instant) {
-        let mut send_records = std::mem::take(&mut self.send_records);
+        let mut send_records = SEND_RECORDS.take();
         send_records.clear();
         send_records.extend(records.copied());
         if !send_records.is_empty() {
             self.update_with(&send_records, now);
         }
-        self.send_records = send_records;
+        SEND_RECORDS.set(send_records);
     }
 
     fn update_with(&mut self, send_records: &[TwccSendRecord], now: Instant) {
@@ -231,10 +234,9 @@ impl SendSideBandwidthEstimator {
             }
         }
 
-        let mut acked_packets = std::mem::take(&mut self.acked_packets);
+        let mut acked_packets = ACKED_PACKETS.take();
         acked_packets.clear();
 
-        let mut max_rtt = None;
         let mut count = 0;
         let mut lost = 0;
         for record in send_records.iter() {
@@ -244,7 +246,6 @@ impl SendSideBandwidthEstimator {
                 continue;
             };
             acked_packets.push(acked_packet);
-            max_rtt = max_rtt.max(record.rtt());
         }
         let in_order = |a: &AckedPacket, b: &AckedPacket| {
             AckedPacket::order_by_receive_time(a, b) != std::cmp::Ordering::Greater
@@ -269,7 +270,7 @@ impl SendSideBandwidthEstimator {
         let maybe_estimate =
             self.delay_controller
                 .update(&acked_packets, acked_bitrate, probe_result, now);
-        self.acked_packets = acked_packets;
+        ACKED_PACKETS.set(acked_packets);
 
         let Some(delay_estimate) = maybe_estimate else {
             return;

@@ -16,12 +16,13 @@ use crate::rtp_::{Mid, Rid, Ssrc};
 use crate::net::Protocol;
 use crate::sctp::{ChannelConfig, SctpInitData};
 use crate::streams::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP};
-use crate::streams::{RtpRewrite, SharedRtp, StreamRx, StreamTx, StreamTxQueueInfo};
+use crate::streams::{Forward, StreamRx, StreamTx, StreamTxQueueInfo};
 
-/// What became of a packet given to [`DirectApi::forward_rtp`].
+/// What became of packets given to [`DirectApi::forward_rtp`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardRtp {
-    /// It is one datagram at the end of the buffer.
+    /// The first of them, as many as there are lengths, are datagrams at the end of the buffer. The
+    /// others wait, as with [`ForwardRtp::Queued`].
     Sent {
         /// Protocol to send it with.
         proto: Protocol,
@@ -30,9 +31,9 @@ pub enum ForwardRtp {
         /// Address to send it to.
         destination: SocketAddr,
     },
-    /// It waits. [`Rtc::handle_input()`] with a timeout lets it go.
+    /// They wait. [`Rtc::handle_input()`] with a timeout lets them go.
     Queued,
-    /// There is no such stream, or no such payload type in its media.
+    /// There is no such stream, or the payload type of one of them was not negotiated. All are dropped.
     NoStream,
 }
 
@@ -410,49 +411,53 @@ impl<'a> DirectApi<'a> {
         self.rtc.session.streams.queue_info(ssrc)
     }
 
-    /// Forward an RTP packet that other streams send, too. It leaves at once if it may.
+    /// Forward RTP packets that other streams send, too. They leave at once if they may.
     ///
     /// This is [`StreamTx::write_rtp`] followed by [`Rtc::handle_input()`] and
-    /// [`Rtc::poll_output()`], for one who forwards a packet to many and cannot afford a turn of
-    /// the event loop for each of them. What the packet would go through is the same: pacing,
+    /// [`Rtc::poll_output()`], for one who forwards packets to many and cannot afford a turn of
+    /// the event loop for each of them. What the packets go through is the same: pacing,
     /// transport-wide congestion control, the RTX cache and statistics.
     ///
-    /// If nothing waits and pacing allows it, the protected packet is appended to `out`, to be
-    /// sent by the caller as one datagram to the returned addresses. Otherwise it is queued, as
-    /// by [`StreamTx::write_rtp`].
+    /// While nothing waits and pacing allows it, the protected packets are appended to `out`, each to
+    /// be sent by the caller as one datagram to the returned addresses, and the length of each to
+    /// `lens`. The others are queued, as by [`StreamTx::write_rtp`].
     ///
     /// `now` must not be before the last time that was given to [`Rtc::handle_input()`].
     pub fn forward_rtp(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
-        packet: &Arc<SharedRtp>,
-        rewrite: &RtpRewrite,
+        packets: &[Forward<'_>],
         out: &mut Vec<u8>,
+        lens: &mut Vec<usize>,
     ) -> ForwardRtp {
         let mut rtc = self.rtc.mutate();
         let now = now.max(rtc.last_now);
         let Some(send_addr) = rtc.send_addr else {
             if let Some(stream) = rtc.session.streams.stream_tx(&ssrc) {
-                stream.write_rtp(packet.to_write(rewrite));
+                for Forward { packet, rewrite } in packets {
+                    stream.write_rtp(packet.to_write(rewrite));
+                }
             }
             return ForwardRtp::Queued;
         };
-        let start = out.len();
-        match rtc.session.forward(now, ssrc, packet, rewrite, out) {
-            Some(true) => {
-                rtc.peer_bytes_tx += (out.len() - start) as u64;
-                // No event comes of it, and the timers that it moves may fire a little early.
-                rtc.no_events();
-                rtc.no_timeout();
-                ForwardRtp::Sent {
-                    proto: send_addr.proto,
-                    source: send_addr.source,
-                    destination: send_addr.destination,
-                }
-            }
-            Some(false) => ForwardRtp::Queued,
-            None => ForwardRtp::NoStream,
+        let (bytes, sent) = (out.len(), lens.len());
+        let Some(()) = rtc.session.forward(now, ssrc, packets, out, lens) else {
+            return ForwardRtp::NoStream;
+        };
+        rtc.peer_bytes_tx += (out.len() - bytes) as u64;
+        if lens.len() - sent == packets.len() {
+            // No event comes of it, and the timers that it moves may fire a little early.
+            rtc.no_events();
+            rtc.no_timeout();
+        }
+        if lens.len() == sent {
+            return ForwardRtp::Queued;
+        }
+        ForwardRtp::Sent {
+            proto: send_addr.proto,
+            source: send_addr.source,
+            destination: send_addr.destination,
         }
     }
 

@@ -175,18 +175,29 @@ impl Pacer for LeakyBucketPacer {
         }
     }
 
-    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool {
+    fn send_at_once(
+        &mut self,
+        now: Instant,
+        sizes: impl Iterator<Item = usize>,
+        from: MidRid,
+        unpaced: bool,
+    ) -> usize {
         self.clear_debt(now);
-        if unpaced {
-            return true;
-        }
         // A probe has its own timing, and what waits goes first. The states are as old as the last
         // timeout; what was queued since then was queued because of the debt.
-        if !self.is_idle() || self.adjusted_bitrate == Bitrate::ZERO {
-            return false;
+        if !unpaced && !self.is_idle() {
+            return 0;
         }
-        let burst_interval = PACING.min(MAX_BURST_SIZE / self.adjusted_bitrate);
-        self.media_debt / self.adjusted_bitrate < burst_interval
+        let most_debt = (self.adjusted_bitrate * PACING).min(MAX_BURST_SIZE);
+        let mut count = 0;
+        for size in sizes {
+            if !unpaced && self.media_debt >= most_debt {
+                break;
+            }
+            self.register_send(now, size.into(), from, false);
+            count += 1;
+        }
+        count
     }
 
     fn is_idle(&self) -> bool {

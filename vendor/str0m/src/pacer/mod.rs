@@ -102,10 +102,16 @@ impl Pacer for PacerImpl {
         }
     }
 
-    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool {
+    fn send_at_once(
+        &mut self,
+        now: Instant,
+        sizes: impl Iterator<Item = usize>,
+        from: MidRid,
+        unpaced: bool,
+    ) -> usize {
         match self {
-            PacerImpl::Null(v) => v.may_send_now(now, unpaced),
-            PacerImpl::LeakyBucket(v) => v.may_send_now(now, unpaced),
+            PacerImpl::Null(v) => v.send_at_once(now, sizes, from, unpaced),
+            PacerImpl::LeakyBucket(v) => v.send_at_once(now, sizes, from, unpaced),
         }
     }
 
@@ -152,10 +158,15 @@ pub trait Pacer {
     /// not tell of would be missing from what the probe measures.
     fn register_send(&mut self, now: Instant, packet_size: DataSize, from: MidRid, probes: bool);
 
-    /// Tell if a packet may be sent at this moment without having been in any queue.
-    ///
-    /// If so, and the packet is sent, it **MUST** be told with [`Pacer::register_send`].
-    fn may_send_now(&mut self, now: Instant, unpaced: bool) -> bool;
+    /// Tell how many packets with these sizes, in this order, may be sent at this moment without having
+    /// been in any queue. They are registered as sent.
+    fn send_at_once(
+        &mut self,
+        now: Instant,
+        sizes: impl Iterator<Item = usize>,
+        from: MidRid,
+        unpaced: bool,
+    ) -> usize;
 
     /// Whether nothing waits and nothing is probed, as of the last timeout: then no other rate makes
     /// anything due earlier, but for padding.

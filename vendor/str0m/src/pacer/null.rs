@@ -67,8 +67,18 @@ impl Pacer for NullPacer {
         *e = now;
     }
 
-    fn may_send_now(&mut self, _now: Instant, _unpaced: bool) -> bool {
-        self.is_idle()
+    fn send_at_once(
+        &mut self,
+        now: Instant,
+        sizes: impl Iterator<Item = usize>,
+        from: MidRid,
+        _unpaced: bool,
+    ) -> usize {
+        if !self.is_idle() {
+            return 0;
+        }
+        self.register_send(now, DataSize::ZERO, from, false);
+        sizes.count()
     }
 
     fn is_idle(&self) -> bool {

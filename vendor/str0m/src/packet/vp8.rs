@@ -45,7 +45,7 @@ impl Vp8Patch {
     }
 
     /// The replaced bytes: where, and by which.
-    pub(crate) fn replacements(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+    pub fn replacements(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
         self.offsets
             .iter()
             .copied()

@@ -352,6 +352,85 @@ impl Extension {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExtensionMap([Option<MapEntry>; MAX_ID as usize]); // index 0 is extmap:1.
 
+/// Extensions that headers have values of, with their ids. See [`ExtensionMap::used`].
+pub(crate) struct UsedExtensions<'a>([Option<(u8, &'a Extension)>; MAX_ID as usize]);
+
+impl UsedExtensions<'_> {
+    fn iter(&self) -> impl Iterator<Item = (u8, &Extension)> {
+        self.0.iter().map_while(|used| *used)
+    }
+}
+
+/// What knows how to write a header's extensions.
+pub(crate) trait WriteExtensions {
+    fn form(&self, ev: &ExtensionValues) -> ExtensionsForm;
+
+    fn write_to(&self, ext_buf: &mut [u8], ev: &ExtensionValues, form: ExtensionsForm) -> usize;
+}
+
+impl WriteExtensions for ExtensionMap {
+    fn form(&self, ev: &ExtensionValues) -> ExtensionsForm {
+        ExtensionMap::form(self, ev)
+    }
+
+    fn write_to(&self, ext_buf: &mut [u8], ev: &ExtensionValues, form: ExtensionsForm) -> usize {
+        ExtensionMap::write_to(self, ext_buf, ev, form)
+    }
+}
+
+impl WriteExtensions for UsedExtensions<'_> {
+    fn form(&self, ev: &ExtensionValues) -> ExtensionsForm {
+        form_of(self.iter(), ev)
+    }
+
+    fn write_to(&self, ext_buf: &mut [u8], ev: &ExtensionValues, form: ExtensionsForm) -> usize {
+        write_extensions(self.iter(), ext_buf, ev, form)
+    }
+}
+
+fn form_of<'a>(
+    mut exts: impl Iterator<Item = (u8, &'a Extension)>,
+    ev: &ExtensionValues,
+) -> ExtensionsForm {
+    if exts.any(|(id, ext)| id > MAX_ID_ONE_BYTE_FORM || ext.requires_two_byte_form(ev)) {
+        ExtensionsForm::TwoByte
+    } else {
+        ExtensionsForm::OneByte
+    }
+}
+
+fn write_extensions<'a>(
+    exts: impl Iterator<Item = (u8, &'a Extension)>,
+    ext_buf: &mut [u8],
+    ev: &ExtensionValues,
+    form: ExtensionsForm,
+) -> usize {
+    let orig_len = ext_buf.len();
+    let mut b = ext_buf;
+
+    for (id, ext) in exts {
+        match form {
+            ExtensionsForm::OneByte => {
+                if let Some(n) = ext.write_to(&mut b[1..], ev) {
+                    assert!(n <= 16);
+                    assert!(n > 0);
+                    b[0] = id << 4 | (n as u8 - 1);
+                    b = &mut b[1 + n..];
+                }
+            }
+            ExtensionsForm::TwoByte => {
+                if let Some(n) = ext.write_to(&mut b[2..], ev) {
+                    b[0] = id;
+                    b[1] = n as u8;
+                    b = &mut b[2 + n..];
+                }
+            }
+        };
+    }
+
+    orig_len - b.len()
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct MapEntry {
     ext: Extension,
@@ -526,14 +605,7 @@ impl ExtensionMap {
     }
 
     pub(crate) fn form(&self, ev: &ExtensionValues) -> ExtensionsForm {
-        if self
-            .iter()
-            .any(|(id, ext)| id > MAX_ID_ONE_BYTE_FORM || ext.requires_two_byte_form(ev))
-        {
-            ExtensionsForm::TwoByte
-        } else {
-            ExtensionsForm::OneByte
-        }
+        form_of(self.iter(), ev)
     }
 
     pub(crate) fn write_to(
@@ -542,32 +614,21 @@ impl ExtensionMap {
         ev: &ExtensionValues,
         form: ExtensionsForm,
     ) -> usize {
-        let orig_len = ext_buf.len();
-        let mut b = ext_buf;
+        write_extensions(self.iter(), ext_buf, ev, form)
+    }
 
-        for (idx, x) in self.0.iter().enumerate() {
-            if let Some(v) = x {
-                match form {
-                    ExtensionsForm::OneByte => {
-                        if let Some(n) = v.ext.write_to(&mut b[1..], ev) {
-                            assert!(n <= 16);
-                            assert!(n > 0);
-                            b[0] = (idx as u8 + 1) << 4 | (n as u8 - 1);
-                            b = &mut b[1 + n..];
-                        }
-                    }
-                    ExtensionsForm::TwoByte => {
-                        if let Some(n) = v.ext.write_to(&mut b[2..], ev) {
-                            b[0] = (idx + 1) as u8;
-                            b[1] = n as u8;
-                            b = &mut b[2 + n..];
-                        }
-                    }
-                };
-            }
+    /// Those that headers of forwarded packets may have values of, if what is the same in all of them is
+    /// as in this one.
+    pub(crate) fn used(&self, like: &ExtensionValues) -> UsedExtensions<'_> {
+        let mut used = UsedExtensions([None; MAX_ID as usize]);
+        let mut scratch = [0; u8::MAX as usize];
+        let has_value = self.iter().filter(|(_, ext)| {
+            ext.differs_by_packet() || ext.write_to(&mut scratch, like).is_some()
+        });
+        for (place, used_one) in used.0.iter_mut().zip(has_value) {
+            *place = Some(used_one);
         }
-
-        orig_len - b.len()
+        used
     }
 
     pub(crate) fn remap(&mut self, remote_exts: &[(u8, &Extension)]) {
@@ -621,6 +682,19 @@ impl ExtensionMap {
 }
 
 impl Extension {
+    /// Whether packets that are forwarded in one go may have different values, or some none.
+    fn differs_by_packet(&self) -> bool {
+        use Extension::*;
+        matches!(
+            self,
+            AudioLevel
+                | VideoOrientation
+                | VideoContentType
+                | TransportSequenceNumber
+                | UnknownUri(..)
+        )
+    }
+
     pub(crate) fn write_to(&self, buf: &mut [u8], ev: &ExtensionValues) -> Option<usize> {
         use Extension::*;
         match self {

@@ -1,6 +1,6 @@
 #![allow(clippy::unusual_byte_groupings)]
 
-use super::ext::{ExtensionMap, ExtensionValues, ExtensionsForm};
+use super::ext::{ExtensionMap, ExtensionValues, ExtensionsForm, WriteExtensions};
 use super::{MAX_BLANK_PADDING_PAYLOAD_SIZE, Pt, SeqNo, Ssrc};
 
 /// Parsed header from an RTP packet.
@@ -37,7 +37,7 @@ pub struct RtpHeader {
 }
 
 impl RtpHeader {
-    pub(crate) fn write_to(&self, buf: &mut [u8], exts: &ExtensionMap) -> usize {
+    pub(crate) fn write_to(&self, buf: &mut [u8], exts: &impl WriteExtensions) -> usize {
         assert!(self.csrc_count <= 15, "CSRC count must be <= 15");
         buf[0] = 0b10_0_0_0000
             | if self.has_padding { 1 << 5 } else { 0 }

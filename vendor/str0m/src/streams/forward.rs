@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{RtpPacket, RtpWrite};
-use crate::packet::Vp8Patch;
-use crate::rtp_::{ExtensionValues, Frequency, MediaTime, Pt, RtpHeader, SeqNo, Ssrc};
+use crate::rtp_::{ExtensionValues, Frequency, MediaTime, Pt, RtpHeader, SeqNo};
+use crate::rtp_::{SharedExtensionValue, Ssrc};
 
-/// The most bytes that a [`PayloadPatch`] replaces.
-const MAX_PATCHED: usize = 5;
+/// The most bytes of a payload that differ from stream to stream: a picture id of 15 bits, and the
+/// number of a base layer's picture.
+pub(crate) const MAX_PATCHED: usize = 3;
 
 /// What is the same of a packet on all streams that it is forwarded to.
 #[derive(Debug)]
@@ -22,10 +23,14 @@ pub struct SharedRtp {
     pub marker: bool,
     /// Whether it may be resent when a receiver asks for it.
     pub nackable: bool,
-    /// Values of header extensions. Those of the transport are set for each stream.
+    /// Values of header extensions: levels and voice of sound, orientation and content type of
+    /// pictures, and the shared one. No others are forwarded. Those of the transport are set for each
+    /// stream.
     pub ext_vals: ExtensionValues,
     /// RTP payload, without header.
     pub payload: Arc<[u8]>,
+    /// Where the payload differs.
+    pub places: PatchPlaces,
 }
 
 /// What differs of a forwarded packet from stream to stream.
@@ -39,93 +44,94 @@ pub struct RtpRewrite {
     pub time: u32,
     /// The number in [`ExtensionValues::shared_value`]. That extension is left out without one.
     pub number: Option<u16>,
-    /// Bytes of the payload that differ.
-    pub patch: PayloadPatch,
+    /// The bytes at [`SharedRtp::places`], if they differ. There are as many as there are places.
+    pub patch: Option<[u8; MAX_PATCHED]>,
 }
 
-/// Bytes of a payload that are replaced. The payload's length stays.
+/// A packet for one of the streams that it is forwarded to.
+#[derive(Debug, Clone)]
+pub struct Forward<'a> {
+    /// What is the same on all streams.
+    pub packet: &'a Arc<SharedRtp>,
+    /// What differs.
+    pub rewrite: RtpRewrite,
+}
+
+/// Where a payload has bytes that differ from stream to stream. The payload's length stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PayloadPatch {
+pub struct PatchPlaces {
     len: u8,
     offsets: [u8; MAX_PATCHED],
-    bytes: [u8; MAX_PATCHED],
 }
 
-impl PayloadPatch {
-    /// Replaces the byte at `offset`. Returns `false` if five bytes are replaced already.
-    pub fn replace(&mut self, offset: u8, byte: u8) -> bool {
-        let index = usize::from(self.len);
-        if index >= MAX_PATCHED {
-            return false;
+impl PatchPlaces {
+    /// Makes them of the offsets. `None` if there are more than three.
+    pub fn new(offsets: impl IntoIterator<Item = u8>) -> Option<Self> {
+        let mut places = PatchPlaces::default();
+        for offset in offsets {
+            *places.offsets.get_mut(usize::from(places.len))? = offset;
+            places.len += 1;
         }
-        self.offsets[index] = offset;
-        self.bytes[index] = byte;
-        self.len += 1;
-        true
-    }
-
-    /// Whether nothing is replaced.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+        Some(places)
     }
 
     /// Replaces the bytes. Offsets behind the payload's end are passed over.
-    pub(crate) fn apply(&self, payload: &mut [u8]) {
-        let len = usize::from(self.len);
-        for (offset, byte) in self.offsets.iter().zip(&self.bytes).take(len) {
+    pub fn patch(&self, bytes: [u8; MAX_PATCHED], payload: &mut [u8]) {
+        let places = self.offsets.iter().take(usize::from(self.len));
+        for (offset, byte) in places.zip(bytes) {
             if let Some(place) = payload.get_mut(usize::from(*offset)) {
-                *place = *byte;
+                *place = byte;
             }
         }
-    }
-
-    fn payload(&self, shared: &Arc<[u8]>) -> Arc<[u8]> {
-        if self.is_empty() {
-            return shared.clone();
-        }
-        let mut payload = shared.to_vec();
-        self.apply(&mut payload);
-        payload.into()
-    }
-}
-
-impl From<Vp8Patch> for PayloadPatch {
-    fn from(patch: Vp8Patch) -> Self {
-        let mut all = PayloadPatch::default();
-        for (offset, byte) in patch.replacements() {
-            all.replace(offset, byte);
-        }
-        all
     }
 }
 
 impl SharedRtp {
+    /// Makes a header of the stream's that of this packet. What is the transport's stays.
+    pub(crate) fn write_header(&self, rewrite: &RtpRewrite, header: &mut RtpHeader) {
+        header.sequence_number = *rewrite.seq_no as u16;
+        header.marker = self.marker;
+        header.payload_type = rewrite.pt;
+        header.timestamp = rewrite.time;
+        self.write_ext_vals(rewrite, &mut header.ext_vals);
+    }
+
     /// The header on one stream, without what is the transport's.
-    pub(crate) fn header(&self, ssrc: Ssrc, rewrite: &RtpRewrite) -> RtpHeader {
-        RtpHeader {
-            sequence_number: *rewrite.seq_no as u16,
-            marker: self.marker,
-            payload_type: rewrite.pt,
-            timestamp: rewrite.time,
-            ssrc,
-            ext_vals: self.ext_vals(rewrite),
-            ..Default::default()
-        }
+    fn header(&self, ssrc: Ssrc, rewrite: &RtpRewrite) -> RtpHeader {
+        let mut header = RtpHeader { ssrc, ..Default::default() };
+        self.write_header(rewrite, &mut header);
+        header
+    }
+
+    fn write_ext_vals(&self, rewrite: &RtpRewrite, to: &mut ExtensionValues) {
+        let from = &self.ext_vals;
+        to.audio_level = from.audio_level;
+        to.voice_activity = from.voice_activity;
+        to.video_orientation = from.video_orientation;
+        to.video_content_type = from.video_content_type;
+        to.shared_value = rewrite.number.and_then(|number| {
+            let bytes = from.shared_value.as_ref()?.bytes.clone();
+            Some(SharedExtensionValue { bytes, number: Some(number) })
+        });
     }
 
     fn ext_vals(&self, rewrite: &RtpRewrite) -> ExtensionValues {
-        let mut ext_vals = self.ext_vals.clone();
-        match (&mut ext_vals.shared_value, rewrite.number) {
-            (Some(value), Some(number)) => value.number = Some(number),
-            (value, None) => *value = None,
-            (None, Some(_)) => {}
-        }
+        let mut ext_vals = ExtensionValues::default();
+        self.write_ext_vals(rewrite, &mut ext_vals);
         ext_vals
+    }
+
+    /// The payload on one stream.
+    pub(crate) fn patched(&self, rewrite: &RtpRewrite) -> Arc<[u8]> {
+        let Some(patch) = rewrite.patch else { return self.payload.clone() };
+        let mut payload = self.payload.to_vec();
+        self.places.patch(patch, &mut payload);
+        payload.into()
     }
 
     /// The packet by itself, to be queued.
     pub(crate) fn to_write(&self, rewrite: &RtpRewrite) -> RtpWrite {
-        let payload = rewrite.patch.payload(&self.payload);
+        let payload = self.patched(rewrite);
         RtpWrite::new(rewrite.pt, rewrite.seq_no, rewrite.time, self.wallclock, payload)
             .marker(self.marker)
             .nackable(self.nackable)
@@ -139,11 +145,25 @@ impl SharedRtp {
             // Only looked at when a packet is sent first.
             time: MediaTime::new(rewrite.time.into(), Frequency::NINETY_KHZ),
             header: self.header(ssrc, rewrite),
-            payload: rewrite.patch.payload(&self.payload),
+            payload: self.patched(rewrite),
             vp8_patch: None,
             timestamp: self.wallclock,
             last_sender_info: None,
             nackable: self.nackable,
+        }
+    }
+}
+
+#[cfg(test)]
+impl SharedRtp {
+    pub(crate) fn test_new(wallclock: Instant, payload: &[u8], places: [u8; 2]) -> Self {
+        Self {
+            wallclock,
+            marker: true,
+            nackable: true,
+            ext_vals: ExtensionValues::default(),
+            payload: payload.into(),
+            places: PatchPlaces::new(places).unwrap(),
         }
     }
 }
@@ -154,17 +174,18 @@ mod test {
 
     #[test]
     fn a_patch_changes_its_bytes_and_no_others() {
-        let mut patch = PayloadPatch::default();
-        let shared: Arc<[u8]> = Arc::from([1, 2, 3].as_slice());
-        assert!(Arc::ptr_eq(&shared, &patch.payload(&shared)));
+        let packet = SharedRtp::test_new(Instant::now(), &[1, 2, 3], [1, 200]);
+        let rewrite = |patch| RtpRewrite {
+            pt: 96.into(),
+            seq_no: 1.into(),
+            time: 0,
+            number: None,
+            patch,
+        };
+        assert!(Arc::ptr_eq(&packet.payload, &packet.patched(&rewrite(None))));
+        let patched = packet.patched(&rewrite(Some([9, 8, 7])));
+        assert_eq!(patched.as_ref(), [1, 9, 3], "an offset behind the end is passed over");
 
-        assert!(patch.replace(1, 9));
-        assert!(patch.replace(200, 9), "behind the end: passed over");
-        assert_eq!(patch.payload(&shared).as_ref(), [1, 9, 3]);
-
-        for _ in 2..MAX_PATCHED {
-            assert!(patch.replace(0, 0));
-        }
-        assert!(!patch.replace(0, 7), "full");
+        assert_eq!(PatchPlaces::new([1; 4]), None);
     }
 }

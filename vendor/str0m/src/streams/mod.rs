@@ -18,7 +18,7 @@ use crate::rtp_::{MediaTime, SenderInfo};
 use crate::rtp_::{Mid, Rid, SeqNo};
 use crate::util::already_happened;
 
-pub use self::forward::{PayloadPatch, RtpRewrite, SharedRtp};
+pub use self::forward::{Forward, PatchPlaces, RtpRewrite, SharedRtp};
 pub use self::receive::StreamRx;
 pub use self::send::{RtpWrite, StreamTx, StreamTxQueueInfo};
 
@@ -27,12 +27,11 @@ mod receive;
 pub(crate) mod register;
 pub(crate) mod register_nack;
 mod rtx_cache;
-pub(crate) mod rtx_cache_buf;
 mod send;
 mod send_queue;
 mod send_stats;
 
-pub(crate) use send::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP};
+pub(crate) use send::{DEFAULT_RTX_CACHE_DURATION, DEFAULT_RTX_RATIO_CAP, Unpaced};
 
 pub(crate) struct StreamTimeoutConfig<'a> {
     pub(crate) codecs: &'a CodecConfig,

@@ -27,7 +27,7 @@ use crate::util::value_history::ValueHistory;
 use crate::util::{InstantExt, already_happened, not_happening};
 
 use super::RtpPacket;
-use super::forward::{RtpRewrite, SharedRtp};
+use super::forward::Forward;
 use super::rtx_cache::RtxCache;
 use super::send_queue::SendQueue;
 use super::send_stats::StreamTxStats;
@@ -35,6 +35,9 @@ use super::send_stats::StreamTxStats;
 /// The most packets that wait to be sent again at a time: as many as are usually remembered. The
 /// queue is looked through at each poll, and who reports loss may report it as often as it likes.
 const MAX_RESENDS: usize = 1024;
+
+/// Room for an RTP header with all that a header extension of each kind may take.
+const MAX_HEADER_SIZE: usize = 1024;
 
 /// The smallest size of padding for which we attempt to use a spurious resend. For padding
 /// requests smaller than this we use blank packets instead.
@@ -581,30 +584,45 @@ impl StreamTx {
         (is_ready && is_idle).then_some(Unpaced(self.unpaced.unwrap_or(true)))
     }
 
-    /// Sends a packet that other streams send, too, without the queue between.
+    /// Sends packets that other streams send, too, without the queue between.
     ///
-    /// Appends the protected packet to `out`. `None` if the packet cannot be sent at all.
+    /// Appends them, protected, to `out`, and the length of each to `lens`. The payload type of each
+    /// must be one of `params`; who has another one is not sent. Returns how many bytes of payload
+    /// were sent.
+    ///
+    /// All that is alike is done in one go for all of them: what one packet's sealing needs of the
+    /// processor's caches has no room in them beside all the rest.
     #[allow(clippy::too_many_arguments)]
     pub(crate) fn forward(
         &mut self,
         now: Instant,
-        packet: &Arc<SharedRtp>,
-        rewrite: &RtpRewrite,
+        packets: &[Forward<'_>],
         exts: &ExtensionMap,
-        twcc: Option<&mut u64>,
+        twcc: Option<u64>,
         params: &[PayloadParams],
         srtp: &mut SrtpContext,
-        scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
-    ) -> Option<usize> {
-        let pt = rewrite.pt;
-        let param = params
-            .iter()
-            .find(|p| p.pt() == pt || p.red() == Some(pt))?;
-        // See `poll_packet` about RED.
-        let rtx_possible = param.resend().is_some() && param.red() != Some(pt);
+        lens: &mut Vec<usize>,
+    ) -> usize {
+        let first = (out.len(), lens.len());
+        self.protect(now, packets, exts, twcc, srtp, out, lens);
+        self.note_forwarded(now, packets, params, &out[first.0..], &lens[first.1..])
+    }
 
-        let mut header = packet.header(self.ssrc, rewrite);
+    #[allow(clippy::too_many_arguments)]
+    fn protect(
+        &self,
+        now: Instant,
+        packets: &[Forward<'_>],
+        exts: &ExtensionMap,
+        mut twcc: Option<u64>,
+        srtp: &mut SrtpContext,
+        out: &mut Vec<u8>,
+        lens: &mut Vec<usize>,
+    ) {
+        let mut head = [0; MAX_HEADER_SIZE];
+        let mut body = [0; DATAGRAM_MAX_PACKET_SIZE];
+        let mut header = RtpHeader { ssrc: self.ssrc, ..Default::default() };
         // See `poll_packet` about binding the SSRC.
         if !self.remote_acked_ssrc {
             header.ext_vals.mid = Some(self.midrid.mid());
@@ -613,48 +631,77 @@ impl StreamTx {
         if exts.id_of(Extension::AbsoluteSendTime).is_some() {
             header.ext_vals.abs_send_time = Some(now);
         }
-        if let Some(twcc) = twcc {
-            header.ext_vals.transport_cc = Some(*twcc as u16);
-            *twcc += 1;
-        }
+        let exts = exts.used(&header.ext_vals);
+        for Forward { packet, rewrite } in packets {
+            packet.write_header(rewrite, &mut header);
+            if let Some(twcc) = &mut twcc {
+                header.ext_vals.transport_cc = Some(*twcc as u16);
+                *twcc += 1;
+            }
+            header.header_len = header.write_to(&mut head, &exts);
 
-        let len = packet.payload.len();
-        let needed = DATAGRAM_MAX_PACKET_SIZE + len;
-        if scratch.len() < needed {
-            scratch.resize(needed, 0);
+            let start = out.len();
+            let head = &head[..header.header_len];
+            let mut protect = |payload: &[u8]| {
+                srtp.protect_rtp_to(&header, head, payload, *rewrite.seq_no, out)
+            };
+            match (rewrite.patch, body.get_mut(..packet.payload.len())) {
+                (Some(patch), Some(body)) => {
+                    body.copy_from_slice(&packet.payload);
+                    packet.places.patch(patch, body);
+                    protect(body);
+                }
+                (Some(_), None) => protect(&packet.patched(rewrite)),
+                (None, _) => protect(&packet.payload),
+            }
+            lens.push(out.len() - start);
         }
-        let header_len = header.write_to(scratch, exts);
-        header.header_len = header_len;
-        let (head, body) = scratch.split_at_mut(header_len);
-        let payload: &[u8] = if rewrite.patch.is_empty() {
-            &packet.payload
-        } else {
-            let body = &mut body[..len];
-            body.copy_from_slice(&packet.payload);
-            rewrite.patch.apply(body);
-            body
-        };
-        let start = out.len();
-        srtp.protect_rtp_to(&header, head, payload, *rewrite.seq_no, out);
+    }
 
-        self.rtp_and_wallclock = Some((rewrite.time, packet.wallclock));
-        self.last_sent_seq_no = rewrite.seq_no;
-        self.highest_protected = self.highest_protected.max(Some(rewrite.seq_no));
-        self.last_used = now;
-        self.clock_rate = Some(param.spec().rtp_clock_rate());
-        self.stats.update_packet_counts(len as u64, false);
-        if let Some(h) = &mut self.stats.bytes_transmitted {
-            h.push(now, len as u64);
+    /// Takes note of packets that were sent as these datagrams.
+    fn note_forwarded(
+        &mut self,
+        now: Instant,
+        packets: &[Forward<'_>],
+        params: &[PayloadParams],
+        mut datagrams: &[u8],
+        lens: &[usize],
+    ) -> usize {
+        let mut payload_size = 0;
+        let mut param: Option<&PayloadParams> = None;
+        for (Forward { packet, rewrite }, len) in packets.iter().zip(lens) {
+            let (datagram, rest) = datagrams.split_at(*len);
+            datagrams = rest;
+            payload_size += packet.payload.len();
+            self.last_sent_seq_no = rewrite.seq_no;
+            self.highest_protected = self.highest_protected.max(Some(rewrite.seq_no));
+
+            let pt = rewrite.pt;
+            let sends = |p: &&PayloadParams| p.pt() == pt || p.red() == Some(pt);
+            param = param.filter(sends).or_else(|| params.iter().find(sends));
+            let Some(param) = param else { continue };
+            // See `poll_packet` about RED.
+            let rtx_possible = param.resend().is_some() && param.red() != Some(pt);
+            if rtx_possible {
+                self.pt_for_padding = Some(pt);
+            }
+            if rtx_possible && packet.nackable {
+                self.rtx_cache.cache_shared((*packet).clone(), rewrite, now);
+            } else if packet.nackable && param.resends_in_place() {
+                self.cache_protected(rewrite.seq_no, datagram, now);
+            }
         }
-        if rtx_possible {
-            self.pt_for_padding = Some(pt);
+        if let Some(Forward { packet, rewrite }) = packets.last() {
+            self.rtp_and_wallclock = Some((rewrite.time, packet.wallclock));
+            self.last_used = now;
+            self.clock_rate = param.map_or(self.clock_rate, |p| Some(p.spec().rtp_clock_rate()));
+            self.stats.packets += packets.len() as u64;
+            self.stats.bytes += payload_size as u64;
+            if let Some(h) = &mut self.stats.bytes_transmitted {
+                h.push(now, payload_size as u64);
+            }
         }
-        if rtx_possible && packet.nackable {
-            self.rtx_cache.cache_shared(packet.clone(), *rewrite, now);
-        } else if packet.nackable && param.resends_in_place() {
-            self.cache_protected(rewrite.seq_no, &out[start..], now);
-        }
-        Some(len)
+        payload_size
     }
 
     fn padding_enabled(&self) -> bool {

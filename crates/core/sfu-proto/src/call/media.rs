@@ -5,14 +5,15 @@ use std::time::Instant;
 use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_forward::{DropReason, LayerId, PacketIn, SpeakerDetector, Verdict};
 use conclave_model::{MediaKind, Mid, ParticipantId, TrackSource};
-use str0m::rtp::RtpPacket;
+use smallvec::SmallVec;
+use str0m::rtp::{Forward, RtpPacket};
 
 use crate::Transport;
 use crate::call::{Call, policy};
-use crate::codec::Payload;
+use crate::codec::{Codec, Counters};
 use crate::fanout;
 use crate::publication::{Arrival, VideoPacket};
-use crate::session::{Session, SessionEvent, Source, Written};
+use crate::session::{Session, SessionEvent, Source};
 use crate::shared::{Shared, Turn};
 use crate::slots::Outlet;
 
@@ -128,8 +129,9 @@ impl Call {
                     ids: None,
                     frame_number: None,
                 };
-                let payload = Payload::Opus;
-                let arrival = Arrival { packet: fanout::share(&packet), input, payload };
+                let (codec, counters) = (Codec::Opus, Counters::default());
+                let packet = fanout::share(&packet, counters);
+                let arrival = Arrival { packet, input, codec, counters };
                 shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
@@ -143,8 +145,9 @@ impl Call {
                     shared.stats.drops.malformed += 1;
                     return;
                 };
-                let VideoPacket { input, payload, .. } = video;
-                let arrival = Arrival { packet: fanout::share(&packet), input, payload };
+                let VideoPacket { input, codec, counters, .. } = video;
+                let packet = fanout::share(&packet, counters);
+                let arrival = Arrival { packet, input, codec, counters };
                 shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
                     shared.arrived.push(Turn::new(self.id, track.publication));
@@ -172,8 +175,8 @@ impl Call {
             let peer_id = peer.id();
             let session = peer.session.as_mut().filter(|session| session.is_connected());
             if let Some((session, outlet)) = session.zip(peer.outlets.get_mut(mid)) {
-                for arrival in &arrivals {
-                    fill(shared, peer_id, session, outlet, arrival);
+                for arrivals in arrivals.chunks(MAX_AT_ONCE) {
+                    fill(shared, peer_id, session, outlet, arrivals);
                 }
                 if shared.arrived.is_empty() {
                     session.send_burst(&mut shared.outbox);
@@ -201,17 +204,43 @@ fn note_level(
     }
 }
 
-/// Puts a packet into a slot, if it belongs there.
+/// How many packets are put into a slot at once: a usual frame. More gain nothing.
+const MAX_AT_ONCE: usize = 16;
+
+/// Puts packets into a slot, those that belong there.
 fn fill(
     shared: &mut Shared,
     peer: PeerId,
     session: &mut Session,
     outlet: &mut Outlet,
-    arrival: &Arrival,
+    arrivals: &[Arrival],
 ) {
-    if !outlet.slot.takes(arrival.payload.codec()) {
+    let mut packets: SmallVec<[Forward<'_>; MAX_AT_ONCE]> = SmallVec::new();
+    packets.extend(arrivals.iter().filter_map(|arrival| rewrite(shared, outlet, arrival)));
+    let (Some(newest), false) = (arrivals.last(), packets.is_empty()) else { return };
+
+    let (now, ssrc) = (newest.input.now, outlet.slot.ssrc);
+    let Some(written) = session.forward(now, ssrc, &packets, &mut shared.outbox) else { return };
+    if written.starts_burst && !shared.arrived.is_empty() {
+        shared.unsent.push(peer);
+    }
+    if written.waits {
+        shared.unflushed.insert(peer);
+    }
+    shared.stats.packets_forwarded += packets.len() as u64;
+    let bytes: usize = packets.iter().map(|forward| forward.packet.payload.len()).sum();
+    shared.stats.bytes_forwarded += bytes as u64;
+}
+
+/// A packet as it goes out in a slot, if it does.
+fn rewrite<'a>(
+    shared: &mut Shared,
+    outlet: &mut Outlet,
+    arrival: &'a Arrival,
+) -> Option<Forward<'a>> {
+    if !outlet.slot.takes(arrival.codec) {
         shared.stats.drops.other_codec += 1;
-        return;
+        return None;
     }
     let out = match outlet.rewriter.rewrite(&arrival.input) {
         Verdict::Forward(out) => out,
@@ -219,7 +248,7 @@ fn fill(
             let expected =
                 matches!(reason, DropReason::OtherLayer | DropReason::Padding | DropReason::Paused);
             shared.stats.drops.unneeded += u64::from(!expected);
-            return;
+            return None;
         }
     };
     if out.switched {
@@ -228,16 +257,5 @@ fn fill(
         let changed = switched.is_some_and(|before| before != layer);
         shared.stats.layer_switches += u64::from(changed);
     }
-    match fanout::forward(session, &outlet.slot, arrival, &out, &mut shared.outbox) {
-        Written::Gathered { is_first: true } if !shared.arrived.is_empty() => {
-            shared.unsent.push(peer);
-        }
-        Written::Gathered { .. } => {}
-        Written::Nowhere => return,
-        Written::Queued => {
-            shared.unflushed.insert(peer);
-        }
-    }
-    shared.stats.packets_forwarded += 1;
-    shared.stats.bytes_forwarded += arrival.packet.payload.len() as u64;
+    fanout::rewritten(&outlet.slot, arrival, &out)
 }

@@ -47,7 +47,6 @@ mod remb;
 pub use psfbapp::AppSpecificFeedback;
 pub use remb::Remb;
 
-use twcc::TwccRoom;
 
 use super::SeqNo;
 use super::Ssrc;
@@ -98,17 +97,7 @@ pub enum Rtcp {
 }
 
 impl Rtcp {
-    #[cfg(any(test, feature = "_internal_test_exports"))]
     pub(crate) fn read_packet(buf: &[u8], feedback: &mut VecDeque<Rtcp>) {
-        Rtcp::read_packet_into(buf, feedback, &mut TwccRoom::default());
-    }
-
-    /// Reads the first TWCC report, of which there is mostly one, into room that is there already.
-    pub(crate) fn read_packet_into(
-        buf: &[u8],
-        feedback: &mut VecDeque<Rtcp>,
-        room: &mut TwccRoom,
-    ) {
         let mut buf = buf;
         loop {
             if buf.is_empty() {
@@ -141,7 +130,7 @@ impl Rtcp {
                 full_length
             };
 
-            match Rtcp::read(&buf[..unpadded_length], room) {
+            match (&buf[..unpadded_length]).try_into() {
                 Ok(v) => feedback.push_back(v),
                 Err(e) => debug!("{}", e),
             }
@@ -423,12 +412,6 @@ impl<'a> TryFrom<&'a [u8]> for Rtcp {
     type Error = &'static str;
 
     fn try_from(buf: &'a [u8]) -> Result<Self, Self::Error> {
-        Rtcp::read(buf, &mut TwccRoom::default())
-    }
-}
-
-impl Rtcp {
-    fn read(buf: &[u8], room: &mut TwccRoom) -> Result<Self, &'static str> {
         let header: RtcpHeader = buf.try_into()?;
 
         // By constraining the length, all subparsing can go
@@ -450,9 +433,7 @@ impl Rtcp {
 
                 match tlfb {
                     TransportType::Nack => Rtcp::Nack(buf.try_into()?),
-                    TransportType::TransportWide => {
-                        Rtcp::Twcc(Twcc::read(buf, std::mem::take(room))?)
-                    }
+                    TransportType::TransportWide => Rtcp::Twcc(buf.try_into()?),
                 }
             }
             RtcpType::PayloadSpecificFeedback => {

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::collections::vec_deque;
 use std::fmt;
@@ -918,23 +919,29 @@ impl From<u8> for PacketStatus {
     }
 }
 
-/// The room that a report took, kept for the next one.
+/// The room that a report took.
 #[derive(Debug, Default)]
-pub struct TwccRoom {
+struct TwccRoom {
     chunks: VecDeque<PacketChunk>,
     delta: VecDeque<Delta>,
+}
+
+thread_local! {
+    /// Room for the next report of any session: it is in the processor's cache, where a session's own
+    /// would not be any more.
+    static SPARE_ROOM: Cell<TwccRoom> = Cell::default();
 }
 
 impl<'a> TryFrom<&'a [u8]> for Twcc {
     type Error = &'static str;
 
     fn try_from(buf: &'a [u8]) -> Result<Self, Self::Error> {
-        Twcc::read(buf, TwccRoom::default())
+        Twcc::read(buf)
     }
 }
 
 impl Twcc {
-    pub(crate) fn read(buf: &[u8], room: TwccRoom) -> Result<Self, &'static str> {
+    fn read(buf: &[u8]) -> Result<Self, &'static str> {
         if buf.len() < 16 {
             return Err("Less than 16 bytes for start of Twcc");
         }
@@ -946,6 +953,7 @@ impl Twcc {
         let reference_time = u32::from_be_bytes([0, buf[12], buf[13], buf[14]]);
         let feedback_count = buf[15];
 
+        let room = SPARE_ROOM.take();
         let mut twcc = Twcc {
             sender_ssrc,
             ssrc,
@@ -1100,9 +1108,6 @@ pub struct TwccSendRegister {
 
     /// Last registered Twcc number.
     last_registered: TwccSeq,
-
-    /// Of the last report.
-    room: TwccRoom,
 }
 
 impl<'a> IntoIterator for &'a TwccSendRegister {
@@ -1292,6 +1297,28 @@ enum Fate {
     Known,
 }
 
+/// What one report says of packets.
+#[derive(Debug, Default)]
+struct ReportedFates {
+    arrived: u32,
+    /// Less than none if more came after all.
+    lost: i32,
+}
+
+impl ReportedFates {
+    fn add(&mut self, fate: Fate) {
+        match fate {
+            Fate::Arrived => self.arrived += 1,
+            Fate::ArrivedAfterAll => {
+                self.arrived += 1;
+                self.lost -= 1;
+            }
+            Fate::Lost => self.lost += 1,
+            Fate::Known => {}
+        }
+    }
+}
+
 /// Whoever said that a packet was lost may say for so long that it came after all.
 const LATEST_ARRIVAL: Duration = Duration::from_secs(1);
 
@@ -1311,21 +1338,14 @@ impl Fates {
         (since.as_millis() / FATE_SPAN.as_millis()) as u64
     }
 
-    fn count(&mut self, now: Instant, fate: Fate) {
+    fn count(&mut self, now: Instant, report: ReportedFates) {
         let number = Self::number(now);
         let (of, arrived, lost) = &mut self.spans[number as usize % FATE_SPANS];
         if *of != number {
             (*of, *arrived, *lost) = (number, 0, 0);
         }
-        match fate {
-            Fate::Arrived => *arrived += 1,
-            Fate::ArrivedAfterAll => {
-                *arrived += 1;
-                *lost -= 1;
-            }
-            Fate::Lost => *lost += 1,
-            Fate::Known => {}
-        }
+        *arrived += report.arrived;
+        *lost += report.lost;
     }
 
     /// The share that was lost, of what was reported within this time, if it is so many packets.
@@ -1353,7 +1373,6 @@ impl TwccSendRegister {
             time_zero: None,
             apply_report_counter: 0,
             last_registered: 0.into(),
-            room: TwccRoom::default(),
         }
     }
 
@@ -1364,11 +1383,6 @@ impl TwccSendRegister {
         while self.queue.len() > self.keep {
             self.queue.pop_front();
         }
-    }
-
-    /// Room for the next report.
-    pub fn room(&mut self) -> &mut TwccRoom {
-        &mut self.room
     }
 
     /// Apply a TWCC RTCP report.
@@ -1411,8 +1425,10 @@ impl TwccSendRegister {
         let mut iter2 = self.queue.range_mut(first_index..);
         let first_record = iter2.next()?;
 
+        let told = Moment::from(now);
+
         fn update(
-            now: Instant,
+            told: Moment,
             r: &mut TwccSendRecord,
             seq: TwccSeq,
             remote_recv_time: Option<Instant>,
@@ -1435,24 +1451,29 @@ impl TwccSendRegister {
             // Otherwise this packet was already acked and handled before, so it keeps its
             // apply_report_counter, and won't be included in the current apply_report() result.
 
-            r.local_recv_time = Some(now.into());
+            r.local_recv_time = Some(told);
 
             Some(fate)
         }
 
-        let fates = &mut self.fates;
+        let mut fates = ReportedFates::default();
+        let mut last_sent = None;
         let mut problematic_seq = None;
         let mut last_seq_no = first_seq_no;
         let reports = iter::once((first_seq_no, first_instant))
             .chain(iter.map(|(seq, _, instant)| (seq, instant)));
         for ((seq, instant), record) in reports.zip(iter::once(first_record).chain(iter2)) {
-            let Some(fate) = update(now, record, seq, instant, apply_report_counter) else {
+            let Some(fate) = update(told, record, seq, instant, apply_report_counter) else {
                 problematic_seq = Some((record.seq(), seq));
                 break;
             };
-            fates.count(now, fate);
-            self.rtt = record.rtt().map(|rtt| (now, rtt));
+            fates.add(fate);
+            last_sent = Some(record.local_send_time);
             last_seq_no = seq;
+        }
+        self.fates.count(now, fates);
+        if let Some(sent) = last_sent {
+            self.rtt = Some((now, now.saturating_duration_since(sent.into())));
         }
 
         if let Some((record_seq, report_seq)) = problematic_seq {
@@ -1464,7 +1485,7 @@ impl TwccSendRegister {
             return None;
         }
 
-        self.room = reported.into_room();
+        SPARE_ROOM.set(reported.into_room());
         let range = first_seq_no..=last_seq_no;
 
         Some(
