@@ -1622,6 +1622,14 @@ impl Rtc {
         Ok(o)
     }
 
+    /// Whether [`Rtc::poll_output()`] may have something new to say. If not, the timeout that it returned
+    /// last is as good as before.
+    pub fn has_output(&self) -> bool {
+        self.readiness.wants_events()
+            || self.readiness.wants_timeout()
+            || self.state != RtcState::Alive
+    }
+
     /// Conservatively re-poll the whole tree.
     fn wake_all(&mut self) {
         drop(self.readiness.wake());

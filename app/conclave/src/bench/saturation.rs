@@ -39,18 +39,15 @@ pub(crate) struct Args {
 /// Packets of a frame.
 const BURST: u32 = 8;
 
-/// How long a path takes at most until it is known to carry the camera.
-const WARM_UP_MS: u32 = 4000;
-
 /// Frames a second of the camera where a core can bear it, and where it cannot.
 const BEARABLE: u32 = 60;
-const UNBEARABLE: u32 = 90;
+const UNBEARABLE: u32 = 300;
 
 /// Measures, and reports.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (subscribers, seconds, warm_up_ms) =
-        if args.quick { (10, 1, 500) } else { (args.subscribers, args.seconds, WARM_UP_MS) };
-    let load = |shards, fps| Load { shards, subscribers, seconds, fps, burst: BURST, warm_up_ms };
+    let (subscribers, seconds) =
+        if args.quick { (10, 1) } else { (args.subscribers, args.seconds) };
+    let load = |shards, fps| Load { shards, subscribers, seconds, fps, burst: BURST };
     let mut rows = Vec::new();
     for load in [load(1, BEARABLE), load(1, UNBEARABLE), load(2, UNBEARABLE)] {
         let Load { shards, fps, .. } = load;
@@ -83,14 +80,13 @@ fn run_apart(load: &Load) -> anyhow::Result<Row> {
 impl Load {
     /// This load as arguments of the process that makes it.
     fn arguments(&self) -> Vec<String> {
-        let Self { shards, subscribers, seconds, fps, burst, warm_up_ms } = self;
+        let Self { shards, subscribers, seconds, fps, burst } = self;
         let options = [
             ("shards", shards),
             ("subscribers", subscribers),
             ("seconds", seconds),
             ("fps", fps),
             ("burst", burst),
-            ("warm-up-ms", warm_up_ms),
         ];
         options.map(|(name, value)| format!("--{name}={value}")).into()
     }

@@ -99,7 +99,8 @@ impl Call {
         sdp: &str,
     ) {
         let id = PeerId { call: self.id, participant };
-        let peer = self.peers.entry(participant).or_insert_with(|| Peer::new(id));
+        let estimate = shared.config.initial_estimate;
+        let peer = self.peers.entry(participant).or_insert_with(|| Peer::new(id, estimate));
         if peer.generation.is_some_and(|newest| generation < newest) {
             return;
         }
@@ -341,6 +342,7 @@ impl Call {
         let handled = session.handle_datagram(now, arrived, receive);
         shared.stats.drops.feedback += session.take_feedback_refused();
         match handled {
+            Ok(()) if !session.has_output() => {}
             Ok(()) => self.drain(now, shared, participant),
             Err(Ended) => self.end_session(now, shared, participant),
         }

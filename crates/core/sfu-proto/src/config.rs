@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use conclave_model::Bitrate;
+
 /// What a node is told at birth.
 #[derive(Clone, Debug)]
 pub struct NodeConfig {
@@ -9,6 +11,8 @@ pub struct NodeConfig {
     pub tcp: Vec<SocketAddr>,
     /// What clients can make the node hold.
     pub limits: Limits,
+    /// What the path to a peer is taken to carry until something is known of it.
+    pub initial_estimate: Bitrate,
     /// Random bytes: where sequence numbers and timestamps of outgoing streams start.
     pub seed: [u8; 32],
 }
@@ -16,9 +20,12 @@ pub struct NodeConfig {
 impl NodeConfig {
     /// A node behind these addresses, with the default limits.
     pub fn new(udp: Vec<SocketAddr>, tcp: Vec<SocketAddr>, seed: [u8; 32]) -> Self {
-        Self { udp, tcp, limits: Limits::default(), seed }
+        Self { udp, tcp, limits: Limits::default(), initial_estimate: INITIAL_ESTIMATE, seed }
     }
 }
+
+/// Enough for a picture at once, little enough not to flood a mobile link.
+pub const INITIAL_ESTIMATE: Bitrate = Bitrate::kbps(1000);
 
 /// What clients can make a node hold. Each is far above what a browser of ours asks for.
 #[derive(Clone, Copy, Debug)]

@@ -33,7 +33,7 @@ mod shared;
 mod slots;
 mod stats;
 
-pub use config::{Limits, NodeConfig};
+pub use config::{INITIAL_ESTIMATE, Limits, NodeConfig};
 pub use deframe::{DeframeError, Deframer, frame_header};
 pub use demux::checked_ufrag;
 pub use echo::asks_for_echo;

@@ -18,10 +18,6 @@ use crate::config::{Limits, NodeConfig};
 use crate::dependency;
 use crate::guard::{self, Panicked};
 
-/// What a session's estimate of its path starts at: enough for a picture at once, little enough
-/// not to flood a mobile link.
-pub(crate) const INITIAL_ESTIMATE: Bitrate = Bitrate::kbps(1000);
-
 /// How often a session reports loss and round-trip time.
 const STATS_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -59,7 +55,7 @@ fn extensions(descriptor: Extension) -> ExtensionMap {
 }
 
 /// How every session of a node is set up.
-pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
+pub(crate) fn rtc_config(cert: Option<DtlsCert>, initial_estimate: Bitrate) -> RtcConfig {
     let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
     let mut config = RtcConfig::new()
         .clear_codecs()
@@ -68,7 +64,7 @@ pub(crate) fn rtc_config(cert: Option<DtlsCert>) -> RtcConfig {
         .set_extension_map(extensions(descriptor))
         .set_rtp_mode(true)
         .set_ice_lite(true)
-        .enable_bwe(Some(str0m::bwe::Bitrate::bps(INITIAL_ESTIMATE.as_bps())))
+        .enable_bwe(Some(str0m::bwe::Bitrate::bps(initial_estimate.as_bps())))
         .set_stats_interval(Some(STATS_INTERVAL))
         .set_rtcp_report_interval_audio(SOUND_REPORT_INTERVAL);
     // Not `enable_vp9`: that takes profile 2 as well, which not every browser decodes.

@@ -38,7 +38,8 @@ impl Node {
     pub fn new(config: NodeConfig, now: Instant) -> Self {
         let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
         let candidates = negotiate::candidates(&config);
-        let shared = Shared::new(config, negotiate::rtc_config(cert), candidates);
+        let rtc_config = negotiate::rtc_config(cert, config.initial_estimate);
+        let shared = Shared::new(config, rtc_config, candidates);
         Self { now, shared, calls: BTreeMap::new(), echo: Echo::new(now) }
     }
 
@@ -59,7 +60,10 @@ impl Node {
     /// Returns the next thing to do.
     pub fn poll_output(&mut self) -> Output {
         loop {
-            if let Some(transmit) = self.shared.outbox.pop() {
+            // A few slots are filled, and then a few bursts sent: what either needs of the processor's
+            // caches has no room in them beside the other.
+            let goes_on = self.shared.filling.is_some() && !self.shared.outbox.is_plenty();
+            if !goes_on && let Some(transmit) = self.shared.outbox.pop() {
                 self.shared.stats.datagrams_out += transmit.datagrams().count() as u64;
                 self.shared.stats.bytes_out += transmit.bytes.len() as u64;
                 return Output::Transmit(transmit);

@@ -9,7 +9,6 @@ use conclave_call_proto::media::{
 use conclave_forward::{Jam, PixelSize, Rank, SlotChange, SlotTable, SteadyTile};
 use conclave_model::{Bitrate, MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 
-use crate::negotiate::INITIAL_ESTIMATE;
 use crate::publication::Publication;
 use crate::quality::QualityMeter;
 use crate::session::Session;
@@ -58,7 +57,7 @@ struct SlotMap {
 }
 
 impl Peer {
-    pub(crate) const fn new(id: PeerId) -> Self {
+    pub(crate) const fn new(id: PeerId, initial_estimate: Bitrate) -> Self {
         Self {
             id,
             generation: None,
@@ -71,7 +70,7 @@ impl Peer {
             tiles: BTreeMap::new(),
             audio: SlotTable::new(),
             video: SlotTable::new(),
-            estimate: INITIAL_ESTIMATE,
+            estimate: initial_estimate,
             jam: Jam::new(),
             sent: Bitrate::ZERO,
             probe_at: None,
@@ -162,7 +161,7 @@ impl Peer {
         self.sync_slots(shared, publications);
         self.told = SlotMap::default();
         self.demand_told.clear();
-        self.estimate = INITIAL_ESTIMATE;
+        self.estimate = shared.config.initial_estimate;
         self.jam = Jam::new();
         self.desired = Bitrate::ZERO;
         self.sustained = Bitrate::ZERO;

@@ -292,7 +292,8 @@ impl Session {
         guard::call(|| self.rtc.accepts(&Input::Receive(now, receive))).unwrap_or(false)
     }
 
-    /// Takes a datagram that `arrived` at the machine before now. Drain afterwards.
+    /// Takes a datagram that `arrived` at the machine before now. Drain afterwards, if the session
+    /// [has something to say](Self::has_output).
     pub(crate) fn handle_datagram(
         &mut self,
         now: Instant,
@@ -307,6 +308,11 @@ impl Session {
         }
         self.rtc.direct_api().set_arrival(arrived);
         self.handle(Input::Receive(now, receive))
+    }
+
+    /// Whether there may be something to drain, or another timeout than before.
+    pub(crate) fn has_output(&self) -> bool {
+        self.rtc.has_output()
     }
 
     /// How many datagrams of RTCP were refused since this was last asked.

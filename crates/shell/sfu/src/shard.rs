@@ -4,7 +4,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use conclave_sfu_proto::{Limits, Node, NodeConfig};
+use conclave_model::Bitrate;
+use conclave_sfu_proto::{INITIAL_ESTIMATE, Limits, Node, NodeConfig};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -31,6 +32,8 @@ pub struct ShardConfig {
     pub advertised: Vec<IpAddr>,
     /// What clients can make the shard hold.
     pub limits: Limits,
+    /// What the path to a client is taken to carry until something is known of it.
+    pub initial_estimate: Bitrate,
     /// The TURN server beside it, if there shall be one. Of several shards, the first has it.
     pub turn: Option<TurnConfig>,
 }
@@ -61,6 +64,7 @@ impl Default for ShardConfig {
             shared_tcp: None,
             advertised: Vec::new(),
             limits: Limits::default(),
+            initial_estimate: INITIAL_ESTIMATE,
             turn: None,
         }
     }
@@ -182,6 +186,7 @@ impl Shard {
 
         let mut node_config = NodeConfig::new(udp.clone(), tcp.clone(), random()?);
         node_config.limits = config.limits;
+        node_config.initial_estimate = config.initial_estimate;
 
         let (requests, requests_in) = mpsc::channel(QUEUE);
         let (events_out, events) = mpsc::channel(QUEUE);

@@ -65,7 +65,16 @@ pub enum Extension {
 
     /// Not recognized URI, but it could still be user parseable.
     #[doc(hidden)]
-    UnknownUri(String, Arc<dyn ExtensionSerializer>),
+    UnknownUri(Arc<UnknownExtension>),
+}
+
+/// An extension that is the user's own. Behind a pointer: there are some dozen [`Extension`]s for each
+/// media, and most are of another kind.
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct UnknownExtension {
+    uri: String,
+    serializer: Box<dyn ExtensionSerializer>,
 }
 
 // All header extensions must have a common "form", either using
@@ -143,7 +152,7 @@ pub trait ExtensionSerializer: Debug + Send + Sync + 'static {
 impl Extension {
     fn requires_two_byte_form(&self, ev: &ExtensionValues) -> bool {
         match self {
-            Extension::UnknownUri(_, serializer) => serializer.requires_two_byte_form(ev),
+            Extension::UnknownUri(unknown) => unknown.serializer.requires_two_byte_form(ev),
             _ => false,
         }
     }
@@ -241,12 +250,15 @@ impl Extension {
             }
         }
 
-        Extension::UnknownUri(uri.to_string(), Arc::new(SdpUnknownUri))
+        Extension::with_serializer(uri, SdpUnknownUri)
     }
 
     /// Extension for a uri not handled by str0m itself.
     pub fn with_serializer(uri: &str, s: impl ExtensionSerializer) -> Self {
-        Extension::UnknownUri(uri.to_string(), Arc::new(s))
+        Extension::UnknownUri(Arc::new(UnknownExtension {
+            uri: uri.to_string(),
+            serializer: Box::new(s),
+        }))
     }
 
     /// Represents the extension as an URI.
@@ -257,17 +269,17 @@ impl Extension {
             }
         }
 
-        if let Extension::UnknownUri(uri, _) = self {
-            return uri;
+        if let Extension::UnknownUri(unknown) = self {
+            return &unknown.uri;
         }
 
         "unknown"
     }
 
     pub(crate) fn is_serialized(&self) -> bool {
-        if let Self::UnknownUri(_, s) = self {
-            // Check if this Arc contains the SdpUnknownUri.
-            let is_sdp = (s as &(dyn Any + 'static))
+        if let Self::UnknownUri(unknown) = self {
+            // Check if this contains the SdpUnknownUri.
+            let is_sdp = (&unknown.serializer as &(dyn Any + 'static))
                 .downcast_ref::<SdpUnknownUri>()
                 .is_some();
 
@@ -285,8 +297,8 @@ impl Extension {
     fn is_audio(&self) -> bool {
         use Extension::*;
 
-        if let UnknownUri(_, serializer) = self {
-            return serializer.is_audio();
+        if let UnknownUri(unknown) = self {
+            return unknown.serializer.is_audio();
         }
 
         matches!(
@@ -306,8 +318,8 @@ impl Extension {
     fn is_video(&self) -> bool {
         use Extension::*;
 
-        if let UnknownUri(_, serializer) = self {
-            return serializer.is_video();
+        if let UnknownUri(unknown) = self {
+            return unknown.serializer.is_video();
         }
 
         matches!(
@@ -350,7 +362,7 @@ impl Extension {
 
 /// Mapping between RTP extension id to what extension that is.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ExtensionMap([Option<MapEntry>; MAX_ID as usize]); // index 0 is extmap:1.
+pub struct ExtensionMap(Vec<MapEntry>); // In the order of their ids.
 
 /// Extensions that headers have values of, with their ids. See [`ExtensionMap::used`].
 pub(crate) struct UsedExtensions<'a>([Option<(u8, &'a Extension)>; MAX_ID as usize]);
@@ -434,13 +446,14 @@ fn write_extensions<'a>(
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct MapEntry {
     ext: Extension,
+    id: u8,
     locked: bool,
 }
 
 impl ExtensionMap {
     /// Create an empty map.
     pub fn empty() -> Self {
-        ExtensionMap(std::array::from_fn(|_| None))
+        ExtensionMap(Vec::new())
     }
 
     /// Creates a map with the "standard" mappings.
@@ -462,9 +475,7 @@ impl ExtensionMap {
     }
 
     pub(crate) fn clear(&mut self) {
-        for i in &mut self.0 {
-            *i = None;
-        }
+        self.0.clear();
     }
 
     /// Set a mapping for an extension.
@@ -475,11 +486,15 @@ impl ExtensionMap {
             debug!("Set RTP extension out of range 1-{}: {}", MAX_ID, id);
             return;
         }
-        let idx = id as usize - 1;
-
-        let m = MapEntry { ext, locked: false };
-
-        self.0[idx] = Some(m);
+        let entry = MapEntry {
+            ext,
+            id,
+            locked: false,
+        };
+        match self.0.binary_search_by_key(&id, |e| e.id) {
+            Ok(index) => self.0[index] = entry,
+            Err(index) => self.0.insert(index, entry),
+        }
     }
 
     /// Look up the extension for the id.
@@ -487,7 +502,7 @@ impl ExtensionMap {
     /// The id must be in 1..=MAX_ID (1-indexed).
     pub fn lookup(&self, id: u8) -> Option<&Extension> {
         if id >= 1 && id <= MAX_ID {
-            self.0[id as usize - 1].as_ref().map(|m| &m.ext)
+            self.0.iter().find(|e| e.id == id).map(|e| &e.ext)
         } else {
             debug!("Lookup RTP extension out of range 1-{}: {}", MAX_ID, id);
             None
@@ -498,19 +513,12 @@ impl ExtensionMap {
     ///
     /// The returned id will be 1-based.
     pub fn id_of(&self, e: Extension) -> Option<u8> {
-        self.0
-            .iter()
-            .position(|x| x.as_ref().map(|e| &e.ext) == Some(&e))
-            .map(|p| p as u8 + 1)
+        self.0.iter().find(|x| x.ext == e).map(|x| x.id)
     }
 
     /// Returns an iterator over the elements of the extension map
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Extension)> + '_ {
-        self.0
-            .iter()
-            .enumerate()
-            .filter_map(|(i, e)| e.as_ref().map(|e| (i, e)))
-            .map(|(i, e)| ((i + 1) as u8, &e.ext))
+        self.0.iter().map(|e| (e.id, &e.ext))
     }
 
     /// Returns an iterator over the audio or video elements of the extension map
@@ -643,29 +651,17 @@ impl ExtensionMap {
             return;
         }
 
-        // Mapping goes from 0 to 13.
-        let new_index = id as usize - 1;
-
-        let Some(old_index) = self
-            .0
-            .iter()
-            .enumerate()
-            .find(|(_, m)| m.as_ref().map(|m| &m.ext) == Some(ext))
-            .map(|(i, _)| i)
-        else {
+        let Some(old) = self.0.iter_mut().find(|e| e.ext == *ext) else {
             return;
         };
 
-        // Unwrap OK because index is checking just above.
-        let old = self.0[old_index].as_mut().unwrap();
-
-        let is_change = new_index != old_index;
+        let is_change = old.id != id;
 
         // If either audio or video is locked, we got a previous extmap negotiation.
         if is_change && old.locked {
             warn!(
                 "Extmap locked by previous negotiation. Ignore change: {} -> {}",
-                old_index, new_index
+                old.id, id
             );
             return;
         }
@@ -677,7 +673,11 @@ impl ExtensionMap {
             return;
         }
 
-        self.0.swap(old_index, new_index);
+        let old_id = std::mem::replace(&mut old.id, id);
+        if let Some(displaced) = self.0.iter_mut().find(|e| e.id == id && e.ext != *ext) {
+            displaced.id = old_id;
+        }
+        self.0.sort_by_key(|e| e.id);
     }
 }
 
@@ -814,8 +814,8 @@ impl Extension {
                 // TODO HDR color space
                 None
             }
-            UnknownUri(_, serializer) => {
-                let n = serializer.write_to(buf, ev);
+            UnknownUri(unknown) => {
+                let n = unknown.serializer.write_to(buf, ev);
 
                 if n == 0 { None } else { Some(n) }
             }
@@ -942,8 +942,8 @@ impl Extension {
             ColorSpace => {
                 // TODO HDR color space
             }
-            UnknownUri(_, serializer) => {
-                let success = serializer.parse_value(buf, ev);
+            UnknownUri(unknown) => {
+                let success = unknown.serializer.parse_value(buf, ev);
                 if !success {
                     return None;
                 }
@@ -1293,7 +1293,7 @@ impl fmt::Display for Extension {
                 RtpMid => "mid",
                 FrameMarking => "frame-marking07",
                 ColorSpace => "color-space",
-                UnknownUri(uri, _) => uri,
+                UnknownUri(unknown) => &unknown.uri,
             }
         )
     }
@@ -1303,11 +1303,8 @@ impl fmt::Debug for ExtensionMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Extensions(")?;
         let joined = self
-            .0
             .iter()
-            .enumerate()
-            .filter_map(|(i, v)| v.as_ref().map(|v| (i + 1, v)))
-            .map(|(i, v)| format!("{}={}", i, v.ext))
+            .map(|(i, ext)| format!("{i}={ext}"))
             .collect::<Vec<_>>()
             .join(", ");
         write!(f, "{joined}")?;
@@ -1360,7 +1357,7 @@ impl PartialEq for Extension {
             (Extension::RtpMid, Extension::RtpMid) => true,
             (Extension::FrameMarking, Extension::FrameMarking) => true,
             (Extension::ColorSpace, Extension::ColorSpace) => true,
-            (Extension::UnknownUri(uri1, _), Extension::UnknownUri(uri2, _)) => uri1 == uri2,
+            (Extension::UnknownUri(one), Extension::UnknownUri(other)) => one.uri == other.uri,
             _ => false,
         }
     }

@@ -18,7 +18,8 @@ use super::tally::Tally;
 pub(in crate::bench) struct Client {
     rtc: Rtc,
     socket: UdpSocket,
-    local: SocketAddr,
+    /// Its own address.
+    pub(in crate::bench) local: SocketAddr,
     server: SocketAddr,
     mid: Mid,
     pending: Option<SdpPendingOffer>,

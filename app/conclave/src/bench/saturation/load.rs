@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use conclave_call_proto::media::{
     MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
 };
-use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
+use conclave_model::{Bitrate, CallId, Mid, ParticipantId, PublicationId, TrackSource};
 use conclave_sfu::{Shard, ShardConfig, ShardHandle};
 use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use str0m::media::Direction;
@@ -37,9 +37,6 @@ pub(in crate::bench) struct Load {
     /// Packets of a frame.
     #[arg(long)]
     pub(super) burst: u32,
-    /// For how long, in milliseconds, a subscriber takes the camera in before it is measured.
-    #[arg(long)]
-    pub(super) warm_up_ms: u32,
 }
 
 /// A shard and its call: the camera, and those who show it.
@@ -63,18 +60,21 @@ const TILE: (u16, u16) = (1280, 720);
 /// Clients that may be on their way in at a time.
 const JOINING: usize = 50;
 
-/// How long all joins, and warming up, may take.
+/// How long all joins may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// So many subscribers of a shard at a time get the camera until the paths to them are known to carry
-/// it: the clients could not take in more.
-const WAVE: usize = 70;
+/// What a packet takes of a path, about, in bits.
+const PACKET_BITS: u64 = 1200 * 8;
 
-/// From the moment the sinks are open, until what is measured is steady.
-const SETTLING: Duration = Duration::from_secs(1);
+/// Frames a second that cost next to nothing, and for how long they come, until all have begun with a key
+/// frame.
+const EASY: u32 = 10;
+const SETTLING: Duration = Duration::from_secs(4);
 
-/// How often clients look at their sockets: while they take packets in, and while they are sinks
-/// that only answer checks.
+/// How long cameras send before what is measured is steady.
+const STEADYING: Duration = Duration::from_secs(1);
+
+/// How often clients look at their sockets: while they join, and while they only answer checks.
 const LOOK: Duration = Duration::from_micros(200);
 const SELDOM: Duration = Duration::from_millis(50);
 
@@ -89,22 +89,23 @@ fn measure(load: &Load) -> anyhow::Result<()> {
     let epoch = Instant::now();
     let mut stages = Vec::new();
     for core in 0..load.shards {
-        stages.push(Stage::open(core as usize)?);
+        stages.push(Stage::open(core as usize, load)?);
     }
+    join_all(&mut stages, 1, epoch)?;
+    // Before the others come: whoever got one packet, even to probe the path, would tell of it.
+    let shards: Vec<_> = stages.iter().map(Stage::port).collect();
+    let cameras: Vec<_> = stages.iter().filter_map(Stage::camera_port).collect();
+    let sink = Sink::open(&shards, &cameras)?;
     join_all(&mut stages, load.subscribers as usize + 1, epoch)?;
-    warm_up(&mut stages, load)?;
-    let length = stages.iter().find_map(|stage| Some(stage.clients.get(1)?.longest as u64));
-    let length = length.context("nobody got a packet")?;
-
-    let ports: Vec<_> = stages.iter().map(Stage::port).collect();
-    let sink = Sink::open(&ports)?;
     let everyone: Vec<usize> = (1..=load.subscribers as usize).collect();
     for stage in &stages {
         stage.show(&everyone, true)?;
     }
-    send_for(&mut stages, load, SETTLING, SELDOM)?;
+    send_for(&mut stages, load, (SETTLING, EASY))?;
+    let length = usual_length(&mut stages, load, &sink)?;
+    send_for(&mut stages, load, (STEADYING, load.fps))?;
     let (sent_before, before, began) = (sent(&stages), sink.dropped()?, Instant::now());
-    send_for(&mut stages, load, load.time(), SELDOM)?;
+    send_for(&mut stages, load, (load.time(), load.fps))?;
     let (sent_after, after, time) = (sent(&stages), sink.dropped()?, began.elapsed());
 
     let carried = after.datagrams_since(before, length);
@@ -130,33 +131,37 @@ fn join_all(stages: &mut [Stage], wanted: usize, epoch: Instant) -> anyhow::Resu
     Ok(())
 }
 
-/// Shows the camera to some subscribers after the others.
-fn warm_up(stages: &mut [Stage], load: &Load) -> anyhow::Result<()> {
-    let subscribers: Vec<usize> = (1..=load.subscribers as usize).collect();
-    for wave in subscribers.chunks(WAVE) {
-        for stage in stages.iter() {
-            stage.show(wave, true)?;
-        }
-        let warm_up = Duration::from_millis(load.warm_up_ms.into());
-        send_for(stages, load, warm_up, LOOK)?;
-        for stage in stages.iter() {
-            stage.show(wave, false)?;
-        }
+/// How many bytes a datagram has that ends in the sink: what ends there while nothing is lost, by what the
+/// shards say that they forwarded.
+fn usual_length(stages: &mut [Stage], load: &Load, sink: &Sink) -> anyhow::Result<f64> {
+    fn forwarded(stages: &[Stage]) -> u64 {
+        stages.iter().map(|stage| stage.handle.figures.borrow().packets_forwarded).sum()
     }
-    let subscribers = stages.iter().flat_map(|stage| stage.clients.iter().skip(1));
-    let without = subscribers.filter(|client| client.tally.received == 0).count();
-    anyhow::ensure!(without == 0, "{without} subscribers got nothing");
+    rest(stages)?;
+    let (forwarded_before, before) = (forwarded(stages), sink.dropped()?);
+    send_for(stages, load, (Duration::from_secs(2), EASY))?;
+    rest(stages)?;
+    let packets = forwarded(stages) - forwarded_before;
+    anyhow::ensure!(packets > 0, "nothing was forwarded");
+    Ok(sink.dropped()?.bytes_since(before) as f64 / packets as f64)
+}
+
+/// Lets the shards do what is left to do, and tell of it: they do so once a second.
+fn rest(stages: &mut [Stage]) -> anyhow::Result<()> {
+    let until = Instant::now() + Duration::from_millis(1500);
+    while Instant::now() < until {
+        for stage in stages.iter_mut() {
+            stage.look(0, 0)?;
+        }
+        thread::sleep(SELDOM);
+    }
     Ok(())
 }
 
-/// Lets the cameras send for a while, one after the other within the time of a frame.
-fn send_for(
-    stages: &mut [Stage],
-    load: &Load,
-    time: Duration,
-    look: Duration,
-) -> anyhow::Result<()> {
-    let (began, fps) = (Instant::now(), load.fps);
+/// Lets the cameras send for a while, so many frames a second, one after the other within the time of a
+/// frame.
+fn send_for(stages: &mut [Stage], load: &Load, (time, fps): (Duration, u32)) -> anyhow::Result<()> {
+    let began = Instant::now();
     let frame_time = Duration::from_secs(1) / fps;
     for (stage, number) in stages.iter_mut().zip(0..) {
         stage.frame_due = began + frame_time * number / load.shards;
@@ -170,7 +175,7 @@ fn send_for(
             for stage in stages.iter_mut() {
                 stage.look(load.burst, fps)?;
             }
-            look_at = Instant::now() + look;
+            look_at = Instant::now() + SELDOM;
         }
         let next = stages.iter().map(|stage| stage.frame_due).chain([look_at]).min();
         thread::sleep(next.map_or(LOOK, |at| at.saturating_duration_since(Instant::now())));
@@ -185,12 +190,21 @@ fn sent(stages: &[Stage]) -> u64 {
 
 impl Stage {
     /// Starts a shard on a core.
-    fn open(core: usize) -> anyhow::Result<Self> {
+    fn open(core: usize, load: &Load) -> anyhow::Result<Self> {
+        // A sink reads nothing, and cannot tell what the path to it carries. A little more than the
+        // camera takes: if there were much more, it would be probed for again and again.
+        let camera = u64::from(load.fps * load.burst) * PACKET_BITS;
+        let initial_estimate = Bitrate::bps(camera + camera / 4);
         let before = sched_getaffinity(None)?;
         // Its thread inherits it.
         let pinned = pin(core);
         let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let handle = Shard::spawn(&ShardConfig { udp, tcp: None, ..ShardConfig::default() });
+        let handle = Shard::spawn(&ShardConfig {
+            udp,
+            tcp: None,
+            initial_estimate,
+            ..ShardConfig::default()
+        });
         sched_setaffinity(None, &before)?;
         let (clients, frame_due) = (Vec::new(), Instant::now());
         Ok(Self { handle: handle?, pinned, clients, connected: 0, frame_due })
@@ -198,6 +212,10 @@ impl Stage {
 
     fn port(&self) -> u16 {
         self.handle.udp.first().map_or(0, SocketAddr::port)
+    }
+
+    fn camera_port(&self) -> Option<u16> {
+        Some(self.clients.first()?.local.port())
     }
 
     fn join(&mut self, epoch: Instant) -> anyhow::Result<()> {

@@ -6,12 +6,17 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-/// Datagrams of pictures, by their length. Everything else passes: checks, reports, sound.
+/// RTP and RTCP, by their first byte (RFC 7983 section 7), unless they are for a camera. Counted are pictures,
+/// by the payload type with which the clients take VP8, and not what is sent again. Only what keeps a
+/// session up passes. Were anything of RTP to arrive, reports would tell that
+/// all the rest was lost.
 const RULES: &str = "
 table netdev sink {
     chain egress {
         type filter hook egress device \"lo\" priority 0;
-        udp sport PORTS udp length > 600 counter drop
+        udp dport CAMERAS accept
+        udp sport SHARDS @th,64,8 128-191 @th,73,7 96 udp length > 600 counter drop
+        udp sport SHARDS @th,64,8 128-191 drop
     }
 }
 ";
@@ -32,10 +37,13 @@ pub(super) struct Dropped {
 const HEADERS: u64 = 14 + 20 + 8;
 
 impl Sink {
-    /// Drops large datagrams that come from these ports from now on.
-    pub(super) fn open(ports: &[u16]) -> anyhow::Result<Self> {
-        let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
-        let rules = RULES.replace("PORTS", &format!("{{ {} }}", ports.join(", ")));
+    /// Drops from now on what comes from the shards' ports and is not for the cameras'.
+    pub(super) fn open(shards: &[u16], cameras: &[u16]) -> anyhow::Result<Self> {
+        let set = |ports: &[u16]| {
+            let ports: Vec<_> = ports.iter().map(u16::to_string).collect();
+            format!("{{ {} }}", ports.join(", "))
+        };
+        let rules = RULES.replace("SHARDS", &set(shards)).replace("CAMERAS", &set(cameras));
         let mut nft = Command::new("nft")
             .args(["-f", "-"])
             .stdin(Stdio::piped())
@@ -62,11 +70,15 @@ impl Sink {
 }
 
 impl Dropped {
-    /// The datagrams of so many bytes that were dropped since.
-    pub(super) const fn datagrams_since(self, before: Self, length: u64) -> u64 {
+    /// The bytes of the datagrams that were dropped since.
+    pub(super) const fn bytes_since(self, before: Self) -> u64 {
         let headers = (self.bursts - before.bursts) * HEADERS;
-        let bytes = (self.bytes - before.bytes).saturating_sub(headers);
-        (bytes + length / 2) / length
+        (self.bytes - before.bytes).saturating_sub(headers)
+    }
+
+    /// The datagrams that were dropped since, of which each has so many bytes.
+    pub(super) fn datagrams_since(self, before: Self, length: f64) -> u64 {
+        (self.bytes_since(before) as f64 / length).round() as u64
     }
 }
 

@@ -154,9 +154,10 @@ impl ArrivalGroupAccumulator {
         // differs from WebRTC's clock epoch, so individual group boundaries may differ.
         let origin = *self.send_time_origin.get_or_insert(packet.local_send_time);
         let elapsed = packet.local_send_time.checked_duration_since(origin)?;
-        let rounded_ms = (elapsed.as_micros() + 500) / 1000;
+        let elapsed_us = elapsed.as_secs() * 1_000_000 + u64::from(elapsed.subsec_micros());
+        let rounded_ms = (elapsed_us + 500) / 1000;
         let packet = AckedPacket {
-            local_send_time: origin + Duration::from_millis(rounded_ms as u64),
+            local_send_time: origin + Duration::from_millis(rounded_ms),
             ..*packet
         };
 

@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
@@ -26,8 +25,9 @@ pub struct TrendlineEstimator {
     /// The first instant we saw, used as zero point.
     zero_time: Option<Timestamp>,
 
-    /// The history of observed delay variations.
-    history: VecDeque<Timing>,
+    /// The history of observed delay variations, in the order of their remote times. Few: what moves
+    /// when the first one goes takes less than finding out where a ring begins.
+    history: Vec<Timing>,
 
     /// The total number of observed delay variations.
     num_delay_variations: usize,
@@ -59,7 +59,7 @@ impl TrendlineEstimator {
         Self {
             window_size,
             zero_time: None,
-            history: VecDeque::default(),
+            history: Vec::new(),
             num_delay_variations: 0,
             accumulated_delay: 0.0,
             smoothed_delay: 0.0,
@@ -72,24 +72,15 @@ impl TrendlineEstimator {
     }
 
     pub fn add_delay_observation(&mut self, delay_variation: InterGroupDelayDelta, now: Instant) {
-        if self.history.is_empty() {
-            self.do_add_to_history(delay_variation, now);
-            return;
+        let is_first = self.history.is_empty();
+        self.do_add_to_history(delay_variation);
+        if self.history.len() > self.window_size {
+            self.history.remove(0);
         }
 
-        self.do_add_to_history(delay_variation, now);
-        while self.history.len() > self.window_size {
-            let _ = self.history.pop_front();
-        }
-
-        if self.history.len() == self.window_size {
-            assert!(
-                self.history
-                    .iter()
-                    .zip(self.history.iter().skip(1))
-                    .fold(true, |acc, (a, b)| {
-                        acc && a.remote_recv_time_ms <= b.remote_recv_time_ms
-                    }),
+        if self.history.len() == self.window_size && !is_first {
+            debug_assert!(
+                self.history.is_sorted_by(|a, b| a.remote_recv_time_ms <= b.remote_recv_time_ms),
                 "Out of order history {:?}",
                 self.history
             );
@@ -101,7 +92,7 @@ impl TrendlineEstimator {
         self.hypothesis
     }
 
-    fn do_add_to_history(&mut self, variation: InterGroupDelayDelta, now: Instant) {
+    fn do_add_to_history(&mut self, variation: InterGroupDelayDelta) {
         let last_remote_recv_time = Timestamp::from(variation.last_remote_recv_time);
 
         let zero_time = *self.zero_time.get_or_insert(last_remote_recv_time);
@@ -117,7 +108,6 @@ impl TrendlineEstimator {
 
         let remote_recv_time = last_remote_recv_time - zero_time;
         let timing = Timing {
-            at: now,
             remote_recv_time_ms: remote_recv_time.as_secs_f64() * 1000.0,
             smoothed_delay_ms: self.smoothed_delay,
         };
@@ -278,8 +268,6 @@ impl TrendlineEstimator {
 
 #[derive(Debug)]
 struct Timing {
-    #[allow(unused)]
-    at: Instant,
     remote_recv_time_ms: f64,
     smoothed_delay_ms: f64,
 }
