@@ -1456,15 +1456,16 @@ impl Session {
             let payload_size = stream.forward(
                 now, at_once, exts, twcc, params, srtp_tx, out, lens,
             );
-            if twcc.is_some() {
-                for p in at_once {
+            for p in at_once {
+                let size = p.packet.payload.len();
+                if twcc.is_some() {
                     let id = TwccPacketId::new(self.twcc);
-                    self.twcc_tx_register.register_seq(id, now, p.packet.payload.len());
+                    self.twcc_tx_register.register_seq(id, now, size);
                     self.twcc += 1;
                 }
-            }
-            if let Some(bwe) = self.bwe.as_mut() {
-                bwe.on_media_sent(payload_size.into(), false, now);
+                if let Some(bwe) = self.bwe.as_mut() {
+                    bwe.on_media_sent(size.into(), false, now);
+                }
             }
             self.media_bytes_tx += payload_size as u64;
         }

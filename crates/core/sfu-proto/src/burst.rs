@@ -11,13 +11,13 @@ const MAX_BYTES: usize = 60 * 1024;
 /// The most datagrams in one burst: what Linux takes (`UDP_MAX_SEGMENTS`).
 const MAX_DATAGRAMS: usize = 64;
 
-/// So many bursts are sent before more is written, or so many bytes: they stay in the processor's cache,
-/// and nobody waits noticeably for the others.
+/// After so many slots, or so many bytes, what was written is sent: it is in the processor's cache, and
+/// nobody waits noticeably for the others.
 const PLENTY: usize = 8;
 const PLENTY_OF_BYTES: usize = 24 * 1024;
 
-/// Buffers kept to be filled again. A shard has about as many bursts at a time as a call has
-/// members.
+/// Buffers kept to be filled again. Where several publications arrive together, a shard has about as many
+/// bursts at a time as a call has members.
 const MAX_SPARE: usize = 512;
 
 /// What is to be sent, and buffers for more of it.
@@ -26,6 +26,10 @@ pub(crate) struct Outbox {
     ready: VecDeque<Transmit>,
     /// How many bytes are ready.
     bytes: usize,
+    /// How many slots were filled since all was sent.
+    filled: usize,
+    /// There was plenty, and it is being sent.
+    is_sending: bool,
     spare: Vec<Vec<u8>>,
     /// Room for the lengths of what is written next.
     pub(crate) lens: Vec<usize>,
@@ -37,15 +41,24 @@ impl Outbox {
         self.ready.push_back(transmit);
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Transmit> {
-        let transmit = self.ready.pop_front()?;
-        self.bytes -= transmit.bytes.len();
-        Some(transmit)
+    /// What to send next. While slots `are_filled`, nothing until there is plenty of it, and then all of it.
+    pub(crate) fn pop(&mut self, are_filled: bool) -> Option<Transmit> {
+        let is_plenty = self.filled >= PLENTY || self.bytes >= PLENTY_OF_BYTES;
+        if are_filled && !self.is_sending && !is_plenty {
+            return None;
+        }
+        let transmit = self.ready.pop_front();
+        self.is_sending = !self.ready.is_empty();
+        if !self.is_sending {
+            self.filled = 0;
+        }
+        self.bytes -= transmit.as_ref().map_or(0, |transmit| transmit.bytes.len());
+        transmit
     }
 
-    /// Whether so much waits that it should be sent before more is written.
-    pub(crate) fn is_plenty(&self) -> bool {
-        self.ready.len() >= PLENTY || self.bytes >= PLENTY_OF_BYTES
+    /// A slot was filled, whether anything leaves for it or not.
+    pub(crate) const fn note_filled(&mut self) {
+        self.filled += 1;
     }
 
     /// Takes a buffer back whose bytes are sent.
@@ -167,7 +180,9 @@ mod tests {
         burst.send(&mut outbox);
         assert!(burst.is_empty());
         let lengths = |t: &Transmit| t.datagrams().map(<[u8]>::len).collect();
-        std::iter::from_fn(|| outbox.pop()).map(|t| (t.destination.port(), lengths(&t))).collect()
+        std::iter::from_fn(|| outbox.pop(false))
+            .map(|t| (t.destination.port(), lengths(&t)))
+            .collect()
     }
 
     #[test]
@@ -201,7 +216,7 @@ mod tests {
         burst.send(&mut outbox);
 
         let lengths = |t: &Transmit| t.datagrams().map(<[u8]>::len).collect();
-        let at_once: Vec<(u16, Vec<usize>)> = std::iter::from_fn(|| outbox.pop())
+        let at_once: Vec<(u16, Vec<usize>)> = std::iter::from_fn(|| outbox.pop(false))
             .map(|t| (t.destination.port(), lengths(&t)))
             .collect();
         assert_eq!(at_once, one_by_one);
@@ -229,6 +244,44 @@ mod tests {
     }
 
     #[test]
+    fn while_slots_are_filled_a_few_are_and_then_all_is_sent() {
+        let mut outbox = Outbox::default();
+        let mut sent = Vec::new();
+        for slot in 0..20 {
+            let bytes = vec![slot; 100];
+            let Path { transport, source, destination } = path(1, Transport::Udp);
+            // To the fifth, nothing can be sent at present.
+            if slot != 5 {
+                outbox.push(Transmit { transport, source, destination, bytes, segment: None });
+            }
+            outbox.note_filled();
+            let leaves: Vec<u8> =
+                std::iter::from_fn(|| outbox.pop(true)).map(|t| t.bytes[0]).collect();
+            sent.push(leaves.len());
+        }
+        let expected = |i: usize| {
+            if i == 7 {
+                7
+            } else if i == 15 {
+                8
+            } else {
+                0
+            }
+        };
+        assert_eq!(sent, (0..20).map(expected).collect::<Vec<_>>());
+        assert_eq!(
+            std::iter::from_fn(|| outbox.pop(false)).count(),
+            4,
+            "the rest, when none is left"
+        );
+
+        let Path { transport, source, destination } = path(1, Transport::Udp);
+        let bytes = vec![0; PLENTY_OF_BYTES];
+        outbox.push(Transmit { transport, source, destination, bytes, segment: None });
+        assert!(outbox.pop(true).is_some(), "many bytes are plenty");
+    }
+
+    #[test]
     fn buffers_are_used_again() {
         let (mut burst, mut outbox) = (Burst::default(), Outbox::default());
         let mut addresses = Vec::new();
@@ -236,7 +289,7 @@ mod tests {
             burst.buffer(&mut outbox).resize(1000, 0);
             burst.add(0, &[1000], path(1, Transport::Udp), &mut outbox);
             burst.send(&mut outbox);
-            let transmit = outbox.pop().unwrap();
+            let transmit = outbox.pop(false).unwrap();
             addresses.push(transmit.bytes.as_ptr());
             outbox.recycle(transmit.bytes);
         }
@@ -255,8 +308,8 @@ mod tests {
         burst.discard(10, &mut outbox);
         burst.send(&mut outbox);
 
-        let transmit = outbox.pop().unwrap();
+        let transmit = outbox.pop(false).unwrap();
         assert_eq!(transmit.bytes, [1; 10]);
-        assert!(outbox.pop().is_none());
+        assert!(outbox.pop(false).is_none());
     }
 }

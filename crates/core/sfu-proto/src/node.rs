@@ -60,10 +60,10 @@ impl Node {
     /// Returns the next thing to do.
     pub fn poll_output(&mut self) -> Output {
         loop {
-            // A few slots are filled, and then a few bursts sent: what either needs of the processor's
+            // A few slots are filled, and then their bursts sent: what either needs of the processor's
             // caches has no room in them beside the other.
-            let goes_on = self.shared.filling.is_some() && !self.shared.outbox.is_plenty();
-            if !goes_on && let Some(transmit) = self.shared.outbox.pop() {
+            let are_filled = self.shared.filling.is_some();
+            if let Some(transmit) = self.shared.outbox.pop(are_filled) {
                 self.shared.stats.datagrams_out += transmit.datagrams().count() as u64;
                 self.shared.stats.bytes_out += transmit.bytes.len() as u64;
                 return Output::Transmit(transmit);
@@ -74,6 +74,7 @@ impl Node {
             if let Some(turn) = self.shared.filling.take().or_else(|| self.shared.arrived.pop()) {
                 let call = self.calls.get_mut(&turn.call);
                 self.shared.filling = call.and_then(|call| call.forward(&mut self.shared, turn));
+                self.shared.outbox.note_filled();
                 continue;
             }
             self.shared.pending_forwards = 0;

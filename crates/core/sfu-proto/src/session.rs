@@ -33,11 +33,11 @@ const MAX_BURST: u32 = 64;
 const AT_ONCE: Duration = Duration::from_micros(100);
 
 /// Packets of one slot that are kept to be sent again: a second of the largest pictures. Each takes
-/// half a kilobyte for every receiver, beside its payload, which all receivers share.
+/// 24 bytes for every receiver, beside what all receivers share.
 const MAX_HISTORY: usize = 512;
 
 /// The same of sound.
-const MAX_SOUND_HISTORY: usize = 50;
+const MAX_SOUND_HISTORY: usize = 64;
 
 /// Sound that is older comes too late to be played. On a line that is full, it would be in the way.
 const SOUND_HISTORY_AGE: Duration = Duration::from_millis(300);
@@ -78,6 +78,8 @@ pub(crate) struct Session {
     ssrcs: Vec<Ssrc>,
     /// Datagrams of RTCP that were refused and told.
     feedback_refused: u64,
+    /// It panicked: it ends as soon as it is flushed.
+    is_broken: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -189,6 +191,7 @@ impl Session {
             came_on: None,
             ssrcs: Vec::new(),
             feedback_refused: 0,
+            is_broken: false,
         };
         session.negotiated();
         Ok((session, answer))
@@ -335,6 +338,9 @@ impl Session {
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Ended> {
         match self.state {
             State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
+                return Err(Ended);
+            }
+            State::Connected | State::Connecting { .. } | State::Lost { .. } if self.is_broken => {
                 return Err(Ended);
             }
             State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
@@ -497,7 +503,11 @@ impl Session {
                 })
             }
             Ok(ForwardRtp::Queued) => Some(Written { starts_burst: false, waits: true }),
-            Ok(ForwardRtp::NoStream) | Err(Panicked) => None,
+            Ok(ForwardRtp::NoStream) => None,
+            Err(Panicked) => {
+                self.is_broken = true;
+                Some(Written { starts_burst: false, waits: true })
+            }
         };
         if written.is_none_or(|written| !written.starts_burst && is_first) {
             self.burst.discard(start, outbox);

@@ -365,11 +365,15 @@ impl Extension {
 pub struct ExtensionMap(Vec<MapEntry>); // In the order of their ids.
 
 /// Extensions that headers have values of, with their ids. See [`ExtensionMap::used`].
-pub(crate) struct UsedExtensions<'a>([Option<(u8, &'a Extension)>; MAX_ID as usize]);
+pub(crate) struct UsedExtensions<'a> {
+    used: [Option<(u8, &'a Extension)>; MAX_ID as usize],
+    /// An id of the whole map needs the two byte form. One stream has one form, whatever is used of it.
+    has_large_id: bool,
+}
 
 impl UsedExtensions<'_> {
     fn iter(&self) -> impl Iterator<Item = (u8, &Extension)> {
-        self.0.iter().map_while(|used| *used)
+        self.used.iter().map_while(|used| *used)
     }
 }
 
@@ -392,6 +396,9 @@ impl WriteExtensions for ExtensionMap {
 
 impl WriteExtensions for UsedExtensions<'_> {
     fn form(&self, ev: &ExtensionValues) -> ExtensionsForm {
+        if self.has_large_id {
+            return ExtensionsForm::TwoByte;
+        }
         form_of(self.iter(), ev)
     }
 
@@ -628,12 +635,15 @@ impl ExtensionMap {
     /// Those that headers of forwarded packets may have values of, if what is the same in all of them is
     /// as in this one.
     pub(crate) fn used(&self, like: &ExtensionValues) -> UsedExtensions<'_> {
-        let mut used = UsedExtensions([None; MAX_ID as usize]);
+        let mut used = UsedExtensions {
+            used: [None; MAX_ID as usize],
+            has_large_id: self.iter().any(|(id, _)| id > MAX_ID_ONE_BYTE_FORM),
+        };
         let mut scratch = [0; u8::MAX as usize];
         let has_value = self.iter().filter(|(_, ext)| {
             ext.differs_by_packet() || ext.write_to(&mut scratch, like).is_some()
         });
-        for (place, used_one) in used.0.iter_mut().zip(has_value) {
+        for (place, used_one) in used.used.iter_mut().zip(has_value) {
             *place = Some(used_one);
         }
         used
@@ -673,9 +683,13 @@ impl ExtensionMap {
             return;
         }
 
-        let old_id = std::mem::replace(&mut old.id, id);
-        if let Some(displaced) = self.0.iter_mut().find(|e| e.id == id && e.ext != *ext) {
-            displaced.id = old_id;
+        let old_id = old.id;
+        for entry in &mut self.0 {
+            entry.id = match entry.id {
+                same if same == id => old_id,
+                same if same == old_id => id,
+                other => other,
+            };
         }
         self.0.sort_by_key(|e| e.id);
     }

@@ -44,7 +44,7 @@ pub struct RtpRewrite {
     pub time: u32,
     /// The number in [`ExtensionValues::shared_value`]. That extension is left out without one.
     pub number: Option<u16>,
-    /// The bytes at [`SharedRtp::places`], if they differ. There are as many as there are places.
+    /// The bytes at [`SharedRtp::places`], if they differ: the first ones, as many as there are places.
     pub patch: Option<[u8; MAX_PATCHED]>,
 }
 

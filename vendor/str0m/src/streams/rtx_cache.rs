@@ -61,7 +61,7 @@ struct CachedShared {
 #[derive(Debug)]
 struct CachedDatagram(Box<[u8]>);
 
-const _: () = assert!(size_of::<Option<Cached>>() == 24);
+const _: () = assert!(size_of::<Option<Cached>>() <= 24);
 
 /// Milliseconds since a cache's first packet, of which only differences matter.
 type Millis = u32;
@@ -236,7 +236,11 @@ impl RtxCache {
     /// Takes note of the time.
     fn advance(&mut self, now: Instant) -> Millis {
         let epoch = *self.epoch.get_or_insert(now);
-        self.now = now.saturating_duration_since(epoch).as_millis() as Millis;
+        let now = now.saturating_duration_since(epoch).as_millis() as Millis;
+        // Never back: what is newer than now would look older than anything.
+        if now.wrapping_sub(self.now) < Millis::MAX / 2 {
+            self.now = now;
+        }
         self.now
     }
 
@@ -412,6 +416,16 @@ mod test {
 
         cache.cache_sent_packet(packet(now, 201, 0), after(now, 3010));
         assert_eq!(kept(&cache), [201]);
+    }
+
+    #[test]
+    fn time_that_goes_back_makes_nothing_old() {
+        let now = Instant::now();
+        let mut cache = RtxCache::new(64, SECONDS);
+        cache.cache_sent_packet(packet(now, 1, 0), now);
+        cache.cache_sent_packet(packet(now, 2, 0), after(now, 50));
+        cache.remove_old_packets(after(now, 40));
+        assert_eq!(kept(&cache), [1, 2]);
     }
 
     #[test]

@@ -36,7 +36,8 @@ use super::send_stats::StreamTxStats;
 /// queue is looked through at each poll, and who reports loss may report it as often as it likes.
 const MAX_RESENDS: usize = 1024;
 
-/// Room for an RTP header with all that a header extension of each kind may take.
+/// Room for the header of a forwarded packet: twelve bytes, some extensions of a few bytes each, and one
+/// of the user's of up to 255.
 const MAX_HEADER_SIZE: usize = 1024;
 
 /// The smallest size of padding for which we attempt to use a spurious resend. For padding
@@ -473,7 +474,8 @@ impl StreamTx {
     /// i.e. if `tx_sum / (rtx_sum + tx_sum) > rtx_ratio_cap`. `None` disables this functionality
     /// so all queued resends will be sent.
     ///
-    /// The default is 1024 packets over 3 seconds and RTX cache drop ratio of 0.15.
+    /// The number of packets is rounded up to a power of two. The default is 2048 packets over 3 seconds and
+    /// RTX cache drop ratio of 0.15.
     pub fn set_rtx_cache(
         &mut self,
         max_packets: usize,
@@ -587,8 +589,7 @@ impl StreamTx {
     /// Sends packets that other streams send, too, without the queue between.
     ///
     /// Appends them, protected, to `out`, and the length of each to `lens`. The payload type of each
-    /// must be one of `params`; who has another one is not sent. Returns how many bytes of payload
-    /// were sent.
+    /// must be one of `params`. Returns how many bytes of payload were sent.
     ///
     /// All that is alike is done in one go for all of them: what one packet's sealing needs of the
     /// processor's caches has no room in them beside all the rest.

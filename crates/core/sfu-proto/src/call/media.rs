@@ -164,7 +164,7 @@ impl Call {
     ///
     /// Slot by slot, not packet by packet: what is known of a session is then in the processor's
     /// cache for all packets but the first. And one slot at a time, so that what fills it can leave
-    /// before the next one is filled: nobody waits for all the others.
+    /// after a few more: nobody waits for all the others.
     pub(crate) fn forward(&mut self, shared: &mut Shared, turn: Turn) -> Option<Turn> {
         let publication = self.publications.get_mut(&turn.publication)?;
         let mut arrivals = publication.take_arrivals();

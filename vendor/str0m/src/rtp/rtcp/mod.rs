@@ -47,7 +47,6 @@ mod remb;
 pub use psfbapp::AppSpecificFeedback;
 pub use remb::Remb;
 
-
 use super::SeqNo;
 use super::Ssrc;
 use super::extend_u16;
