@@ -336,14 +336,12 @@ impl Session {
 
     /// Lets time pass, and sends what was written. Drain afterwards.
     pub(crate) fn handle_timeout(&mut self, now: Instant) -> Result<(), Ended> {
-        match self.state {
-            State::Connecting { deadline } | State::Lost { deadline } if deadline <= now => {
-                return Err(Ended);
-            }
-            State::Connected | State::Connecting { .. } | State::Lost { .. } if self.is_broken => {
-                return Err(Ended);
-            }
-            State::Connected | State::Connecting { .. } | State::Lost { .. } => {}
+        let is_given_up = match self.state {
+            State::Connecting { deadline } | State::Lost { deadline } => deadline <= now,
+            State::Connected => false,
+        };
+        if is_given_up || self.is_broken {
+            return Err(Ended);
         }
         self.handle(Input::Timeout(now))
     }

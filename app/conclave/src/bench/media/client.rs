@@ -29,8 +29,6 @@ pub(in crate::bench) struct Client {
     epoch: Instant,
     /// What it publishes, if it does.
     pub(in crate::bench) camera: Camera,
-    /// The length of the longest datagram that came of late.
-    pub(in crate::bench) longest: usize,
     /// What it got, if it shows something.
     pub(in crate::bench) tally: Tally,
 }
@@ -70,7 +68,6 @@ impl Client {
             due: now,
             epoch,
             camera: Camera::default(),
-            longest: 0,
             tally: Tally::new(),
         };
         Ok((client, offer.to_sdp_string()))
@@ -131,20 +128,12 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error).context("cannot receive"),
         };
-        self.note_length(length);
         let now = Instant::now();
         let bytes = buffer.get(..length).unwrap_or_default();
         let receive = Receive::new(Protocol::Udp, self.server, self.local, bytes)?;
         self.rtc.handle_input(Input::Receive(now, receive))?;
         self.drain(now)?;
         Ok(true)
-    }
-
-    /// Extensions that are left out after a while make packets shorter by some bytes.
-    fn note_length(&mut self, length: usize) {
-        if length + 50 > self.longest {
-            self.longest = length;
-        }
     }
 
     fn wake(&mut self) -> anyhow::Result<()> {
