@@ -16,6 +16,7 @@ use str0m::{Candidate, Rtc, RtcConfig};
 use crate::answer;
 use crate::config::{Limits, NodeConfig};
 use crate::dependency;
+use crate::dtls;
 use crate::guard::{self, Panicked};
 
 /// How often a session reports loss and round-trip time.
@@ -58,6 +59,7 @@ fn extensions(descriptor: Extension) -> ExtensionMap {
 pub(crate) fn rtc_config(cert: Option<DtlsCert>, initial_estimate: Bitrate) -> RtcConfig {
     let descriptor = Extension::with_serializer(dependency::URI, dependency::DescriptorSerializer);
     let mut config = RtcConfig::new()
+        .set_crypto_provider(dtls::crypto_provider())
         .clear_codecs()
         .enable_opus(true, false)
         .enable_vp8(true)

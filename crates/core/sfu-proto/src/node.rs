@@ -11,6 +11,7 @@ use crate::config::NodeConfig;
 use crate::demux::{Nominates, Route};
 use crate::echo::Echo;
 use crate::negotiate;
+use crate::reports::{self, Report, Reports};
 use crate::roaming::UdpPath;
 use crate::shared::{Shared, Timer};
 use crate::stats::NodeStats;
@@ -28,6 +29,7 @@ pub struct Node {
     shared: Shared,
     calls: BTreeMap<CallId, Call>,
     echo: Echo,
+    reports: Reports,
 }
 
 /// What a node waits for when nothing is scheduled.
@@ -40,7 +42,8 @@ impl Node {
         let candidates = negotiate::candidates(&config);
         let rtc_config = negotiate::rtc_config(cert, config.initial_estimate);
         let shared = Shared::new(config, rtc_config, candidates);
-        Self { now, shared, calls: BTreeMap::new(), echo: Echo::new(now) }
+        let (calls, echo) = (BTreeMap::new(), Echo::new(now));
+        Self { now, shared, calls, echo, reports: Reports::default() }
     }
 
     /// Takes one input. `now` must not go backwards between calls.
@@ -147,6 +150,11 @@ impl Node {
                 stats.drops.garbage += 1;
                 return;
             }
+            Route::Media(peer) if reports::is_transport_feedback(bytes) => {
+                let bytes = self.reports.buffer(bytes);
+                self.handle_report(Report { peer, arrived, transport, source, destination, bytes });
+                return;
+            }
             Route::Media(peer) => (peer, None),
             Route::Stranger => {
                 stats.drops.stranger += 1;
@@ -177,6 +185,35 @@ impl Node {
             let times = (self.now, arrived);
             call.handle_datagram(times, &mut self.shared, peer.participant, datagram);
         }
+    }
+
+    /// Keeps a report until it is read with others.
+    fn handle_report(&mut self, report: Report) {
+        if let Some(due) = self.reports.push(self.now, report) {
+            self.shared.timers.insert((due, Timer::Reports));
+        }
+        if self.reports.are_many() {
+            self.read_reports();
+        }
+    }
+
+    /// Gives the reports that wait to their sessions.
+    fn read_reports(&mut self) {
+        let (reports, due) = self.reports.take();
+        if let Some(due) = due {
+            self.shared.timers.remove(&(due, Timer::Reports));
+        }
+        for Report { peer, arrived, transport, source, destination, bytes } in &reports {
+            let destination = self.local_address(*transport, *destination);
+            let receive = Receive::new(transport.protocol(), *source, destination, bytes);
+            let (Ok(receive), Some(call)) = (receive, self.calls.get_mut(&peer.call)) else {
+                self.shared.stats.drops.garbage += 1;
+                continue;
+            };
+            let times = (self.now, *arrived);
+            call.handle_datagram(times, &mut self.shared, peer.participant, receive);
+        }
+        self.reports.give_back(reports);
     }
 
     /// The advertised address that stands for the one a datagram came in at. They differ where
@@ -268,6 +305,7 @@ impl Node {
                         call.tick(self.now, &mut self.shared);
                     }
                 }
+                Timer::Reports => self.read_reports(),
                 Timer::Session(peer) => {
                     if let Some(call) = self.calls.get_mut(&peer.call) {
                         call.wake(self.now, &mut self.shared, peer.participant);

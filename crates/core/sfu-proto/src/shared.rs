@@ -42,6 +42,8 @@ pub(crate) struct Shared {
 pub(crate) enum Timer {
     Assign(CallId),
     Call(CallId),
+    /// Reports wait to be read.
+    Reports,
     Session(PeerId),
 }
 

@@ -807,39 +807,74 @@ where
 
     let unused = typed_line('a', any_value()).map(MediaAttribute::Unused);
 
-    // Split into two choice() calls because combine's choice macro supports at most 25 parsers.
-    choice((
-        attempt(choice((
-            attempt(ice_ufrag),
-            attempt(ice_pwd),
-            attempt(ice_opt),
-            attempt(finger),
-            attempt(setup),
-            attempt(mid),
-            attempt(sctp_port),
-            attempt(max_message_size),
-            attempt(sctp_init),
-            attempt(extmap),
-            attempt(direction),
-            attempt(msid),
-            attempt(rtcp),
-        ))),
-        attempt(choice((
-            attempt(rtcpmux),
-            attempt(rtcpmuxonly),
-            attempt(rtcprsize),
-            attempt(cand),
-            attempt(endof),
-            attempt(rtpmap),
-            attempt(rtcp_fb),
-            attempt(fmtp),
-            attempt(rid),
-            attempt(simulcast),
-            attempt(ssrc_group),
-            attempt(ssrc),
-        ))),
-        unused,
-    ))
+    // An offer has a hundred such lines: the name decides which parser is asked. One after the
+    // other, most would be asked in vain.
+    let (mut ice_ufrag, mut ice_pwd, mut ice_opt) = (ice_ufrag, ice_pwd, ice_opt);
+    let (mut finger, mut setup, mut mid) = (finger, setup, mid);
+    let (mut sctp_port, mut max_message_size) = (sctp_port, max_message_size);
+    let (mut sctp_init, mut extmap, mut direction) = (sctp_init, extmap, direction);
+    let (mut msid, mut rtcp, mut rtcpmux) = (msid, rtcp, rtcpmux);
+    let (mut rtcpmuxonly, mut rtcprsize) = (rtcpmuxonly, rtcprsize);
+    let (mut cand, mut endof, mut rtpmap, mut rtcp_fb) = (cand, endof, rtpmap, rtcp_fb);
+    let (mut fmtp, mut rid, mut simulcast) = (fmtp, rid, simulcast);
+    let (mut ssrc_group, mut ssrc, mut unused) = (ssrc_group, ssrc, unused);
+    combine::parser(move |input: &mut Input| {
+        let before = input.checkpoint();
+        let (name, _) = attempt(look_ahead(attribute_name()))
+            .parse_stream(input)
+            .into_result()?;
+        macro_rules! attempted {
+            ($parser:expr) => {
+                attempt(&mut $parser).parse_stream(input).into_result()
+            };
+        }
+        let parsed = match name.as_str() {
+            "ice-ufrag" => attempted!(ice_ufrag),
+            "ice-pwd" => attempted!(ice_pwd),
+            "ice-options" => attempted!(ice_opt),
+            "fingerprint" => attempted!(finger),
+            "setup" => attempted!(setup),
+            "mid" => attempted!(mid),
+            "sctp-port" => attempted!(sctp_port),
+            "max-message-size" => attempted!(max_message_size),
+            "sctp-init" => attempted!(sctp_init),
+            "extmap" => attempted!(extmap),
+            "recvonly" | "sendrecv" | "sendonly" | "inactive" => attempted!(direction),
+            "msid" => attempted!(msid),
+            "rtcp" => attempted!(rtcp),
+            "rtcp-mux" => attempted!(rtcpmux),
+            "rtcp-mux-only" => attempted!(rtcpmuxonly),
+            "rtcp-rsize" => attempted!(rtcprsize),
+            "candidate" => attempted!(cand),
+            "end-of-candidates" => attempted!(endof),
+            "rtpmap" => attempted!(rtpmap),
+            "rtcp-fb" => attempted!(rtcp_fb),
+            "fmtp" => attempted!(fmtp),
+            "rid" => attempted!(rid),
+            "simulcast" => attempted!(simulcast),
+            "ssrc-group" => attempted!(ssrc_group),
+            "ssrc" => attempted!(ssrc),
+            _ => return unused.parse_stream(input).into_result(),
+        };
+        if parsed.is_err() {
+            input.reset(before).map_err(|error| Commit::Peek(error.into()))?;
+            return unused.parse_stream(input).into_result();
+        }
+        parsed
+    })
+}
+
+/// The name of the attribute in an a= line.
+fn attribute_name<Input>() -> impl Parser<Input, Output = String>
+where
+    Input: Stream<Token = char>,
+    Input::Error: ParseError<Input::Token, Input::Range, Input::Position>,
+{
+    (
+        string("a="),
+        many(satisfy(|c| c != ':' && c != '\r' && c != '\n')),
+    )
+        .map(|(_, name)| name)
 }
 
 // /////////////////////////////////////////////////// Generic things below

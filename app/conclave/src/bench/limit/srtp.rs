@@ -1,7 +1,7 @@
-//! SRTP as far as it is work for each packet: RTP's fixed header, and `AEAD_AES_128_GCM` (RFC 7714).
+//! SRTP as far as it is work for each packet: RTP's fixed header, and `AEAD_AES_256_GCM` (RFC 7714).
 
 use anyhow::Context as _;
-use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 /// The size of each datagram in bytes, with the tag: what fits through nearly every path.
 pub(super) const DATAGRAM: usize = 1200;
@@ -73,8 +73,8 @@ impl Stream {
     /// hide.
     pub(super) fn new(number: u32) -> anyhow::Result<Self> {
         let [a, b, c, d] = number.to_be_bytes();
-        let key = [a, b, c, d].repeat(AES_128_GCM.key_len() / size_of_val(&number));
-        let key = UnboundKey::new(&AES_128_GCM, &key).context("no key for AES-128-GCM")?;
+        let key = [a, b, c, d].repeat(AES_256_GCM.key_len() / size_of_val(&number));
+        let key = UnboundKey::new(&AES_256_GCM, &key).context("no key for AES-256-GCM")?;
         Ok(Self {
             key: LessSafeKey::new(key),
             salt: [a, b, c, d, d, c, b, a, a, b, c, d],
