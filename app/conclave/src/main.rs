@@ -12,6 +12,7 @@ mod door;
 mod media;
 #[cfg(feature = "participant")]
 mod meeting;
+mod open_files;
 mod serve;
 mod settings;
 

@@ -24,7 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{self, AdminState};
 use crate::door::{Door, Hall};
 use crate::settings::{Flag, Format, Settings, ValueKind};
-use crate::{certificate, media};
+use crate::{certificate, media, open_files};
 
 /// How long clients get to say goodbye when the server stops.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
@@ -106,6 +106,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     init_log(&log_config(&settings))?;
     let metrics = Metrics::install(env!("CARGO_PKG_VERSION"))?;
     watch_panics();
+    open_files::raise_limit();
     let mut signals = Signals::new()?;
 
     let server = Server::start(&settings, metrics).await?;

@@ -63,10 +63,23 @@ impl Site {
 
     /// Starts a server with these variables in its environment.
     pub(crate) fn start_with(&self, listen: &str, environment: &[(&str, &str)]) -> Server {
+        self.start_as(conclave(&[]), listen, environment)
+    }
+
+    /// Starts a server that may have so many files open until it asks for more.
+    pub(crate) fn start_with_open_files(&self, limit: u32) -> Server {
+        let mut shell = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_conclave");
+        shell.args(["-c", &format!("ulimit -S -n {limit} && exec \"$0\" \"$@\""), program]);
+        self.start_as(shell, "[::]:0", &[])
+    }
+
+    fn start_as(&self, mut program: Command, listen: &str, environment: &[(&str, &str)]) -> Server {
         let (ready, log) = (self.path("ready.json"), self.path("log"));
         // A file of the process before would be taken for this one's.
         let _ = fs::remove_file(&ready);
-        let child = conclave(&["serve", "--listen", listen, "--admin", "127.0.0.1:0"])
+        let child = program
+            .args(["serve", "--listen", listen, "--admin", "127.0.0.1:0"])
             .args(["--udp-port", "0", "--tcp-port", "0", "--data"])
             .arg(self.path("data"))
             .arg("--ready-file")
@@ -102,6 +115,12 @@ impl Server {
         assert!(output.status.success(), "{output:?}");
         let text = String::from_utf8(output.stdout).unwrap();
         text.split_whitespace().find(|word| word.contains("/m/")).unwrap().to_owned()
+    }
+
+    /// A line of `/proc/PID/limits`.
+    pub(crate) fn limit(&self, name: &str) -> String {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        limits.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
     }
 
     pub(crate) fn signal(&self, name: &str) {

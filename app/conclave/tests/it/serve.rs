@@ -44,6 +44,18 @@ fn health_and_metrics_are_on_the_admin_port_alone() {
 }
 
 #[test]
+fn a_server_that_was_started_with_few_open_files_takes_more() {
+    let site = Site::new();
+
+    let server = site.start_with_open_files(256);
+
+    let limit = server.limit("Max open files");
+    let numbers: Vec<u64> = limit.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let &[soft, hard] = numbers.as_slice() else { panic!("{limit}") };
+    assert_eq!(soft, hard.min(65_536));
+}
+
+#[test]
 fn other_accounts_cannot_read_the_data() {
     let site = Site::new();
     let _server = site.start();
