@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::Event;
 use crate::bwe::BweKind;
 use crate::bwe_::Bwe;
+use crate::change::Refused;
 use crate::config::KeyingMaterial;
 use crate::config_mod::RtcpReportIntervals;
 use crate::crypto::CryptoProvider;
@@ -108,6 +109,9 @@ pub(crate) struct Session {
     arrival: Option<Instant>,
     /// How many compounds of reports are taken in, if that is limited.
     feedback_limit: Option<RateLimit>,
+
+    /// What of RTP and RTCP was not taken in, but for what the limit above counts.
+    refused: Refused,
     twcc_tx_register: TwccSendRegister,
     max_rx_seq_lookup: HashMap<Ssrc, SeqNoWindow>,
 
@@ -230,6 +234,7 @@ impl Session {
             twcc_rx_register: TwccRecvRegister::new(100),
             arrival: None,
             feedback_limit: None,
+            refused: Refused::default(),
             twcc_tx_register: TwccSendRegister::new(1000),
             max_rx_seq_lookup: HashMap::new(),
             bwe,
@@ -521,8 +526,9 @@ impl Session {
         self.feedback_limit = Some(RateLimit::new(per_second));
     }
 
-    pub fn feedback_refused(&self) -> u64 {
-        self.feedback_limit.as_ref().map_or(0, RateLimit::refused)
+    pub fn refused(&self) -> Refused {
+        let feedback = self.feedback_limit.as_ref().map_or(0, RateLimit::refused);
+        Refused { feedback, ..self.refused }
     }
 
     pub fn handle_rtp_receive(&mut self, now: Instant, message: &[u8], wake: &mut Wake) {
@@ -590,9 +596,12 @@ impl Session {
             .get(&header.ssrc)
             .map(|s| s.max_seq());
         let seq_no = header.sequence_number(max_seq);
-        self.srtp_rx
-            .as_mut()
-            .is_some_and(|srtp| srtp.unprotect_rtp(buf, header, *seq_no).is_some())
+        let Some(srtp) = self.srtp_rx.as_mut() else {
+            return false;
+        };
+        let is_authentic = srtp.unprotect_rtp(buf, header, *seq_no).is_some();
+        self.refused.unauthentic += u64::from(!is_authentic);
+        is_authentic
     }
 
     /// Creates the probe stream on-demand for handling SSRC 0 BWE probes.
@@ -742,6 +751,7 @@ impl Session {
             stream.is_new_packet(is_repair, seq_no)
         };
         if !is_new {
+            self.refused.replayed += 1;
             trace!(
                 "Ignoring dupe packet ssrc: {} seq_no: {}",
                 header.ssrc, seq_no
@@ -755,6 +765,7 @@ impl Session {
         let data = match srtp.unprotect_rtp(buf, &header, *seq_no) {
             Some(d) => d,
             None => {
+                self.refused.unauthentic += 1;
                 trace!(
                     "Failed to unprotect SRTP for SSRC: {} pt: {}  mid: {:?} \
                     rid: {:?} seq_no: {} is_repair: {}",
@@ -997,7 +1008,10 @@ impl Session {
             reports,
         } = room;
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
-        srtp.unprotect_rtcp_to(buf, datagram)?;
+        if srtp.unprotect_rtcp_to(buf, datagram).is_none() {
+            self.refused.unauthentic += 1;
+            return None;
+        }
         // After it has proven to be the peer's: nobody else can use up what the peer may say.
         if let Some(limit) = &mut self.feedback_limit
             && !limit.admits(now)

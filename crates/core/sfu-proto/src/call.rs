@@ -340,7 +340,7 @@ impl Call {
             return;
         };
         let handled = session.handle_datagram(now, arrived, receive);
-        shared.stats.drops.feedback += session.take_feedback_refused();
+        session.tell_refused(&mut shared.stats.drops);
         match handled {
             Ok(()) if !session.has_output() => {}
             Ok(()) => self.drain(now, shared, participant),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use conclave_model::{Bitrate, MediaKind, Mid};
 use str0m::bwe::BweKind;
-use str0m::change::ForwardRtp;
+use str0m::change::{ForwardRtp, Refused};
 use str0m::media::{Direction, KeyframeRequestKind, Pt, Rid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Forward, RtpPacket, Ssrc};
@@ -18,6 +18,7 @@ use crate::config::Limits;
 use crate::guard::{self, Panicked};
 use crate::negotiate::{self, OfferError, OfferSummary};
 use crate::roaming::{Datagram, Roaming, UdpPath};
+use crate::stats::Drops;
 
 /// A session that is not up after this time is given up: ICE and DTLS take less than two seconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -76,8 +77,8 @@ pub(crate) struct Session {
     came_on: Option<UdpPath>,
     /// The SSRCs that were told: a bounded number.
     ssrcs: Vec<Ssrc>,
-    /// Datagrams of RTCP that were refused and told.
-    feedback_refused: u64,
+    /// What was refused and told.
+    refused: Refused,
     /// It panicked: it ends as soon as it is flushed.
     is_broken: bool,
 }
@@ -190,7 +191,7 @@ impl Session {
             roaming: Roaming::default(),
             came_on: None,
             ssrcs: Vec::new(),
-            feedback_refused: 0,
+            refused: Refused::default(),
             is_broken: false,
         };
         session.negotiated();
@@ -318,10 +319,13 @@ impl Session {
         self.rtc.has_output()
     }
 
-    /// How many datagrams of RTCP were refused since this was last asked.
-    pub(crate) fn take_feedback_refused(&mut self) -> u64 {
-        let refused = self.rtc.direct_api().feedback_refused();
-        refused - std::mem::replace(&mut self.feedback_refused, refused)
+    /// Adds what was refused since this was last called.
+    pub(crate) fn tell_refused(&mut self, drops: &mut Drops) {
+        let refused = self.rtc.direct_api().refused();
+        let before = std::mem::replace(&mut self.refused, refused);
+        drops.feedback += refused.feedback - before.feedback;
+        drops.replayed += refused.replayed - before.replayed;
+        drops.unauthentic += refused.unauthentic - before.unauthentic;
     }
 
     /// An authentic check came that says that the path is the one to use.

@@ -52,6 +52,10 @@ pub struct Drops {
     pub other_codec: u64,
     /// Authentic RTCP beyond what one peer may send.
     pub feedback: u64,
+    /// RTP that came before, or so late that nobody can tell.
+    pub replayed: u64,
+    /// RTP and RTCP, where a peer's would come from, that fail authentication.
+    pub unauthentic: u64,
     /// RTP with more sound than one publication may send.
     pub excess: u64,
     /// RTP that a slot could not use: late, or of another layer than the one it carries.

@@ -72,6 +72,8 @@ impl Meter {
             told(drops("malformed"), |f| f.node.drops.malformed),
             told(drops("otherCodec"), |f| f.node.drops.other_codec),
             told(drops("feedback"), |f| f.node.drops.feedback),
+            told(drops("replayed"), |f| f.node.drops.replayed),
+            told(drops("unauthentic"), |f| f.node.drops.unauthentic),
             told(drops("excess"), |f| f.node.drops.excess),
             told(drops("unneeded"), |f| f.node.drops.unneeded),
             told(drops("send_failed"), |f| f.send_failures),

@@ -37,6 +37,17 @@ pub enum ForwardRtp {
     NoStream,
 }
 
+/// Datagrams of a peer that were dropped, by reason. See [`DirectApi::refused`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Authentic RTCP beyond [`DirectApi::set_feedback_limit`].
+    pub feedback: u64,
+    /// RTP that came before, or whose number is too old to tell.
+    pub replayed: u64,
+    /// RTP and RTCP that fail authentication.
+    pub unauthentic: u64,
+}
+
 /// Direct change strategy.
 ///
 /// Makes immediate changes to the Rtc session without any SDP OFFER/ANSWER. This
@@ -229,14 +240,14 @@ impl<'a> DirectApi<'a> {
     /// Limits how many compounds of RTCP are taken in a second, and at once after a second of rest.
     ///
     /// Acting on reports can be more work than sending them. What comes beyond is dropped after it
-    /// was authenticated, and counted: see [`DirectApi::feedback_refused()`].
+    /// was authenticated, and counted: see [`DirectApi::refused()`].
     pub fn set_feedback_limit(&mut self, per_second: u32) {
         self.rtc.session.set_feedback_limit(per_second);
     }
 
-    /// How many compounds of RTCP were dropped because the peer sent too many.
-    pub fn feedback_refused(&self) -> u64 {
-        self.rtc.session.feedback_refused()
+    /// How many datagrams of RTP and RTCP were dropped, and why.
+    pub fn refused(&self) -> Refused {
+        self.rtc.session.refused()
     }
 
     /// Enable twcc feedback.

@@ -124,6 +124,39 @@ fn nobody_else_moves_a_peers_stream_to_another_ssrc() {
         world.run(SECOND / 10);
     }
     assert_still_runs(&mut world);
+    assert_eq!(world.stats().drops.unauthentic, 3);
+}
+
+#[test]
+fn what_is_replayed_or_changed_on_its_way_is_counted_and_the_genuine_packets_still_count() {
+    let mut world = running();
+    let from = world.clients[0].address();
+    let is_rtp =
+        |bytes: &Vec<u8>| (128..192).contains(&bytes[0]) && !(192..224).contains(&bytes[1]);
+    let mut genuine = Vec::new();
+    while genuine.is_empty() {
+        world.run(SECOND / 1000);
+        genuine = world.on_the_way(0);
+        genuine.retain(is_rtp);
+    }
+    let before = world.stats();
+
+    for packet in &genuine {
+        let mut changed = packet.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        world.inject(from, &changed);
+    }
+    // Feedback that somebody else made up.
+    world.inject(from, &[&[0x8f, 205, 0, 9][..], &[7; 60]].concat());
+    world.run(SECOND / 10);
+    let after = world.stats();
+    let count = genuine.len() as u64;
+    assert_eq!(after.drops.unauthentic - before.drops.unauthentic, count + 1);
+    assert_eq!(after.drops.replayed, before.drops.replayed, "the genuine ones were taken");
+
+    genuine.iter().for_each(|packet| world.inject(from, packet));
+    assert_eq!(world.stats().drops.replayed - after.drops.replayed, count);
+    assert_still_runs(&mut world);
 }
 
 #[test]

@@ -166,6 +166,16 @@ impl World {
         self.drain_node();
     }
 
+    /// The datagrams of a client that the node has not got yet.
+    pub(crate) fn on_the_way(&self, client: usize) -> Vec<Vec<u8>> {
+        let sender = self.clients[client].address();
+        let all = self.network.values().filter_map(|flight| match flight {
+            Flight::ToNode { from, bytes, .. } if *from == sender => Some(bytes.clone()),
+            Flight::ToClient { .. } | Flight::ToNode { .. } => None,
+        });
+        all.collect()
+    }
+
     pub(crate) fn stats(&self) -> NodeStats {
         self.node.stats()
     }
