@@ -138,6 +138,7 @@ fn the_cost_of_relaying_is_measured_beside_the_direct_way_and_reported_as_one_do
         assert_positive(&row["join"]["cpuMsEach"], "a join");
         assert!(row["lossShare"].is_number() && row["void"].is_array(), "{row}");
         assert!(row["floor"].is_null() || row["timesFloor"].is_number(), "{row}");
+        assert_eq!(row["cpuNsOfRounds"], serde_json::json!([row["cpuNsPerPacket"]]));
     }
     assert!(rows[0]["added"].is_null() && rows[0]["allocation"].is_null(), "{}", rows[0]);
     for row in &rows[1..] {

@@ -1,5 +1,6 @@
 //! What was measured, for people and for programs.
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::bench::machine::Machine;
@@ -21,6 +22,9 @@ pub(super) struct Report {
 pub(super) struct Row {
     #[serde(flatten)]
     forwarding: media::Row,
+    /// Processor time of the server for each packet, in nanoseconds, in each of the rounds. This row
+    /// is one of them.
+    cpu_ns_of_rounds: Vec<f64>,
     /// What relaying adds, if it is relayed.
     added: Option<Added>,
 }
@@ -46,6 +50,7 @@ const COSTS: &[Column<Row>] = &[
     ("way", Row::way),
     ("packets/s", |row| format!("{:.0}", row.forwarding.measured.forwarded_per_second)),
     ("ns/packet", |row| format!("{:.0}", row.forwarding.measured.cpu_ns_per_packet)),
+    ("in all rounds", Row::spread),
     ("times direct", |row| known(row.added.map(|added| added.times_direct))),
     ("times the floor", |row| known(row.forwarding.times_floor)),
     ("server busy", |row| percent(row.forwarding.measured.server_busy, 1)),
@@ -69,6 +74,7 @@ const DELAYS: &[Column<Row>] = &[
 
 /// How to read the figures.
 const NOTES: &str = "\
+Each row is the middle one of its rounds by ns/packet, of those that are not void if there are any.
 Processor time is the server's, all threads, per packet that arrived: that of forwarding, and that of
 relaying where it is relayed. Delay is in milliseconds, from the making of a packet until it is read, with
 all that bench media has in it; what is added is the difference from the direct row above. An allocation is
@@ -78,15 +84,26 @@ ones nobody uses it.
 ";
 
 impl Row {
-    /// Where nothing is relayed.
-    pub(super) const fn direct(forwarding: media::Row) -> Self {
-        Self { forwarding, added: None }
+    /// The middle one of several rounds by what a packet cost, leaving out those that are void unless
+    /// all are.
+    pub(super) fn of(mut rounds: Vec<media::Row>) -> anyhow::Result<Self> {
+        let cpu_ns_of_rounds =
+            rounds.iter().map(|round| round.measured.cpu_ns_per_packet).collect();
+        if rounds.iter().any(is_sound) {
+            rounds.retain(is_sound);
+        }
+        rounds.sort_by(|one, other| {
+            one.measured.cpu_ns_per_packet.total_cmp(&other.measured.cpu_ns_per_packet)
+        });
+        let middle = rounds.len() / 2;
+        let forwarding = rounds.into_iter().nth(middle).context("nothing was measured")?;
+        Ok(Self { forwarding, cpu_ns_of_rounds, added: None })
     }
 
-    /// Where everything is, held against the direct way at the same load.
-    pub(super) fn relayed(mut forwarding: media::Row, direct: &media::Row) -> Self {
-        let (ours, theirs) = (&mut forwarding.measured, &direct.measured);
-        if !theirs.void.is_empty() {
+    /// This one, which is relayed, held against the direct way at the same load.
+    pub(super) fn against(mut self, direct: &Self) -> Self {
+        let (ours, theirs) = (&mut self.forwarding.measured, &direct.forwarding.measured);
+        if !is_sound(&direct.forwarding) {
             ours.void.push("the direct row is void".to_owned());
         }
         let later =
@@ -98,7 +115,8 @@ impl Row {
             delay_p99_us: later(|delay| delay.p99),
             kb_each: ours.loaded_kb_per_subscriber - theirs.loaded_kb_per_subscriber,
         };
-        Self { forwarding, added: Some(added) }
+        self.added = Some(added);
+        self
     }
 
     fn way(&self) -> String {
@@ -108,6 +126,13 @@ impl Row {
             Some(Way::Direct) | None => "direct",
         };
         way.to_owned()
+    }
+
+    /// The least and the most that a packet cost in a round.
+    fn spread(&self) -> String {
+        let rounds = || self.cpu_ns_of_rounds.iter().copied();
+        let (least, most) = (rounds().fold(f64::INFINITY, f64::min), rounds().fold(0.0, f64::max));
+        format!("{least:.0} to {most:.0}")
     }
 
     const fn delay(&self) -> Delay {
@@ -139,6 +164,10 @@ impl output::Report for Report {
         text.push_str(NOTES);
         text
     }
+}
+
+fn is_sound(row: &media::Row) -> bool {
+    row.measured.void.is_empty()
 }
 
 fn milliseconds(microseconds: i64) -> String {
