@@ -21,6 +21,7 @@ mod seen;
 mod server;
 mod signalling;
 mod tables;
+mod turn;
 
 /// Arguments of `conclave bench`.
 #[derive(Debug, clap::Args)]
@@ -95,6 +96,12 @@ enum Command {
     /// The bare loop that `bench signalling` is held against.
     #[command(hide = true)]
     SignallingFloor(signalling::FloorLoad),
+    /// Measures what relaying through the TURN server costs: processor time for each packet, delay,
+    /// memory, and allocations, beside the same clients without a relay.
+    ///
+    /// The shard runs in a process of its own with the TURN server beside it, and so do its clients,
+    /// as in `bench media`.
+    Turn(turn::Args),
 }
 
 /// Measures, prints what came of it, and fails if a limit is exceeded.
@@ -114,5 +121,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         Command::SaturationLoad(load) => saturation::run_load(load),
         Command::Signalling(args) => signalling::run(args),
         Command::SignallingFloor(load) => signalling::run_floor(load),
+        Command::Turn(args) => turn::run(args),
     }
 }

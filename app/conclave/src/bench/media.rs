@@ -4,6 +4,7 @@ pub(in crate::bench) mod camera;
 mod client;
 pub(in crate::bench) mod control;
 mod crowd;
+pub(in crate::bench) mod line;
 mod load;
 pub(in crate::bench) mod measured;
 mod report;
@@ -22,13 +23,14 @@ pub(super) use crowd::{
     Args as CrowdArgs, Load as CrowdLoad, run as run_crowd, run_load as run_crowd_load,
 };
 pub(super) use load::{Load, run as run_load};
+pub(super) use report::Row;
 pub(super) use server::{Server, run as run_server};
 
 use super::limit;
 use super::machine::Machine;
 use super::output::{Form, progress};
 use measured::Measured;
-use report::{Floor, Report, Row};
+use report::{Floor, Report};
 
 /// Arguments of `conclave bench media`.
 #[derive(Debug, clap::Args)]
@@ -73,7 +75,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 impl Args {
     fn loads(&self) -> Vec<Load> {
         if self.quick {
-            return vec![Load { publishers: 1, subscribers: 3, seconds: 1, fps: 60, burst: 4 }];
+            return vec![Load {
+                publishers: 1,
+                subscribers: 3,
+                seconds: 1,
+                fps: 60,
+                burst: 4,
+                way: None,
+            }];
         }
         let bursts = self.burst.map_or_else(|| BURSTS.to_vec(), |burst| vec![burst]);
         let load = |burst| Load {
@@ -82,15 +91,17 @@ impl Args {
             seconds: self.seconds,
             fps: self.fps,
             burst,
+            way: None,
         };
         bursts.into_iter().map(load).collect()
     }
 }
 
 /// One row: the floor, what a server of ours takes, and the floor again.
-fn measure(load: &Load) -> anyhow::Result<Row> {
-    let Load { publishers, subscribers, fps, burst, .. } = load;
-    progress(&format!("{publishers} to {subscribers}, {burst} packets {fps} times a second"));
+pub(super) fn measure(load: &Load) -> anyhow::Result<Row> {
+    let Load { publishers, subscribers, fps, burst, way, .. } = load;
+    let way = way.map(|way| format!(", {}", way.word())).unwrap_or_default();
+    progress(&format!("{publishers} to {subscribers}, {burst} packets {fps} times a second{way}"));
     let before = floor_ns(load)?;
     let measured = run_clients(load)?;
     let floor = before.zip(floor_ns(load)?).map(|(before, after)| Floor::new(before, after));

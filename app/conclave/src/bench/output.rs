@@ -71,6 +71,16 @@ pub(super) fn number(value: f64) -> String {
     }
 }
 
+/// A number, or that there is none.
+pub(super) fn known(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), number)
+}
+
+/// A share of one, in percent.
+pub(super) fn percent(share: f64, digits: usize) -> String {
+    format!("{:.digits$} %", share * 100.0)
+}
+
 /// A table for a terminal; the first row is its head.
 pub(super) fn render_text(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);

@@ -115,6 +115,42 @@ fn the_cost_of_forwarding_is_measured_and_reported_as_one_document() {
 }
 
 #[test]
+fn the_cost_of_relaying_is_measured_beside_the_direct_way_and_reported_as_one_document() {
+    let output = run(&["bench", "turn", "--quick", "--json"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let rows = report["rows"].as_array().unwrap();
+    let ways: Vec<_> = rows.iter().map(|row| row["way"].as_str().unwrap()).collect();
+    assert_eq!(ways, ["direct", "udp", "tcp"]);
+    for row in rows {
+        for (what, expected) in [("publishers", 1), ("subscribers", 3), ("fps", 60), ("burst", 4)] {
+            assert_eq!(row[what], expected, "{what}");
+        }
+        // What was sent came, if need be again: a machine that is busy with other tests loses some.
+        let delivered = row["deliveredShare"].as_f64().unwrap();
+        assert!((0.9..=1.0).contains(&delivered), "{row}");
+        for figure in ["forwardedPerSecond", "cpuNsPerPacket", "loadedKbPerSubscriber"] {
+            assert_positive(&row[figure], figure);
+        }
+        assert_positive(&row["delayUs"]["p50"], "the usual delay");
+        assert_positive(&row["join"]["cpuMsEach"], "a join");
+        assert!(row["lossShare"].is_number() && row["void"].is_array(), "{row}");
+        assert!(row["floor"].is_null() || row["timesFloor"].is_number(), "{row}");
+        assert_eq!(row["cpuNsOfRounds"], serde_json::json!([row["cpuNsPerPacket"]]));
+    }
+    assert!(rows[0]["added"].is_null() && rows[0]["allocation"].is_null(), "{}", rows[0]);
+    for row in &rows[1..] {
+        assert_positive(&row["allocation"]["cpuMsEach"], "an allocation");
+        assert_positive(&row["added"]["timesDirect"], "times the direct way");
+        for figure in ["cpuNsPerPacket", "delayP50Us", "delayP99Us", "kbEach"] {
+            assert!(row["added"][figure].is_number(), "{row}");
+        }
+    }
+}
+
+#[test]
 fn joins_are_measured_and_reported_as_one_document() {
     let output = run(&["bench", "join", "--quick", "--json"]);
     let errors = String::from_utf8_lossy(&output.stderr);

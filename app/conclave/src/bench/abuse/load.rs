@@ -139,7 +139,7 @@ fn begin(scene: &mut Scene, load: &Load, case: Case) -> anyhow::Result<Option<Fl
         matches!(case, Case::ReplayedMedia | Case::TruncatedMedia | Case::LargeExtensions);
     let around = Surroundings {
         server: scene.server.address,
-        relay: scene.server.turn.as_ref(),
+        relay: scene.server.turn.first(),
         publisher: scene.client(PUBLISHER)?,
         bystander: scene.client(BYSTANDER)?,
         own: scene.attacker(publishes),

@@ -7,7 +7,7 @@ use super::cost::{Cost, PER_MEETING, Step};
 use super::floor::Floor;
 use super::storm::{Spread, Storm};
 use crate::bench::machine::Machine;
-use crate::bench::output::{self, Column, Render, number, rows};
+use crate::bench::output::{self, Column, Render, number, percent, rows};
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -246,8 +246,4 @@ fn void(reasons: &[String]) -> String {
 
 fn precise(value: f64) -> String {
     format!("{value:.2}")
-}
-
-fn percent(share: f64, digits: usize) -> String {
-    format!("{:.digits$} %", share * 100.0)
 }

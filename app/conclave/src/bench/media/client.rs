@@ -1,7 +1,6 @@
-//! One client: ICE, DTLS and SRTP with everything that a browser's have, and a socket.
+//! One client: ICE, DTLS and SRTP with everything that a browser's have, and a way to the server.
 
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -9,16 +8,17 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::RtpWrite;
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Event, Input, Output, Rtc};
 
 use super::camera::{Camera, Packet};
+use super::line::Line;
 use super::tally::Tally;
 
 /// A client that publishes one camera or shows one.
 pub(in crate::bench) struct Client {
     rtc: Rtc,
-    socket: UdpSocket,
-    /// Its own address.
+    line: Line,
+    /// Its own address, as the server sees it.
     pub(in crate::bench) local: SocketAddr,
     server: SocketAddr,
     mid: Mid,
@@ -46,21 +46,27 @@ impl Client {
         direction: Direction,
         epoch: Instant,
     ) -> anyhow::Result<(Self, String)> {
-        let socket = UdpSocket::bind(SocketAddr::new(server.ip(), 0))?;
-        socket.connect(server)?;
-        socket.set_nonblocking(true)?;
-        let local = socket.local_addr()?;
+        Self::over(Line::direct(server)?, server, direction, epoch)
+    }
 
+    /// A client with a way to the server at this address, and its offer.
+    pub(super) fn over(
+        line: Line,
+        server: SocketAddr,
+        direction: Direction,
+        epoch: Instant,
+    ) -> anyhow::Result<(Self, String)> {
+        let local = line.local()?;
         let now = Instant::now();
         let mut rtc = Rtc::builder().clear_codecs().enable_vp8(true).set_rtp_mode(true).build(now);
-        rtc.add_local_candidate(Candidate::host(local, "udp")?);
+        rtc.add_local_candidate(line.candidate()?);
         let mut api = rtc.sdp_api();
         let mid = api.add_media(MediaKind::Video, direction, None, None, None);
         let (offer, pending) = api.apply().context("nothing to offer")?;
 
         let client = Self {
             rtc,
-            socket,
+            line,
             local,
             server,
             mid,
@@ -123,11 +129,7 @@ impl Client {
     /// Takes one datagram, if there is one.
     fn receive(&mut self) -> anyhow::Result<bool> {
         let mut buffer = [0; MAX_DATAGRAM];
-        let length = match self.socket.recv(&mut buffer) {
-            Ok(length) => length,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error).context("cannot receive"),
-        };
+        let Some(length) = self.line.receive(&mut buffer)? else { return Ok(false) };
         let now = Instant::now();
         let bytes = buffer.get(..length).unwrap_or_default();
         let receive = Receive::new(Protocol::Udp, self.server, self.local, bytes)?;
@@ -155,17 +157,9 @@ impl Client {
                     self.due = at;
                     return Ok(());
                 }
-                Output::Transmit(transmit) => transmitted(self.socket.send(&transmit.contents))?,
+                Output::Transmit(transmit) => self.line.send(&transmit.contents)?,
             }
         }
-    }
-}
-
-/// A full buffer is a loss like any other.
-pub(super) fn transmitted(result: io::Result<usize>) -> anyhow::Result<()> {
-    match result {
-        Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error).context("cannot send"),
-        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -29,8 +29,8 @@ pub(in crate::bench) enum Event {
         address: SocketAddr,
         /// Whether it is bound to its processor core.
         pinned: bool,
-        /// The TURN server beside it, if it has one.
-        turn: Option<Relay>,
+        /// Credentials of the TURN server beside it, if it has one.
+        turn: Vec<Relay>,
     },
     /// Answers an offer.
     Answer { client: u32, sdp: String },
@@ -47,7 +47,10 @@ pub(in crate::bench) enum Event {
 /// A TURN server, and a credential that it takes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(in crate::bench) struct Relay {
-    pub(in crate::bench) address: SocketAddr,
+    /// Where it takes datagrams.
+    pub(in crate::bench) udp: SocketAddr,
+    /// Where it takes connections.
+    pub(in crate::bench) tcp: SocketAddr,
     pub(in crate::bench) username: String,
     pub(in crate::bench) password: String,
 }

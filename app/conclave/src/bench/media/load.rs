@@ -1,5 +1,6 @@
 //! The clients' process: lets clients join, send and receive, and counts.
 
+use std::collections::VecDeque;
 use std::process::id as own_process;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use str0m::media::Direction;
 
 use super::client::{Client, nanoseconds_since};
 use super::control::{Event, Request};
-use super::measured::{Join, Measured, Pinned, Totals};
+use super::line::{Line, Way};
+use super::measured::{Entry, Measured, Pinned, Totals};
 use super::server_process::ServerProcess;
 use crate::bench::cores::pin;
 use crate::bench::process;
@@ -20,19 +22,22 @@ use crate::serve::say;
 pub(in crate::bench) struct Load {
     /// Clients that publish a camera.
     #[arg(long)]
-    pub(super) publishers: u32,
+    pub(in crate::bench) publishers: u32,
     /// Clients that show one of the cameras each.
     #[arg(long)]
-    pub(super) subscribers: u32,
+    pub(in crate::bench) subscribers: u32,
     /// How long it is measured.
     #[arg(long)]
-    pub(super) seconds: u32,
+    pub(in crate::bench) seconds: u32,
     /// Frames that a camera sends in a second.
     #[arg(long)]
-    pub(super) fps: u32,
+    pub(in crate::bench) fps: u32,
     /// Packets of a frame.
     #[arg(long)]
-    pub(super) burst: u32,
+    pub(in crate::bench) burst: u32,
+    /// The subscribers' way to the server, which then has a TURN server beside it.
+    #[arg(long)]
+    pub(in crate::bench) way: Option<Way>,
 }
 
 /// The clients, all on this thread, and their server.
@@ -45,6 +50,8 @@ struct Crowd {
     /// The publishers come first. A client's number is its place.
     clients: Vec<Client>,
     connected: usize,
+    /// Ways through the TURN server, for subscribers that are still to come.
+    lines: VecDeque<Line>,
     /// What the server last told of itself.
     server_figures: ServerFigures,
     /// When each publisher sends its next frame; empty while none does.
@@ -92,17 +99,22 @@ const WARM_SHARE: f64 = 0.99;
 /// Measures, and writes the figures as a line of JSON.
 pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
     // Before this process is bound to a core: its children would be, too.
-    let server = ServerProcess::start()?;
+    let server = match load.way {
+        Some(_) => ServerProcess::start_with_turn(load.subscribers)?,
+        None => ServerProcess::start()?,
+    };
     let pinned = pin(process::CLIENTS_CORE);
     let mut crowd = Crowd::new(*load, server, pinned);
 
     crowd.join_all(load.publishers)?;
     let idle_kb = crowd.server.resident_kb()?;
-    let join = crowd.join_subscribers(idle_kb)?;
+    let allocation = crowd.allocate()?;
+    let join = crowd.join_subscribers()?;
     let warm_up = crowd.warm_up()?;
     let mut measured = crowd.measure(join)?;
 
     let grown = crowd.server.resident_kb()? - idle_kb;
+    measured.allocation = allocation;
     measured.loaded_kb_per_subscriber = grown / f64::from(load.subscribers);
     measured.warm_up_seconds = warm_up.map(|took| took.as_secs_f64());
     if warm_up.is_none() {
@@ -123,7 +135,7 @@ impl ServerFigures {
 impl Load {
     /// This load as arguments of the process that makes it.
     pub(super) fn arguments(&self) -> Vec<String> {
-        let Self { publishers, subscribers, seconds, fps, burst } = self;
+        let Self { publishers, subscribers, seconds, fps, burst, way } = self;
         let options = [
             ("publishers", publishers),
             ("subscribers", subscribers),
@@ -131,7 +143,8 @@ impl Load {
             ("fps", fps),
             ("burst", burst),
         ];
-        options.map(|(name, value)| format!("--{name}={value}")).into()
+        let options = options.map(|(name, value)| format!("--{name}={value}"));
+        options.into_iter().chain(way.map(|way| format!("--way={}", way.word()))).collect()
     }
 
     /// The time between two frames of a camera.
@@ -152,25 +165,54 @@ impl Load {
 impl Crowd {
     fn new(load: Load, server: ServerProcess, pinned: bool) -> Self {
         let epoch = Instant::now();
-        let (clients, frames_due) = (Vec::new(), Vec::new());
-        let server_figures = ServerFigures::default();
-        Self { load, server, pinned, epoch, clients, connected: 0, server_figures, frames_due }
+        Self {
+            load,
+            server,
+            pinned,
+            epoch,
+            clients: Vec::new(),
+            connected: 0,
+            lines: VecDeque::new(),
+            server_figures: ServerFigures::default(),
+            frames_due: Vec::new(),
+        }
     }
 
-    /// Lets the subscribers join, given the server's memory before in kilobytes. Publishers are in
-    /// by then, so that what the first join of all costs is left out.
-    fn join_subscribers(&mut self, idle_kb: f64) -> anyhow::Result<Join> {
-        let Load { publishers, subscribers, .. } = self.load;
-        let before = self.read()?;
-        self.join_all(publishers + subscribers)?;
-        let after = self.read()?;
+    /// Gets each subscriber its own way through the TURN server, if they are to be relayed. One
+    /// after the other, so that what is measured is not a crowd's.
+    fn allocate(&mut self) -> anyhow::Result<Option<Entry>> {
+        let Some(way @ (Way::Tcp | Way::Udp)) = self.load.way else { return Ok(None) };
+        let allocating = self.entry(|crowd| {
+            for relay in &crowd.server.turn {
+                crowd.lines.push_back(Line::relayed(relay, way, crowd.server.address)?);
+            }
+            Ok(())
+        });
+        allocating.map(Some)
+    }
 
-        let each = f64::from(subscribers);
+    /// Lets the subscribers join. Publishers are in by then, so that what the first join of all
+    /// costs is left out.
+    fn join_subscribers(&mut self) -> anyhow::Result<Entry> {
+        let Load { publishers, subscribers, .. } = self.load;
+        self.entry(|crowd| crowd.join_all(publishers + subscribers))
+    }
+
+    /// What a step of all subscribers costs the server.
+    fn entry(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Entry> {
+        let (before, kb_before) = (self.read()?, self.server.resident_kb()?);
+        step(self)?;
+        let (after, kb_after) = (self.read()?, self.server.resident_kb()?);
+
+        let each = f64::from(self.load.subscribers);
         let cpu = after.server_cpu.saturating_sub(before.server_cpu);
-        Ok(Join {
+        Ok(Entry {
             all_ms: (after.at - before.at).as_secs_f64() * 1000.0,
             cpu_ms_each: cpu.as_secs_f64() * 1000.0 / each,
-            kb_each: (self.server.resident_kb()? - idle_kb) / each,
+            kb_each: (kb_after - kb_before) / each,
         })
     }
 
@@ -192,7 +234,9 @@ impl Crowd {
     fn join(&mut self, client: u32) -> anyhow::Result<()> {
         let publishes = self.load.is_publisher(client);
         let direction = if publishes { Direction::SendOnly } else { Direction::RecvOnly };
-        let (new, sdp) = Client::new(self.server.address, direction, self.epoch)?;
+        let line = if publishes { None } else { self.lines.pop_front() };
+        let line = line.map_or_else(|| Line::direct(self.server.address), Ok)?;
+        let (new, sdp) = Client::over(line, self.server.address, direction, self.epoch)?;
         let mid = conclave_model::Mid::new(&new.mid()).context("a strange media section")?;
         self.clients.push(new);
         self.server.ask(&Request::Offer { client, sdp })?;
@@ -231,7 +275,7 @@ impl Crowd {
         Ok(Some(began.elapsed()))
     }
 
-    fn measure(&mut self, join: Join) -> anyhow::Result<Measured> {
+    fn measure(&mut self, join: Entry) -> anyhow::Result<Measured> {
         let before = self.read()?;
         let now = nanoseconds_since(self.epoch);
         self.clients.iter_mut().for_each(|client| client.tally.open(now));

@@ -4,53 +4,60 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::line::Way;
 use super::load::Load;
 
 /// The figures of one row.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Measured {
-    pub(super) publishers: u32,
-    pub(super) subscribers: u32,
+pub(in crate::bench) struct Measured {
+    pub(in crate::bench) publishers: u32,
+    pub(in crate::bench) subscribers: u32,
     /// Frames that a camera sends in a second.
-    pub(super) fps: u32,
+    pub(in crate::bench) fps: u32,
     /// Packets of a frame.
-    pub(super) burst: u32,
+    pub(in crate::bench) burst: u32,
+    /// The subscribers' way to the server, where there is more than one.
+    pub(in crate::bench) way: Option<Way>,
     /// How long it was measured.
-    pub(super) seconds: f64,
+    pub(in crate::bench) seconds: f64,
     /// How long it took until all subscribers got everything, if they ever did.
-    pub(super) warm_up_seconds: Option<f64>,
+    pub(in crate::bench) warm_up_seconds: Option<f64>,
     /// Packets that the publishers sent.
-    pub(super) sent: u64,
+    pub(in crate::bench) sent: u64,
     /// Packets that the subscribers got, of those that were sent in this time.
-    pub(super) delivered: u64,
+    pub(in crate::bench) delivered: u64,
     /// What they got of what they should have got.
-    pub(super) delivered_share: f64,
+    pub(in crate::bench) delivered_share: f64,
     /// What is missing among the sequence numbers that they got.
-    pub(super) loss_share: f64,
+    pub(in crate::bench) loss_share: f64,
     /// Packets that the server forwarded in a second and that arrived.
-    pub(super) forwarded_per_second: f64,
+    pub(in crate::bench) forwarded_per_second: f64,
     /// Payloads of RTP that arrived.
-    pub(super) megabits_per_second: f64,
+    pub(in crate::bench) megabits_per_second: f64,
     /// Processor time of the server, all threads, per packet that arrived.
-    pub(super) cpu_ns_per_packet: f64,
+    pub(in crate::bench) cpu_ns_per_packet: f64,
     /// The same the other way round.
-    pub(super) packets_per_cpu_second: f64,
+    pub(in crate::bench) packets_per_cpu_second: f64,
     /// Calls of the system by the server's loop for each packet that it forwarded, by its own
     /// count; nothing if it was measured for less than two seconds.
-    pub(super) system_calls_per_packet: Option<f64>,
+    pub(in crate::bench) system_calls_per_packet: Option<f64>,
     /// How much of a processor core the server used.
-    pub(super) server_busy: f64,
+    pub(in crate::bench) server_busy: f64,
     /// How much of a processor core the clients used.
-    pub(super) clients_busy: f64,
+    pub(in crate::bench) clients_busy: f64,
     /// From a packet's creation until it is read from the subscriber's socket.
-    pub(super) delay_us: Delay,
-    pub(super) join: Join,
+    pub(in crate::bench) delay_us: Delay,
+    /// What their ways through the TURN server cost, if they are relayed: the authentication, an
+    /// allocation, and a channel for the media port.
+    pub(in crate::bench) allocation: Option<Entry>,
+    /// What the sessions of the subscribers cost.
+    pub(in crate::bench) join: Entry,
     /// Memory of the server per subscriber after the measurement, in kilobytes.
-    pub(super) loaded_kb_per_subscriber: f64,
-    pub(super) pinned: Pinned,
+    pub(in crate::bench) loaded_kb_per_subscriber: f64,
+    pub(in crate::bench) pinned: Pinned,
     /// Why these figures say nothing about the server, if so.
-    pub(super) void: Vec<String>,
+    pub(in crate::bench) void: Vec<String>,
 }
 
 /// In microseconds.
@@ -60,23 +67,23 @@ pub(in crate::bench) struct Delay {
     pub(in crate::bench) p99: u32,
 }
 
-/// What the joins of the subscribers cost the server, while no media flowed.
+/// What a step of the subscribers' way in cost the server, while no media flowed.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Join {
-    /// From the first offer until all were connected.
-    pub(super) all_ms: f64,
-    /// Processor time for each.
-    pub(super) cpu_ms_each: f64,
-    /// Memory for each, in kilobytes.
-    pub(super) kb_each: f64,
+pub(in crate::bench) struct Entry {
+    /// From the first one's beginning until all were through.
+    pub(in crate::bench) all_ms: f64,
+    /// Processor time of the server for each.
+    pub(in crate::bench) cpu_ms_each: f64,
+    /// Memory of the server for each, in kilobytes.
+    pub(in crate::bench) kb_each: f64,
 }
 
 /// What was bound to a processor core of its own.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(super) struct Pinned {
-    pub(super) server: bool,
-    pub(super) clients: bool,
+pub(in crate::bench) struct Pinned {
+    pub(in crate::bench) server: bool,
+    pub(in crate::bench) clients: bool,
 }
 
 /// What was counted while it was measured.
@@ -107,9 +114,9 @@ const LEAST_SHARE: f64 = 0.99;
 const MOST_BUSY: f64 = 0.95;
 
 impl Measured {
-    /// The figures of what was counted. Warming up and memory under load are still to be filled in.
-    pub(super) fn new(load: &Load, totals: Totals, join: Join, pinned: Pinned) -> Self {
-        let Load { publishers, subscribers, fps, burst, .. } = *load;
+    /// The figures of what was counted. Allocations, warming up and memory under load are still to be filled in.
+    pub(super) fn new(load: &Load, totals: Totals, join: Entry, pinned: Pinned) -> Self {
+        let Load { publishers, subscribers, fps, burst, way, .. } = *load;
         let Totals { sent, delivered, lost, .. } = totals;
         let seconds = totals.time.as_secs_f64();
         let server_seconds = totals.server_cpu.as_secs_f64();
@@ -120,6 +127,7 @@ impl Measured {
             subscribers,
             fps,
             burst,
+            way,
             seconds,
             warm_up_seconds: None,
             sent,
@@ -134,6 +142,7 @@ impl Measured {
             server_busy: server_seconds / seconds,
             clients_busy: totals.clients_cpu.as_secs_f64() / seconds,
             delay_us: Delay::of(totals.delays_us),
+            allocation: None,
             join,
             loaded_kb_per_subscriber: 0.0,
             pinned,

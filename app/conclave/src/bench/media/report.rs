@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 use crate::bench::machine::Machine;
-use crate::bench::output::{self, Column, Render, number, rows};
+use crate::bench::output::{self, Column, Render, known, number, percent, rows};
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -16,13 +16,13 @@ pub(super) struct Report {
 /// One load, and what it cost.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub(in crate::bench) struct Row {
     #[serde(flatten)]
-    measured: Measured,
+    pub(in crate::bench) measured: Measured,
     /// The least that it could have cost, if that was measured in the same run.
     floor: Option<Floor>,
     /// How many times the floor a packet cost.
-    times_floor: Option<f64>,
+    pub(in crate::bench) times_floor: Option<f64>,
 }
 
 /// What a packet costs at the very least: processor time in nanoseconds.
@@ -65,7 +65,7 @@ const NOTES: &str = "\
 Processor time is the server's, all threads, per packet that arrived. Loopback's delivery is in it, and
 the segmenting of bursts, as for all receivers without GRO. Delay is in milliseconds, from the making of
 a packet until it is read: the publisher's sealing and sending, the server with its pacing, the kernel
-twice, and up to 0.2 ms until the subscriber looks, or more while others' packets are opened. What a
+twice, and up to 0.2 ms until the subscriber looks, or more while others' packets are opened.
 System calls are those of the server's loop for each packet, by its own count. What a
 join costs is without media, and without what the first one of all costs. DTLS 1.2, and
 AEAD_AES_256_GCM, which both ends prefer; TWCC, NACK and reports are on.
@@ -77,6 +77,18 @@ impl Row {
         measured.void.extend(floor.and_then(Floor::reason_against));
         let times_floor = floor.map(|floor| measured.cpu_ns_per_packet / floor.mean_ns());
         Self { measured, floor, times_floor }
+    }
+
+    /// What was asked of the server, in a sentence, and where it ran.
+    pub(in crate::bench) fn load(&self) -> String {
+        let Measured { publishers, subscribers, fps, pinned, .. } = &self.measured;
+        let bound = match (pinned.server, pinned.clients) {
+            (true, true) => "server and clients bound to a core each",
+            (true, false) => "the server bound to a core, the clients not",
+            (false, true) => "the clients bound to a core, the server not",
+            (false, false) => "nothing bound to a core",
+        };
+        format!("{publishers} to {subscribers} at {fps} frames a second, {bound}.")
     }
 
     fn verdict(&self) -> Option<String> {
@@ -106,7 +118,7 @@ impl Floor {
 
 impl output::Report for Report {
     fn tables(&self, render: Render) -> String {
-        let load = self.rows.first().map(load).unwrap_or_default();
+        let load = self.rows.first().map(Row::load).unwrap_or_default();
         let mut text = format!("{load} {}\n", self.machine);
         for columns in [COSTS, JOINS] {
             text.push('\n');
@@ -117,24 +129,4 @@ impl output::Report for Report {
         text.push_str(NOTES);
         text
     }
-}
-
-/// What was asked of the server, in a sentence, and where it ran.
-fn load(row: &Row) -> String {
-    let Measured { publishers, subscribers, fps, .. } = &row.measured;
-    let bound = match (row.measured.pinned.server, row.measured.pinned.clients) {
-        (true, true) => "server and clients bound to a core each",
-        (true, false) => "the server bound to a core, the clients not",
-        (false, true) => "the clients bound to a core, the server not",
-        (false, false) => "nothing bound to a core",
-    };
-    format!("{publishers} to {subscribers} at {fps} frames a second, {bound}.")
-}
-
-fn known(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), number)
-}
-
-fn percent(share: f64, digits: usize) -> String {
-    format!("{:.digits$} %", share * 100.0)
 }

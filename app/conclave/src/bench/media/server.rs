@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_sfu::{Shard, ShardConfig, ShardFigures, ShardHandle, TurnConfig};
 use conclave_telemetry::Metrics;
-use conclave_turn_proto::{Issuer, Limits};
+use conclave_turn_proto::{Credential, Issuer, Limits};
 use tokio::runtime;
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
@@ -23,16 +23,20 @@ use crate::serve::say;
 /// Arguments of the server's process.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::bench) struct Server {
-    /// With a TURN server beside it, and with its metrics told once a second.
+    /// With a TURN server beside it, and so many credentials for it.
+    #[arg(long, default_value_t = 0)]
+    turn: u32,
+    /// With its metrics told once a second.
     #[arg(long)]
-    whole: bool,
+    metrics: bool,
 }
 
 /// Runs a shard on loopback until standard input ends.
 pub(in crate::bench) fn run(server: Server) -> anyhow::Result<()> {
     let pinned = pin(process::SERVER_CORE);
-    let metrics = server.whole.then(|| Metrics::install(env!("CARGO_PKG_VERSION"))).transpose()?;
-    let (shard, turn) = start(server)?;
+    let metrics =
+        server.metrics.then(|| Metrics::install(env!("CARGO_PKG_VERSION"))).transpose()?;
+    let (shard, turn) = start(server.turn)?;
     let address = *shard.udp.first().context("the shard has no address")?;
     tell(&Event::Ready { address, pinned, turn })?;
 
@@ -48,26 +52,27 @@ pub(in crate::bench) fn run(server: Server) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a shard, and the TURN server if there shall be one.
-fn start(server: Server) -> anyhow::Result<(ShardHandle, Option<Relay>)> {
-    let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let config = ShardConfig { udp, tcp: None, ..ShardConfig::default() };
-    if !server.whole {
-        return Ok((Shard::spawn(&config)?, None));
+/// Starts a shard, with a TURN server if there shall be credentials for it.
+fn start(credentials: u32) -> anyhow::Result<(ShardHandle, Vec<Relay>)> {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let config = ShardConfig { udp: any, tcp: None, ..ShardConfig::default() };
+    if credentials == 0 {
+        return Ok((Shard::spawn(&config)?, Vec::new()));
     }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).context("the system gives no random bytes")?;
     let issuer = Issuer::new(&secret, Instant::now(), 0);
-    let credential = issuer.issue(Instant::now(), b"the attacker");
-    let turn = TurnConfig { udp: Some(udp), tcp: None, issuer, limits: Limits::default() };
+    let credential = |holder: u32| issuer.issue(Instant::now(), &holder.to_be_bytes());
+    let issued: Vec<_> = (0..credentials).map(credential).collect();
+    let limits = Limits::default();
+    let turn = TurnConfig { udp: Some(any), tcp: Some(any), issuer, limits };
     let shard = Shard::spawn(&ShardConfig { turn: Some(turn), ..config })?;
-    let port = shard.turn.as_ref().and_then(|turn| turn.udp).context("no TURN server")?;
-    let relay = Relay {
-        address: SocketAddr::new(udp.ip(), port),
-        username: credential.username,
-        password: credential.password,
-    };
-    Ok((shard, Some(relay)))
+    let turn = shard.turn.as_ref().context("no TURN server")?;
+    let at = |port: Option<u16>| port.map(|port| SocketAddr::new(any.ip(), port));
+    let (udp, tcp) = at(turn.udp).zip(at(turn.tcp)).context("no ports of the TURN server")?;
+    let relay = |Credential { username, password }| Relay { udp, tcp, username, password };
+    let relays = issued.into_iter().map(relay).collect();
+    Ok((shard, relays))
 }
 
 /// Passes requests on until there are no more; then the shard ends, for want of them.

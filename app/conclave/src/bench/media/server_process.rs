@@ -22,8 +22,8 @@ pub(in crate::bench) struct ServerProcess {
     pub(in crate::bench) address: SocketAddr,
     /// Whether it is bound to its processor core.
     pub(in crate::bench) pinned: bool,
-    /// The TURN server beside it, if it has one.
-    pub(in crate::bench) turn: Option<Relay>,
+    /// Credentials of the TURN server beside it, if it has one.
+    pub(in crate::bench) turn: Vec<Relay>,
 }
 
 /// How long a server may take to start.
@@ -35,9 +35,15 @@ impl ServerProcess {
         Self::start_with(&[])
     }
 
+    /// Starts one that has a TURN server beside it, with so many credentials, and waits until it
+    /// is ready.
+    pub(in crate::bench) fn start_with_turn(credentials: u32) -> anyhow::Result<Self> {
+        Self::start_with(&[&format!("--turn={credentials}")])
+    }
+
     /// Starts one that has a TURN server and tells its metrics, and waits until it is ready.
     pub(in crate::bench) fn start_whole() -> anyhow::Result<Self> {
-        Self::start_with(&["--whole"])
+        Self::start_with(&["--turn=1", "--metrics"])
     }
 
     fn start_with(arguments: &[&str]) -> anyhow::Result<Self> {

@@ -65,7 +65,7 @@ pub(super) fn strangers(around: &Surroundings<'_>) -> anyhow::Result<Weapon> {
     let length = request.to_bytes(Some(b"guessed"), &mut bytes, |_, _| [7; 20])?;
     bytes.truncate(length);
 
-    let (turn, sources, socket) = (relay.address, Sources::open()?, caller.socket);
+    let (turn, sources, socket) = (relay.udp, Sources::open()?, caller.socket);
     Ok(Box::new(move |number| {
         if number.is_multiple_of(2) {
             sources.send(number / 2, turn, &bytes);
@@ -100,7 +100,7 @@ struct Caller {
 impl Caller {
     fn new(relay: &Relay, credential: Credential) -> anyhow::Result<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.connect(relay.address)?;
+        socket.connect(relay.udp)?;
         socket.set_read_timeout(Some(PATIENCE))?;
         let turn = Turn::new(credential, false, &[5; 32], Instant::now());
         Ok(Self { turn, socket, last: Vec::new() })

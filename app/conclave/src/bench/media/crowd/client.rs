@@ -14,7 +14,8 @@ use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use super::tally::{Header, Tally};
 use crate::bench::media::camera::{self, Camera, Packet};
-use crate::bench::media::client::{nanoseconds, transmitted};
+use crate::bench::media::client::nanoseconds;
+use crate::bench::media::line::transmitted;
 
 /// What a client is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

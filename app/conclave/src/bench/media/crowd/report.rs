@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 use crate::bench::machine::Machine;
-use crate::bench::output::{self, Column, Render, number, rows};
+use crate::bench::output::{self, Column, Render, number, percent, rows};
 
 /// All that was measured.
 #[derive(Debug, Serialize)]
@@ -106,8 +106,4 @@ impl output::Report for Report {
         text.push_str(NOTES);
         text
     }
-}
-
-fn percent(share: f64, digits: usize) -> String {
-    format!("{:.digits$} %", share * 100.0)
 }
