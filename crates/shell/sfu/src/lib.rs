@@ -8,6 +8,7 @@
 
 mod address;
 mod entrance;
+mod gather;
 mod handover;
 mod meter;
 mod plane;

@@ -8,6 +8,7 @@ use conclave_sfu_proto::{Input as NodeInput, Node, Transmit, Transport};
 use conclave_turn_proto::{ClientId, Input, Issuer, Limits, Output, Server, ServerConfig, Stats};
 use tokio::net::TcpListener;
 
+use crate::gather::Gather;
 use crate::handover::{FarNodes, Handed};
 use crate::shard::StartError;
 use crate::stream::{StreamEvent, StreamTurn, Streams, TurnEntrance};
@@ -46,6 +47,8 @@ pub struct TurnHandle {
 pub(crate) struct Turn {
     server: Server,
     udp: Option<Udp>,
+    /// What leaves by it next.
+    gather: Gather,
     streams: Streams,
     far: FarNodes,
     timeout: Option<Instant>,
@@ -87,6 +90,7 @@ impl Turn {
         let turn = Self {
             server: Server::new(server, Instant::now()),
             udp,
+            gather: Gather::default(),
             streams: Streams::new(listener, entrance, events),
             far,
             timeout: None,
@@ -193,6 +197,8 @@ impl Turn {
                 }
                 Output::Timeout(at) => {
                     self.timeout = at;
+                    let rest = self.gather.take();
+                    self.send_burst(rest);
                     return was_given;
                 }
                 Output::Transmit { client, bytes } => self.send(client, bytes),
@@ -203,14 +209,16 @@ impl Turn {
     fn send(&mut self, client: ClientId, bytes: Vec<u8>) {
         match client {
             ClientId::Datagram { source: client, destination: own } => {
-                let (transport, segment) = (Transport::Udp, None);
-                let transmit =
-                    Transmit { transport, source: own, destination: client, bytes, segment };
-                if let Some(udp) = &mut self.udp {
-                    udp.send(&transmit);
-                }
+                let full = self.gather.add(own, client, bytes);
+                self.send_burst(full);
             }
             ClientId::Stream(number) => self.streams.send(number, bytes),
+        }
+    }
+
+    fn send_burst(&mut self, burst: Option<Transmit>) {
+        if let Some((udp, burst)) = self.udp.as_mut().zip(burst) {
+            udp.send(&burst);
         }
     }
 

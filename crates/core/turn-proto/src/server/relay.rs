@@ -81,7 +81,7 @@ fn channel_data(number: u16, payload: &[u8], client: ClientId) -> Vec<u8> {
     let mut packet = Vec::with_capacity(payload.len() + 8);
     packet.extend(number.to_be_bytes());
     packet.extend(len.to_be_bytes());
-    packet.extend(payload.iter().take(usize::from(len)));
+    packet.extend_from_slice(payload.get(..usize::from(len)).unwrap_or(payload));
     if matches!(client, ClientId::Stream(_)) {
         packet.resize(packet.len().next_multiple_of(4), 0);
     }
