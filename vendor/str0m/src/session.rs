@@ -174,6 +174,9 @@ struct LastRrtr {
     received_at: Instant,
 }
 
+/// A packet is from somebody else than the peer.
+struct Unauthentic;
+
 /// What a packet of RTCP is read into. Empty in between, but for its capacity.
 #[derive(Default)]
 struct FeedbackRoom {
@@ -559,23 +562,26 @@ impl Session {
         now: Instant,
         header: &RtpHeader,
         buf: &[u8],
-    ) -> Option<(Mid, Ssrc)> {
+    ) -> Result<Option<(Mid, Ssrc)>, Unauthentic> {
         let ssrc_header = header.ssrc;
 
         // SSRC 0 is used for non-media BWE probes from libwebrtc.
         // These probes need TWCC feedback but don't carry actual media.
         if ssrc_header.is_probe() {
-            return self.ensure_probe_stream(header.payload_type);
+            return Ok(self.ensure_probe_stream(header.payload_type));
         }
 
         if let Some(r) = self.streams.mid_ssrc_rx_by_ssrc_or_rtx(now, ssrc_header) {
-            return Some(r);
+            return Ok(Some(r));
         }
 
         // A mapping may take a stream from the SSRC that it has. That is for the peer alone to say.
         // Without a MID there is nothing to map, and nothing to open for it.
-        if header.ext_vals.mid.is_none() || !self.is_authentic(header, buf) {
-            return None;
+        if header.ext_vals.mid.is_none() {
+            return Ok(None);
+        }
+        if !self.is_authentic(header, buf) {
+            return Err(Unauthentic);
         }
 
         // Attempt to dynamically map this header to some Media/ReceiveStream.
@@ -583,10 +589,10 @@ impl Session {
 
         // The dynamic mapping might have added an entry by now.
         if let Some(r) = self.streams.mid_ssrc_rx_by_ssrc_or_rtx(now, ssrc_header) {
-            return Some(r);
+            return Ok(Some(r));
         }
 
-        None
+        Ok(None)
     }
 
     /// Whether a packet that belongs to no stream yet is from the peer.
@@ -596,12 +602,9 @@ impl Session {
             .get(&header.ssrc)
             .map(|s| s.max_seq());
         let seq_no = header.sequence_number(max_seq);
-        let Some(srtp) = self.srtp_rx.as_mut() else {
-            return false;
-        };
-        let is_authentic = srtp.unprotect_rtp(buf, header, *seq_no).is_some();
-        self.refused.unauthentic += u64::from(!is_authentic);
-        is_authentic
+        self.srtp_rx
+            .as_mut()
+            .is_some_and(|srtp| srtp.unprotect_rtp(buf, header, *seq_no).is_some())
     }
 
     /// Creates the probe stream on-demand for handling SSRC 0 BWE probes.
@@ -693,7 +696,10 @@ impl Session {
         trace!("Handle RTP: {:?}", header);
 
         // Early repair padding has no main stream yet, but still needs transport feedback.
-        let mapped = self.mid_and_ssrc_for_header(now, &header, buf);
+        let Ok(mapped) = self.mid_and_ssrc_for_header(now, &header, buf) else {
+            self.refused.unauthentic += 1;
+            return;
+        };
         let can_receive = mapped.is_some() || self.is_early_rtx_padding(&header);
         if !can_receive {
             trace!("No mid/SSRC for header: {:?}", header);
@@ -1007,6 +1013,7 @@ impl Session {
             packets,
             reports,
         } = room;
+        let arrived = self.arrival.take().unwrap_or(now);
         let srtp: &mut SrtpContext = self.srtp_rx.as_mut()?;
         if srtp.unprotect_rtcp_to(buf, datagram).is_none() {
             self.refused.unauthentic += 1;
@@ -1050,7 +1057,8 @@ impl Session {
 
             if let RtcpFb::Twcc(twcc) = fb {
                 trace!("Handle TWCC: {:?}", twcc);
-                let maybe_records = self.twcc_tx_register.apply_report(twcc, now);
+                // The round trip ends when the report reaches the machine.
+                let maybe_records = self.twcc_tx_register.apply_report(twcc, arrived);
 
                 if let (Some(maybe_records), Some(bwe)) = (maybe_records, &mut self.bwe) {
                     bwe.update(maybe_records, now);

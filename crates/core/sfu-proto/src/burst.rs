@@ -5,12 +5,6 @@ use std::net::SocketAddr;
 
 use crate::{Transmit, Transport};
 
-/// The most bytes in one burst: what fits into one IP packet, with its headers.
-const MAX_BYTES: usize = 60 * 1024;
-
-/// The most datagrams in one burst: what Linux takes (`UDP_MAX_SEGMENTS`).
-const MAX_DATAGRAMS: usize = 64;
-
 /// After so many slots, or so many bytes, what was written is sent: it is in the processor's cache, and
 /// nobody waits noticeably for the others.
 const PLENTY: usize = 8;
@@ -129,8 +123,8 @@ impl Burst {
                 && path.transport == Transport::Udp
                 && self.is_open
                 && len <= self.segment
-                && end + len <= MAX_BYTES
-                && self.datagrams < MAX_DATAGRAMS;
+                && end + len <= Transmit::MAX_BYTES
+                && self.datagrams < Transmit::MAX_DATAGRAMS;
             if !fits && !self.is_empty() {
                 let mut next = outbox.buffer();
                 next.extend_from_slice(self.bytes.get(end..).unwrap_or_default());
@@ -144,7 +138,7 @@ impl Burst {
                 self.path = Some(path);
                 self.segment = len;
             }
-            self.is_open = len == self.segment;
+            self.is_open = len == self.segment && len <= Transmit::MAX_SEGMENT;
             self.datagrams += 1;
         }
     }

@@ -45,7 +45,9 @@ impl DtlsProvider for Examined {
             Some(_) => examined(mtu)?,
             None => {
                 let config = examined(mtu)?;
-                Arc::clone(&CONFIG.get_or_init(|| (mtu, config)).1)
+                // Another thread may have been first: its own serves as well.
+                let _ = CONFIG.set((mtu, Arc::clone(&config)));
+                config
             }
         };
         let cert = cert.clone();

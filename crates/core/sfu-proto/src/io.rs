@@ -69,6 +69,16 @@ pub struct Transmit {
 }
 
 impl Transmit {
+    /// The most bytes in one burst: what fits into one IP packet, with its headers.
+    pub const MAX_BYTES: usize = 60 * 1024;
+
+    /// The most datagrams in one burst: what Linux takes (`UDP_MAX_SEGMENTS`).
+    pub const MAX_DATAGRAMS: usize = 64;
+
+    /// The longest datagram of a burst, in bytes. A longer one, by itself, is cut up where the path takes
+    /// no more; bursts of such are refused by the kernel.
+    pub const MAX_SEGMENT: usize = 1400;
+
     /// Each of the datagrams.
     pub fn datagrams(&self) -> Chunks<'_, u8> {
         self.bytes.chunks(self.segment.unwrap_or(self.bytes.len()).max(1))

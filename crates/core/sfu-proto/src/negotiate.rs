@@ -34,6 +34,9 @@ const DESCRIPTOR_ID: u8 = 12;
 const VP9: u8 = 98;
 const VP9_RESENT: u8 = 99;
 
+/// Lines in one section of an offer. Browsers that know many codecs write some hundreds.
+const MAX_SECTION_LINES: usize = 1024;
+
 /// Candidates in one offer. The node waits for the client's checks and needs none; a machine with
 /// many interfaces states some dozens.
 const MAX_CANDIDATES: usize = 128;
@@ -124,7 +127,12 @@ impl OfferSummary {
             return Err(OfferError::TooManyLines);
         }
         let mut summary = Self::default();
+        let mut section_lines = 0;
         for line in sdp.lines() {
+            section_lines = if line.starts_with("m=") { 1 } else { section_lines + 1 };
+            if section_lines > MAX_SECTION_LINES {
+                return Err(OfferError::TooManyLines);
+            }
             if let Some(fingerprint) = line.strip_prefix("a=fingerprint:") {
                 summary.fingerprints.insert(fingerprint.trim().to_ascii_lowercase());
             }
@@ -252,8 +260,8 @@ pub(crate) enum OfferError {
     /// The session has failed; offer a new generation.
     #[error("the session is no more: use a new generation")]
     SessionGone,
-    /// It has more candidates or SSRCs than any client of ours: each costs memory, or time.
-    #[error("more candidates or SSRCs than are allowed")]
+    /// It has more lines, candidates or SSRCs than any client of ours: each costs memory, or time.
+    #[error("more lines, candidates or SSRCs than are allowed")]
     TooManyLines,
     /// It has more sections than the node allows.
     #[error("{sections} media sections are more than are allowed")]

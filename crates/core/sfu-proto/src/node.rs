@@ -206,10 +206,12 @@ impl Node {
         for Report { peer, arrived, transport, source, destination, bytes } in &reports {
             let destination = self.local_address(*transport, *destination);
             let receive = Receive::new(transport.protocol(), *source, destination, bytes);
-            let (Ok(receive), Some(call)) = (receive, self.calls.get_mut(&peer.call)) else {
+            let Ok(receive) = receive else {
                 self.shared.stats.drops.garbage += 1;
                 continue;
             };
+            // Everybody may have left meanwhile.
+            let Some(call) = self.calls.get_mut(&peer.call) else { continue };
             let times = (self.now, *arrived);
             call.handle_datagram(times, &mut self.shared, peer.participant, receive);
         }

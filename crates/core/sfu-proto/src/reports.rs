@@ -12,11 +12,14 @@ use conclave_call_proto::media::PeerId;
 use crate::Transport;
 
 /// How long one may wait for others. Nobody waits for what it brings about: bandwidth is estimated
-/// from the times in it, and asking for lost packets or key frames has packets of its own.
+/// from the times in it and that of its arrival, and asking for lost packets or key frames has packets of its own.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// So many are read without waiting for more.
 const MANY: usize = 32;
+
+/// The most bytes of a buffer that is kept: more than any report of a usual peer.
+const MAX_SPARE: usize = 2048;
 
 /// Feedback that a peer sent, still encrypted.
 #[derive(Debug)]
@@ -80,7 +83,7 @@ impl Reports {
     /// Takes the buffers back.
     pub(crate) fn give_back(&mut self, mut read: Vec<Report>) {
         for mut report in read.drain(..) {
-            if self.spare.len() < MANY {
+            if self.spare.len() < MANY && report.bytes.capacity() <= MAX_SPARE {
                 report.bytes.clear();
                 self.spare.push(report.bytes);
             }

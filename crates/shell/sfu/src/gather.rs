@@ -4,12 +4,6 @@ use std::net::SocketAddr;
 
 use conclave_sfu_proto::{Transmit, Transport};
 
-/// The most bytes in one burst: what fits into one IP packet, with its headers.
-const MAX_BYTES: usize = 60 * 1024;
-
-/// The most datagrams in one burst: what Linux takes (`UDP_MAX_SEGMENTS`).
-const MAX_DATAGRAMS: usize = 64;
-
 /// What is to be sent next, to which more may still be added.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
@@ -47,10 +41,11 @@ impl Gather {
 /// which may be shorter.
 fn takes(burst: &Transmit, length: usize) -> bool {
     let segment = burst.segment.unwrap_or(burst.bytes.len());
-    burst.bytes.len().is_multiple_of(segment)
+    segment <= Transmit::MAX_SEGMENT
+        && burst.bytes.len().is_multiple_of(segment)
         && (1..=segment).contains(&length)
-        && burst.bytes.len() + length <= MAX_BYTES
-        && burst.datagrams().len() < MAX_DATAGRAMS
+        && burst.bytes.len() + length <= Transmit::MAX_BYTES
+        && burst.datagrams().len() < Transmit::MAX_DATAGRAMS
 }
 
 #[cfg(test)]
@@ -94,5 +89,6 @@ mod tests {
         };
         assert_eq!(sizes(&[(5, 100); 70]), [64, 6]);
         assert_eq!(sizes(&[(5, 1200); 60]), [51, 9]);
+        assert_eq!(sizes(&[(5, 1450); 3]), [1, 1, 1]);
     }
 }

@@ -220,6 +220,19 @@ fn an_offer_that_is_not_one_is_refused_and_what_runs_goes_on() {
 }
 
 #[test]
+fn an_offer_of_endless_lines_is_refused() {
+    let mut world = running();
+    let good = Client::new(50, Setup::new(), world.now).offer();
+
+    let sdp = format!("{good}{}", "a=extmap:\r\n".repeat(1024));
+    world.request(MediaRequest::Offer { peer: peer(0), generation: 2, sdp });
+
+    let refused = refusals(&world).pop();
+    assert_eq!(refused.as_deref(), Some("more lines, candidates or SSRCs than are allowed"));
+    assert_still_runs(&mut world);
+}
+
+#[test]
 fn another_devices_offer_cannot_take_over_a_session() {
     let mut world = running();
     let sdp = Client::new(50, Setup::new(), world.now).offer();
@@ -250,7 +263,7 @@ fn an_offer_of_endless_candidates_or_ssrcs_is_refused() {
     }
 
     let refused = refusals(&world);
-    assert_eq!(refused, ["more candidates or SSRCs than are allowed"; 2]);
+    assert_eq!(refused, ["more lines, candidates or SSRCs than are allowed"; 2]);
     assert_still_runs(&mut world);
 }
 
