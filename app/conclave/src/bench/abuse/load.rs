@@ -45,9 +45,8 @@ struct Read {
 const LAST_ARRIVALS: Duration = Duration::from_millis(500);
 
 /// Counters that tell of what the server refuses, drops, or is worn out by.
-const TELLING: [&str; 8] = [
+const TELLING: [&str; 7] = [
     "conclave_media_drops_total",
-    "conclave_media_feedback_refused_total",
     "conclave_media_budgets_spent_total",
     "conclave_media_sessions_failed_total",
     "conclave_plis_total",
