@@ -1,8 +1,8 @@
 //! DTLS for sessions, set up once for all of them.
 //!
 //! str0m's own provider has dimpl examine the cryptographic library each time that a session begins:
-//! it agrees on keys over three curves and verifies signatures, which takes longer than the handshake
-//! itself. The library does not change while the process runs; here it is examined once.
+//! it agrees on keys over three curves and verifies signatures, which takes about as long as all else
+//! that a session begins with. The library does not change while the process runs; here it is examined once.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
