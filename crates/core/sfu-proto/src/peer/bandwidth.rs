@@ -18,12 +18,9 @@ const AUDIO_RATE: Bitrate = Bitrate::kbps(48);
 /// sent, and with nothing sent it could never rise.
 const VIDEO_FLOOR: Bitrate = Bitrate::kbps(200);
 
-/// What the node wants to know of a path at least while it carries a picture: enough for a large
+/// What the node wants to know of a path at least while there is a picture for it: enough for a large
 /// one, so that enlarging a tile need not wait for the estimate to grow.
 const MIN_DESIRED: Bitrate = Bitrate::kbps(3000);
-
-/// The same while it carries none.
-const MIN_DESIRED_IDLE: Bitrate = Bitrate::kbps(300);
 
 /// How long a path is calm before it is probed for more.
 pub(super) const FIRST_PROBE_WAIT: Duration = Duration::from_secs(3);
@@ -163,9 +160,15 @@ impl Peer {
         let sent = video_rate(allocations, demands);
         self.sent = audio + Bitrate::bps(sent);
         let needed = best + audio.as_bps();
-        // The allocator asks for 15 % of headroom; encoders overshoot for moments.
-        let least = if demands.is_empty() { MIN_DESIRED_IDLE } else { MIN_DESIRED };
-        let desired = Bitrate::bps(needed + needed / 4).max(least);
+        let has_pictures = demands.iter().any(|demand| !demand.layers.is_empty());
+        let desired = if has_pictures {
+            // The allocator asks for 15 % of headroom; encoders overshoot for moments.
+            Bitrate::bps(needed + needed / 4).max(MIN_DESIRED)
+        } else {
+            // Sound goes whatever the path carries. To find that out takes thirty datagrams, which is
+            // more than all else of a join.
+            Bitrate::ZERO
+        };
         // An estimate grows only with what is sent. Where a picture had to be paused, padding
         // stands in for its smallest layer: without it, what was paused stays so.
         let sustained = next_picture(allocations, demands).map_or(Bitrate::ZERO, |next| {
