@@ -63,6 +63,8 @@ impl SqliteStore {
             .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
+            // There is no network between. One that an error came of was tested when it was given back.
+            .test_before_acquire(false)
             .connect_with(options)
             .await
             .map_err(OpenError::Open)?;

@@ -5,8 +5,9 @@
 use std::fmt;
 
 use conclave_model::{MeetingId, ParticipantId};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{hash_bytes, id_bytes};
@@ -67,25 +68,60 @@ impl fmt::Debug for Write {
 
 /// Writes whatever waits, again and again.
 async fn write_batches(pool: SqlitePool, mut changes: mpsc::Receiver<Write>) {
+    let mut hand = Hand { connection: None, pool: pool.clone() };
     let mut batch = Vec::with_capacity(BATCH);
-    while changes.recv_many(&mut batch, BATCH).await > 0 {
-        let together = batch.len() > 1 && write_all(&pool, &batch).await.is_ok();
+    loop {
+        let taken = tokio::select! {
+            biased;
+            // The pool waits for its connections before it closes.
+            () = pool.close_event(), if hand.connection.is_some() => {
+                hand.connection = None;
+                continue;
+            }
+            taken = changes.recv_many(&mut batch, BATCH) => taken,
+        };
+        if taken == 0 {
+            return;
+        }
+        let together = batch.len() > 1 && hand.write(&batch).await.is_ok();
         for write in batch.drain(..) {
             // One that cannot be written does not take the others with it.
-            let done = if together {
-                Ok(())
-            } else {
-                write_all(&pool, std::slice::from_ref(&write)).await
-            };
+            let done =
+                if together { Ok(()) } else { hand.write(std::slice::from_ref(&write)).await };
             // Whoever asked may be gone.
             let _ = write.done.send(done);
         }
     }
 }
 
+/// What writes.
+struct Hand {
+    /// Kept from one write to the next: to take one from the pool and to give it back takes as long as
+    /// to write.
+    connection: Option<PoolConnection<Sqlite>>,
+    pool: SqlitePool,
+}
+
+impl Hand {
+    /// Makes changes in one transaction: all of them, or none.
+    async fn write(&mut self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.pool.acquire().await?,
+        };
+        // After a failure the pool finds out whether the connection is of use still.
+        write_all(&mut connection, writes).await?;
+        self.connection = Some(connection);
+        Ok(())
+    }
+}
+
 /// Makes changes in one transaction: all of them, or none.
-async fn write_all(pool: &SqlitePool, writes: &[Write]) -> Result<(), StoreError> {
-    let mut transaction = pool.begin().await?;
+async fn write_all(
+    connection: &mut PoolConnection<Sqlite>,
+    writes: &[Write],
+) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
     for Write { change, .. } in writes {
         match change {
             Change::EndCall { meeting } => end_call(&mut transaction, meeting).await?,
@@ -110,11 +146,15 @@ async fn save_sessions(
     seen: UnixMillis,
 ) -> Result<(), StoreError> {
     for session in sessions {
+        // Two statements on one way to the thread that works on the file: the way is most of it.
         sqlx::query(
             "INSERT INTO sessions (meeting, participant, token_hash, proven_hash, seen_ms) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (meeting, participant) DO UPDATE SET \
              token_hash = excluded.token_hash, proven_hash = excluded.proven_hash, \
-             seen_ms = excluded.seen_ms",
+             seen_ms = excluded.seen_ms; \
+             UPDATE meetings SET \
+             next_participant = CASE WHEN next_participant <= $2 THEN $2 + 1 ELSE next_participant END, \
+             used_ms = CASE WHEN used_ms < $5 THEN $5 ELSE used_ms END WHERE id = $1",
         )
         .bind(id_bytes(meeting))
         .bind(i64::from(session.participant.0))
@@ -124,17 +164,6 @@ async fn save_sessions(
         .execute(&mut **transaction)
         .await?;
     }
-    let after_all = sessions.iter().map(|session| i64::from(session.participant.0) + 1).max();
-    sqlx::query(
-        "UPDATE meetings SET \
-         next_participant = CASE WHEN next_participant < $2 THEN $2 ELSE next_participant END, \
-         used_ms = CASE WHEN used_ms < $3 THEN $3 ELSE used_ms END WHERE id = $1",
-    )
-    .bind(id_bytes(meeting))
-    .bind(after_all.unwrap_or_default())
-    .bind(seen.0)
-    .execute(&mut **transaction)
-    .await?;
     Ok(())
 }
 
@@ -155,13 +184,14 @@ async fn end_call(
     transaction: &mut Transaction<'_, Sqlite>,
     meeting: &MeetingId,
 ) -> Result<(), StoreError> {
-    for statement in [
-        "DELETE FROM sessions WHERE meeting = $1",
-        "UPDATE meetings SET next_participant = 1 WHERE id = $1",
-        "DELETE FROM group_states WHERE meeting = $1",
-    ] {
-        sqlx::query(statement).bind(id_bytes(meeting)).execute(&mut **transaction).await?;
-    }
+    sqlx::query(
+        "DELETE FROM sessions WHERE meeting = $1; \
+         UPDATE meetings SET next_participant = 1 WHERE id = $1; \
+         DELETE FROM group_states WHERE meeting = $1",
+    )
+    .bind(id_bytes(meeting))
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
@@ -173,18 +203,15 @@ async fn save_group(
     let GroupChange { state, log, epochs } = change;
     sqlx::query(
         "INSERT INTO group_states (meeting, state) VALUES ($1, $2) \
-         ON CONFLICT (meeting) DO UPDATE SET state = excluded.state",
+         ON CONFLICT (meeting) DO UPDATE SET state = excluded.state; \
+         DELETE FROM group_log WHERE meeting = $1 AND (epoch < $3 OR epoch >= $4)",
     )
     .bind(id_bytes(meeting))
     .bind(state)
+    .bind(number_of(epochs.start)?)
+    .bind(number_of(epochs.end)?)
     .execute(&mut **transaction)
     .await?;
-    sqlx::query("DELETE FROM group_log WHERE meeting = $1 AND (epoch < $2 OR epoch >= $3)")
-        .bind(id_bytes(meeting))
-        .bind(number_of(epochs.start)?)
-        .bind(number_of(epochs.end)?)
-        .execute(&mut **transaction)
-        .await?;
     for (epoch, entry) in log {
         sqlx::query(
             "INSERT INTO group_log (meeting, epoch, entry) VALUES ($1, $2, $3) \
