@@ -6,12 +6,13 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes that are read at once. A buffer of this size belongs to each socket.
-pub(super) const READ_AT_ONCE: usize = 16 * 1024;
+/// Bytes that are read at once. A buffer of this size belongs to each socket, and is filled with
+/// zeros before each reading.
+pub(super) const READ_AT_ONCE: usize = 4 * 1024;
 
 /// What may come besides a message: the heads of its fragments, pongs, and the beginning of the
 /// next one. A message that is a little too large still arrives, and is answered.
-const BESIDES: usize = 2 * READ_AT_ONCE;
+const BESIDES: usize = 32 * 1024;
 
 /// A transport of which at most so many bytes are read before a whole message came of them.
 ///

@@ -147,14 +147,17 @@ impl Connection {
                 }
                 Some(frame) = queue.recv() => {
                     let (len, began) = (frame.len(), Instant::now());
-                    let step = match frame {
+                    let message = match frame {
                         Frame::Close(message) => return close(socket, message).await,
-                        Frame::Message(message) => send(socket, message).await,
+                        Frame::Message(message) => message,
                         Frame::Release(message) => {
                             self.stage = Stage::Greeted { at: Instant::now() };
-                            send(socket, message).await
+                            message
                         }
                     };
+                    // What waits already goes with it.
+                    let leaves = if queue.is_empty() { Leaves::Now } else { Leaves::WithTheNext };
+                    let step = send_frame(socket, Message::Text(message), leaves).await;
                     self.load.remove(len);
                     if began.elapsed() > TAKES_LONG {
                         // It was not heard meanwhile, but it has taken what was sent.
@@ -177,7 +180,7 @@ impl Connection {
                     if heard.elapsed() > SILENCE {
                         return;
                     }
-                    send_frame(socket, Message::Ping(Vec::new().into())).await
+                    send_frame(socket, Message::Ping(Vec::new().into()), Leaves::Now).await
                 }
             };
             let step = match step {
@@ -408,12 +411,20 @@ impl Connection {
     }
 }
 
+/// When a frame is on its way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Leaves {
+    Now,
+    /// Together with the frame that is sent after it, unless there is too much to keep.
+    WithTheNext,
+}
+
 async fn send(socket: &mut Socket, text: Utf8Bytes) -> Step {
-    send_frame(socket, Message::Text(text)).await
+    send_frame(socket, Message::Text(text), Leaves::Now).await
 }
 
 /// Sends a frame. A client that takes nothing is gone: nothing else is done for it meanwhile.
-async fn send_frame(socket: &mut Socket, frame: Message) -> Step {
+async fn send_frame(socket: &mut Socket, frame: Message, leaves: Leaves) -> Step {
     let len = match &frame {
         Message::Text(text) => u32::try_from(text.len()).unwrap_or(u32::MAX),
         Message::Binary(_)
@@ -423,7 +434,13 @@ async fn send_frame(socket: &mut Socket, frame: Message) -> Step {
         | Message::Pong(_) => 0,
     };
     let within = SEND_WITHIN + Duration::from_secs((len / SLOWEST).into());
-    match tokio::time::timeout(within, socket.send(frame)).await {
+    let sent = async {
+        match leaves {
+            Leaves::Now => socket.send(frame).await,
+            Leaves::WithTheNext => socket.feed(frame).await,
+        }
+    };
+    match tokio::time::timeout(within, sent).await {
         Ok(Ok(())) => Step::Quiet,
         Ok(Err(_)) | Err(_) => Step::Gone,
     }
