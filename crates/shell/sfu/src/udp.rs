@@ -4,7 +4,7 @@ use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use conclave_sfu_proto::Transmit;
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::time::{Instant, sleep_until};
@@ -163,14 +163,20 @@ impl Udp {
     }
 
     fn try_send(&mut self, transmit: &Transmit, contents: &[u8], segment: Option<usize>) -> bool {
+        let destination = self.native(transmit.destination);
+        let src_ip = self.source_ip(transmit.source);
+        self.sends += 1;
+        if segment.is_none() && src_ip.is_none() {
+            // A datagram of which there is nothing else to say is a little cheaper to send so.
+            return SockRef::from(&self.socket).send_to(contents, &destination.into()).is_ok();
+        }
         let transmit = quinn_udp::Transmit {
-            destination: self.native(transmit.destination),
+            destination,
             ecn: None,
             contents,
             segment_size: segment,
-            src_ip: self.source_ip(transmit.source),
+            src_ip,
         };
-        self.sends += 1;
         self.state.try_send((&self.socket).into(), &transmit).is_ok()
     }
 
