@@ -25,6 +25,8 @@ pub(crate) struct Call {
     /// When others were last told who speaks.
     speakers_told_at: Option<Instant>,
     speakers_changed: bool,
+    /// Whose voices all were last given, where loudness decides; `None` if not all were given the same.
+    heard: Option<Vec<ParticipantId>>,
     ticks: u64,
     tick_at: Instant,
     /// When somebody's new list of publications last moved slots.
@@ -50,6 +52,7 @@ impl Call {
             speakers: SpeakerDetector::new(),
             speakers_told_at: None,
             speakers_changed: false,
+            heard: None,
             ticks: 0,
             tick_at,
             published_at: None,

@@ -138,7 +138,10 @@ impl Bwe {
 
     pub fn set_bitrate(&mut self, minimum: Bitrate, desired: Bitrate) {
         self.minimum_bitrate = minimum.min(desired);
-        self.desired_bitrate = desired;
+        if self.desired_bitrate != desired {
+            self.desired_bitrate = desired;
+            self.bwe.delay_controller.look_soon();
+        }
     }
 
     pub fn minimum_bitrate(&self) -> Bitrate {

@@ -34,7 +34,11 @@ impl Call {
         self.speakers_changed |= self.speakers.update(now);
         self.tell_speakers(now, shared);
         if self.is_crowded() {
-            self.assign_audio(now, shared);
+            let sounds = self.sounds(now);
+            // To look at everybody takes long in a large call, and the loudest are mostly who they were.
+            if self.heard.as_ref() != Some(&sounds.loudest) {
+                self.give_audio(sounds, shared);
+            }
         }
         let all = self.ticks.is_multiple_of(ALLOCATE_EVERY);
         let due = |(id, peer): (&ParticipantId, &mut Peer)| {
@@ -87,7 +91,8 @@ impl Call {
         if let Some(at) = self.assign_at.take() {
             shared.timers.remove(&(at, Timer::Assign(self.id)));
         }
-        self.assign_audio(now, shared);
+        let sounds = self.sounds(now);
+        self.give_audio(sounds, shared);
         for peer in self.peers.values_mut() {
             peer.assign_video(&mut self.publications);
         }
@@ -111,6 +116,9 @@ impl Call {
         sounds.give_to(peer, &mut self.publications);
         peer.assign_video(&mut self.publications);
         shared.events.extend(peer.slots_changed());
+        if self.heard.as_ref() != Some(&sounds.loudest) {
+            self.heard = None;
+        }
         self.allocate(now, shared, participant);
         self.demand_more(shared, participant);
         self.request_keyframes_for(now, shared, participant);
@@ -176,12 +184,12 @@ impl Call {
     }
 
     /// Gives everybody's audio slots to what there is to hear.
-    fn assign_audio(&mut self, now: Instant, shared: &mut Shared) {
-        let sounds = self.sounds(now);
+    fn give_audio(&mut self, sounds: Sounds, shared: &mut Shared) {
         for peer in self.peers.values_mut() {
             sounds.give_to(peer, &mut self.publications);
             shared.events.extend(peer.slots_changed());
         }
+        self.heard = Some(sounds.loudest);
     }
 
     /// What there is to hear now.
@@ -192,7 +200,8 @@ impl Call {
             self.speakers.add(now, *owner);
         }
         let places = self.places();
-        let loudest = self.speakers.loudest(now, places).to_vec();
+        let mut loudest = self.speakers.loudest(now, places).to_vec();
+        loudest.sort_unstable();
         Sounds { screens, voices, loudest }
     }
 
@@ -204,7 +213,9 @@ impl Call {
         participant: ParticipantId,
     ) {
         let Some(peer) = self.peers.get_mut(&participant) else { return };
-        peer.allocate(now, &self.publications);
+        if peer.allocate(now, &self.publications) {
+            shared.unflushed.insert(peer.id());
+        }
         shared.events.extend(peer.slots_changed());
     }
 
@@ -254,7 +265,7 @@ impl Call {
 struct Sounds {
     screens: Vec<(ParticipantId, PublicationId)>,
     voices: Vec<(ParticipantId, PublicationId)>,
-    /// Whose voices go to all, where there is no room for everybody's.
+    /// Whose voices go to all, where there is no room for everybody's, in order.
     loudest: Vec<ParticipantId>,
 }
 

@@ -61,10 +61,11 @@ fn held_back(jam: JamState, chosen: Option<LayerId>, demand: &Demand) -> Option<
 }
 
 impl Peer {
-    /// Fits what the peer is shown into its estimated bandwidth.
-    pub(crate) fn allocate(&mut self, now: Instant, publications: &Publications) {
+    /// Fits what the peer is shown into its estimated bandwidth. Returns whether its session is to be
+    /// flushed, for it may begin to look for more.
+    pub(crate) fn allocate(&mut self, now: Instant, publications: &Publications) -> bool {
         if !self.is_connected() {
-            return;
+            return false;
         }
         let mut demands: PerPicture<Demand> = PerPicture::new();
         let mut slots: PerPicture<Mid> = PerPicture::new();
@@ -111,7 +112,7 @@ impl Peer {
                     && !matches!(jam, JamState::Draining(_));
             }
         }
-        self.desire(now, audio, &demands, &allocations);
+        self.desire(now, audio, &demands, &allocations)
     }
 
     /// What the sound takes that the peer is sent.
@@ -148,14 +149,14 @@ impl Peer {
     }
 
     /// Tells the bandwidth estimation what would be sent if everything fitted, and how much it
-    /// shall put on the wire meanwhile.
+    /// shall put on the wire meanwhile. Returns whether that is news.
     fn desire(
         &mut self,
         now: Instant,
         audio: Bitrate,
         demands: &[Demand],
         allocations: &[Allocation],
-    ) {
+    ) -> bool {
         let best = best_rate(demands);
         let sent = video_rate(allocations, demands);
         self.sent = audio + Bitrate::bps(sent);
@@ -179,13 +180,12 @@ impl Peer {
         let desired = if self.is_probe_due(now, best > sent) { self.sent } else { desired };
         let has_changed =
             |now: Bitrate, then: Bitrate| now.as_bps().abs_diff(then.as_bps()) * 10 > then.as_bps();
-        if (has_changed(desired, self.desired) || has_changed(sustained, self.sustained))
-            && let Some(session) = &mut self.session
-        {
-            self.desired = desired;
-            self.sustained = sustained;
-            session.set_desired_bitrate(sustained, desired);
-        }
+        let is_news = has_changed(desired, self.desired) || has_changed(sustained, self.sustained);
+        let Some(session) = self.session.as_mut().filter(|_| is_news) else { return false };
+        self.desired = desired;
+        self.sustained = sustained;
+        session.set_desired_bitrate(sustained, desired);
+        true
     }
 
     /// Whether the path is to be probed, for something that is shown could be larger.

@@ -70,8 +70,6 @@ fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
     for _ in 0..2 {
         world.join(Setup::new());
     }
-    // What the paths carry is found out at first.
-    world.run(5 * SECOND);
     let (sent, wakes) = (world.stats().datagrams_out, world.wakes);
     world.run(10 * SECOND);
     let (sent, wakes) = (world.stats().datagrams_out - sent, world.wakes - wakes);
@@ -80,6 +78,28 @@ fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
     // and what keeps the session.
     assert!(sent < 2 * 10 * (50 + 20 + 5), "{sent} datagrams");
     assert!(wakes < 2 * 10 * (20 + 20), "{wakes} wakes");
+}
+
+/// To find out what a path carries takes more datagrams than all else of a join.
+#[test]
+fn a_path_is_probed_once_there_is_a_picture_for_it() {
+    let mut world = World::new();
+    let a = world.join(Setup { sends: Vec::new(), ..Setup::new() });
+    let b = world.join(Setup::new());
+    world.clients[b].silent = true;
+    world.view(a, &[(b, CAMERA, 1280, 720)]);
+    let before = world.stats().datagrams_out;
+    world.run(10 * SECOND);
+    let covered = world.stats().datagrams_out - before;
+    // For each of both: a report a second, and what keeps the path.
+    assert!(covered < 2 * 10 * 3, "{covered} datagrams while the camera was covered");
+
+    world.clients[b].silent = false;
+    let since = world.now;
+    world.until("the picture comes in full", |world| {
+        world.clients[a].video_from(b, since).last().is_some_and(|packet| packet.layer == 2)
+    });
+    assert!(world.now - since < 2 * SECOND, "it took {:?}", world.now - since);
 }
 
 /// How many layers of its picture a client was told to encode; nothing if all of them.
