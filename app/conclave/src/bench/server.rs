@@ -219,7 +219,7 @@ impl Server {
     fn write_snapshot(&self) {
         let Some(snapshot) = self.call.group_snapshot() else { return };
         let started = cpu();
-        let len = serde_json::to_vec(&snapshot).map_or(0, |written| written.len());
+        let len = snapshot.to_bytes().map_or(0, |written| written.len());
         self.see(Seen::Work { work: Work::WriteSnapshot, cpu: cpu().saturating_sub(started) });
         self.see(Seen::Bytes { part: Part::Snapshot, len });
     }

@@ -10,6 +10,7 @@
 //! system's clock, for lifetimes. Should it panic on what a device sent, that message is refused and
 //! the group is as it was.
 
+mod encoding;
 mod gate;
 mod group;
 mod guard;
@@ -41,4 +42,4 @@ pub use message::{CommitHash, Gate, Input, Output, RequestRefusal, ToDevice};
 pub use refusal::{CommitRefusal, FoundRefusal};
 pub use service::DeliveryService;
 pub use signal::{NotRequest, news, request};
-pub use snapshot::{LogEntry, RestoreError, Snapshot};
+pub use snapshot::{LogEntry, RestoreError, SaveError, Snapshot};

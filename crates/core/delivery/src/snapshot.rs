@@ -3,12 +3,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use conclave_commit_rules::Constitution;
 use conclave_model::ParticipantId;
 use serde::{Deserialize, Serialize};
 
+use crate::encoding::{self, Bytes};
 use crate::group::Group;
 use crate::key::ProposalKey;
 use crate::limits::RETURN_WITHIN;
@@ -23,9 +22,7 @@ use crate::storage::Stored;
 ///
 /// The lobby is not in it, nor is any member's message.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Snapshot {
-    version: u16,
     group_id: Bytes,
     group: Stored,
     group_info: Bytes,
@@ -36,32 +33,14 @@ pub struct Snapshot {
     members: Vec<SavedMember>,
 }
 
-const VERSION: u16 = 2;
-
-/// Bytes; in JSON, unpadded base64url. Taking a snapshot copies none.
-#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(into = "String", try_from = "String")]
-struct Bytes(Arc<[u8]>);
-
-impl From<Bytes> for String {
-    fn from(bytes: Bytes) -> Self {
-        URL_SAFE_NO_PAD.encode(bytes.0)
-    }
-}
-
-impl TryFrom<String> for Bytes {
-    type Error = RestoreError;
-
-    fn try_from(text: String) -> Result<Self, RestoreError> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| RestoreError)?;
-        Ok(Self(bytes.into()))
-    }
-}
+/// The first byte of what is written. What follows names no fields, so each change of the form
+/// needs another version: of ours, and of the library's, when an update of it writes its types
+/// otherwise. Up to version 2 it was JSON, which begins with a brace.
+const VERSION: u8 = 3;
 
 /// One commit of a snapshot's log, to be kept by itself: it never changes, and all of them together
 /// are much larger than the rest.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct LogEntry {
     epoch: u64,
     proposals: Vec<Bytes>,
@@ -74,6 +53,24 @@ impl LogEntry {
     pub const fn epoch(&self) -> u64 {
         self.epoch
     }
+
+    /// Writes it in the form of [`Snapshot::to_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// The encoder does not take it. None is known of which this is so.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, SaveError> {
+        write(self)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are of another version, or are not a log entry and nothing else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RestoreError> {
+        read(bytes)
+    }
 }
 
 impl fmt::Debug for LogEntry {
@@ -83,6 +80,26 @@ impl fmt::Debug for LogEntry {
 }
 
 impl Snapshot {
+    /// Writes it, with the log that is in it: a byte that says the form's version, then the fields
+    /// one after the other as [postcard](https://postcard.jamesmunns.com/wire-format) has them.
+    ///
+    /// # Errors
+    ///
+    /// The encoder does not take it. None is known of which this is so.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, SaveError> {
+        write(self)
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Whether it is of a certain meeting shows
+    /// when a service is [restored](DeliveryService::restore) from it.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are of another version, or are not a snapshot and nothing else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RestoreError> {
+        read(bytes)
+    }
+
     /// Takes the log out, oldest first.
     pub fn take_log(&mut self) -> Vec<LogEntry> {
         std::mem::take(&mut self.log)
@@ -97,10 +114,20 @@ impl Snapshot {
 }
 
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct SavedMember {
     who: ParticipantId,
     leaf: u32,
+}
+
+fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, SaveError> {
+    encoding::write(&(VERSION, value)).map_err(|_| SaveError)
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RestoreError> {
+    match bytes {
+        [VERSION, fields @ ..] => encoding::read(fields).map_err(|_| RestoreError),
+        _ => Err(RestoreError),
+    }
 }
 
 impl DeliveryService {
@@ -118,7 +145,6 @@ impl DeliveryService {
             .iter()
             .filter_map(|(who, device)| Some(SavedMember { who: *who, leaf: device.leaf? }));
         Some(Snapshot {
-            version: VERSION,
             group_id: Bytes(group.state.group_id().into()),
             group: group.state.stored(),
             group_info: shared(&group.group_info),
@@ -144,8 +170,7 @@ impl DeliveryService {
         now_unix_s: u64,
     ) -> Result<Self, RestoreError> {
         let group_id = &*snapshot.group_id.0;
-        let for_meeting = group_id.starts_with(&constitution.meeting);
-        if snapshot.version != VERSION || !for_meeting {
+        if !group_id.starts_with(&constitution.meeting) {
             return Err(RestoreError);
         }
         let state = PublicState::load(group_id, snapshot.group.clone()).ok_or(RestoreError)?;
@@ -186,6 +211,11 @@ impl fmt::Debug for Snapshot {
         f.write_str("Snapshot(..)")
     }
 }
+
+/// The encoder does not take the state of the call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the state of the call cannot be written")]
+pub struct SaveError;
 
 /// The snapshot is not one that this program wrote for this meeting.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]

@@ -5,16 +5,17 @@ use openmls_traits::storage::{CURRENT_VERSION, traits};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The public state of one group, as the library writes it: each part as JSON.
+use crate::encoding::{self, Bytes};
+
+/// The public state of one group, as the library writes it. A clone copies none of its parts.
 #[derive(Clone, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct Stored {
-    tree: Option<String>,
-    context: Option<String>,
-    transcript_hash: Option<String>,
-    confirmation_tag: Option<String>,
+    tree: Option<Bytes>,
+    context: Option<Bytes>,
+    transcript_hash: Option<Bytes>,
+    confirmation_tag: Option<Bytes>,
     /// Reference and proposal.
-    proposals: Vec<(String, String)>,
+    proposals: Vec<(Bytes, Bytes)>,
 }
 
 /// Where the library keeps one group's public state. There is no place in it for a secret.
@@ -33,19 +34,23 @@ impl PublicStorage {
     fn write<T: Serialize>(
         &self,
         value: &T,
-        place: impl FnOnce(&mut Stored) -> &mut Option<String>,
-    ) -> Result<(), serde_json::Error> {
-        *place(&mut self.0.borrow_mut()) = Some(serde_json::to_string(value)?);
+        place: impl FnOnce(&mut Stored) -> &mut Option<Bytes>,
+    ) -> Result<(), postcard::Error> {
+        *place(&mut self.0.borrow_mut()) = Some(write(value)?);
         Ok(())
     }
 }
 
-fn read<T: DeserializeOwned>(text: Option<&String>) -> Result<Option<T>, serde_json::Error> {
-    text.map(|text| serde_json::from_str(text)).transpose()
+fn write<T: Serialize>(value: &T) -> Result<Bytes, postcard::Error> {
+    Ok(Bytes(encoding::write(value)?.into()))
+}
+
+fn read<T: DeserializeOwned>(part: Option<&Bytes>) -> Result<Option<T>, postcard::Error> {
+    part.map(|Bytes(part)| encoding::read(part)).transpose()
 }
 
 impl PublicStorageProvider<CURRENT_VERSION> for PublicStorage {
-    type PublicError = serde_json::Error;
+    type PublicError = postcard::Error;
 
     fn write_tree<G: traits::GroupId<CURRENT_VERSION>, T: traits::TreeSync<CURRENT_VERSION>>(
         &self,
@@ -98,7 +103,7 @@ impl PublicStorageProvider<CURRENT_VERSION> for PublicStorage {
         reference: &R,
         proposal: &P,
     ) -> Result<(), Self::PublicError> {
-        let entry = (serde_json::to_string(reference)?, serde_json::to_string(proposal)?);
+        let entry = (write(reference)?, write(proposal)?);
         self.0.borrow_mut().proposals.push(entry);
         Ok(())
     }
@@ -112,8 +117,8 @@ impl PublicStorageProvider<CURRENT_VERSION> for PublicStorage {
         _: &G,
     ) -> Result<Vec<(R, P)>, Self::PublicError> {
         let stored = self.0.borrow();
-        let parse = |(reference, proposal): &(String, String)| {
-            Ok((serde_json::from_str(reference)?, serde_json::from_str(proposal)?))
+        let parse = |(Bytes(reference), Bytes(proposal)): &(Bytes, Bytes)| {
+            Ok((encoding::read(reference)?, encoding::read(proposal)?))
         };
         stored.proposals.iter().map(parse).collect()
     }
@@ -195,7 +200,7 @@ impl PublicStorageProvider<CURRENT_VERSION> for PublicStorage {
         _: &G,
         reference: &R,
     ) -> Result<(), Self::PublicError> {
-        let reference = serde_json::to_string(reference)?;
+        let reference = write(reference)?;
         self.0.borrow_mut().proposals.retain(|(other, _)| *other != reference);
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conclave_call_proto::Call;
-use conclave_delivery::{LogEntry, Snapshot};
+use conclave_delivery::{LogEntry, RestoreError, SaveError, Snapshot};
 use conclave_model::MeetingId;
 use conclave_store::{GroupChange, KeptGroup, Store};
 use tokio::task::JoinHandle;
@@ -114,18 +114,18 @@ async fn write(
 fn encode(
     mut snapshot: Snapshot,
     known: &[LogEntry],
-) -> Result<(GroupChange, Vec<LogEntry>), serde_json::Error> {
+) -> Result<(GroupChange, Vec<LogEntry>), SaveError> {
     let log = snapshot.take_log();
     let known: BTreeMap<_, _> = known.iter().map(|entry| (entry.epoch(), entry)).collect();
     let new = log.iter().filter(|entry| known.get(&entry.epoch()) != Some(entry));
-    let new = new.map(|entry| Ok((entry.epoch(), serde_json::to_vec(entry)?)));
+    let new = new.map(|entry| Ok((entry.epoch(), entry.to_bytes()?)));
     let epochs = match (log.first(), log.last()) {
         (Some(first), Some(last)) => first.epoch()..last.epoch() + 1,
         _ => 0..0,
     };
     let change = GroupChange {
-        state: serde_json::to_vec(&snapshot)?,
-        log: new.collect::<Result<_, serde_json::Error>>()?,
+        state: snapshot.to_bytes()?,
+        log: new.collect::<Result<_, SaveError>>()?,
         epochs,
     };
     Ok((change, log))
@@ -134,10 +134,9 @@ fn encode(
 /// Reads what was kept of a call's group. What cannot be read is as good as lost: its members come
 /// in anew.
 pub(crate) fn read(kept: &KeptGroup) -> Option<Snapshot> {
-    let log = kept.log.iter().map(|entry| serde_json::from_slice(entry));
-    let log: Result<Vec<LogEntry>, _> = log.collect();
-    let snapshot = serde_json::from_slice::<Snapshot>(&kept.state);
-    snapshot
+    let log = kept.log.iter().map(|entry| LogEntry::from_bytes(entry));
+    let log: Result<Vec<_>, RestoreError> = log.collect();
+    Snapshot::from_bytes(&kept.state)
         .and_then(|snapshot| Ok(snapshot.with_log(log?)))
         .inspect_err(|error| tracing::error!(%error, "a kept group cannot be read"))
         .ok()

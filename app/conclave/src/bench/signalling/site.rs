@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use conclave_delivery::SaveError;
 use conclave_link::{HostSeed, LinkKeys, LinkSecret, LinkToken, NONCE_LEN};
 use conclave_model::{ParticipantId, TokenHash};
 use conclave_store::{
@@ -90,10 +91,10 @@ async fn keep(
         (Some(first), Some(last)) => first.epoch()..last.epoch() + 1,
         _ => 0..0,
     };
-    let commits = log.iter().map(|entry| Ok((entry.epoch(), serde_json::to_vec(entry)?)));
+    let commits = log.iter().map(|entry| Ok((entry.epoch(), entry.to_bytes()?)));
     let change = GroupChange {
-        state: serde_json::to_vec(&snapshot)?,
-        log: commits.collect::<Result<_, serde_json::Error>>()?,
+        state: snapshot.to_bytes()?,
+        log: commits.collect::<Result<_, SaveError>>()?,
         epochs,
     };
     store.save_group(group.meeting, change).await?;

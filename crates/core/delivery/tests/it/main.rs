@@ -7,6 +7,7 @@
     reason = "a test that finds something else than it expects shall fail"
 )]
 
+mod at_rest;
 mod evil;
 mod flows;
 mod fuzz;

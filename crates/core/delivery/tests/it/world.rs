@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use conclave_commit_rules::{
     Classification, Constitution, CredentialId, IdentityCheck, LeafView, Mode, Order, SUITE_DEFAULT,
 };
-use conclave_delivery::{DeliveryService, Gate, Input, Output, ProposalKey, ToDevice};
+use conclave_delivery::{DeliveryService, Gate, Input, Output, ProposalKey, Snapshot, ToDevice};
 use conclave_link::{LinkKeys, LinkPsk, LinkSecret};
 use conclave_mls::{Device, Group, Outgoing, Received, ServerKey};
 use conclave_model::ParticipantId;
@@ -151,6 +151,26 @@ impl World {
             }
             message => self.inbox.entry(to).or_default().push(message),
         }
+    }
+
+    /// The process is gone, and another goes on with the bytes that were kept.
+    pub(crate) fn restart(&mut self) {
+        let bytes = self.service.snapshot().unwrap().to_bytes().unwrap();
+        let snapshot = Snapshot::from_bytes(&bytes).unwrap();
+        let (constitution, key) = (self.constitution.clone(), self.proposal_key());
+        self.service =
+            DeliveryService::restore(constitution, key, &snapshot, self.now, unix_now()).unwrap();
+        self.inbox.clear();
+        self.open.clear();
+        self.give(Input::Timeout);
+    }
+
+    /// A member's socket is back after a restart.
+    pub(crate) fn resume(&mut self, who: ParticipantId, member: &Group) {
+        let challenge = [5; 32];
+        let signature = member.sign_resume(&challenge).unwrap();
+        self.give(Input::Resume { who, challenge, signature });
+        assert_eq!(self.take(who).first(), Some(&ToDevice::Resumed));
     }
 
     pub(crate) fn pass(&mut self, time: Duration) {

@@ -33,7 +33,7 @@ pub(crate) struct Call {
     pub(crate) service: DeliveryService,
     service_due: Option<Duration>,
     /// What is at rest, as it was stored last.
-    stored: Option<String>,
+    stored: Option<Vec<u8>>,
     pub(crate) devices: Vec<Device>,
     next_participant: u32,
     /// Whose media may flow.
@@ -247,8 +247,8 @@ impl Call {
         let (constitution, key) = (self.constitution.clone(), proposal_key(&self.server_key));
         let (now, unix_s) = (self.instant(), self.now().unix_s);
         self.service = match &self.stored {
-            Some(text) => {
-                let snapshot: Snapshot = serde_json::from_str(text).unwrap();
+            Some(bytes) => {
+                let snapshot = Snapshot::from_bytes(bytes).unwrap();
                 DeliveryService::restore(constitution, key, &snapshot, now, unix_s).unwrap()
             }
             None => DeliveryService::new(constitution, key, now, unix_s),
@@ -326,7 +326,7 @@ impl Call {
                 Answer::Order => {}
                 Answer::Persist => {
                     let snapshot = self.service.snapshot();
-                    self.stored = snapshot.map(|s| serde_json::to_string(&s).unwrap());
+                    self.stored = snapshot.map(|snapshot| snapshot.to_bytes().unwrap());
                 }
                 Answer::Send { to, message } => self.tell(to, &message),
                 Answer::Timeout(at) => {

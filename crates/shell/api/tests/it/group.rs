@@ -6,7 +6,7 @@ use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_commit_rules::Mode;
 use conclave_e2ee::Command;
 use conclave_model::{MeetingId, Mid, ParticipantId, TrackSource};
-use conclave_store::Store as _;
+use conclave_store::{GroupChange, Store as _};
 use conclave_wire::{
     ClientMessage, ErrorCode, GroupNews, LeaveReason, Presence, PublishedTrack, ServerMessage,
 };
@@ -225,6 +225,37 @@ async fn a_session_resumes_on_a_server_that_restarted() {
     assert_eq!(after.admitted.unwrap().leaf, 0);
     assert_eq!(after.answer.unwrap().generation, 2);
     assert_eq!(newcomer.joined.participant, ParticipantId(before.participant.0 + 1));
+}
+
+#[tokio::test]
+async fn after_a_restart_with_a_group_of_an_older_form_members_come_in_anew() {
+    let server = Server::new().await;
+    let meeting = server.meeting(1).await;
+    let constitution = server.constitution(1, Mode::OpenLink);
+    let member = Member::join(server.listen().await, &constitution).await;
+    kept(&server, meeting).await;
+    let older = GroupChange {
+        state: br#"{"version":2,"groupId":"AQEB"}"#.to_vec(),
+        log: vec![(0, br#"{"epoch":0,"proposals":[],"commit":"AAAA"}"#.to_vec())],
+        epochs: 0..1,
+    };
+    server.store.save_group(meeting, older.clone()).await.unwrap();
+    let folder = server.folder.clone();
+    drop(server);
+
+    let server = Server::open(folder, 3).await;
+    let address = server.listen().await;
+    let mut client = Client::greet(address).await;
+    let signature = member.session.sign_resume(&client.challenge).unwrap();
+    client.say(&resume(1, &member.joined.resume_token, signature, None)).await;
+    assert_eq!(client.hear_error().await, (ErrorCode::ResumeRefused, false));
+    let _founder = Member::join(address, &constitution).await;
+    let mut newcomer = Member::knock(address, &constitution, false).await;
+
+    assert_eq!(newcomer.hear_admitted().await.leaf, 1);
+    let now = server.store.group(meeting).await.unwrap().unwrap();
+    assert_ne!(now.state, older.state);
+    assert!(!now.log.contains(&older.log[0].1), "the commits of before are gone");
 }
 
 #[tokio::test]
