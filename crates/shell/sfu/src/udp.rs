@@ -170,13 +170,8 @@ impl Udp {
             // A datagram of which there is nothing else to say is a little cheaper to send so.
             return SockRef::from(&self.socket).send_to(contents, &destination.into()).is_ok();
         }
-        let transmit = quinn_udp::Transmit {
-            destination,
-            ecn: None,
-            contents,
-            segment_size: segment,
-            src_ip,
-        };
+        let transmit =
+            quinn_udp::Transmit { destination, ecn: None, contents, segment_size: segment, src_ip };
         self.state.try_send((&self.socket).into(), &transmit).is_ok()
     }
 
