@@ -27,7 +27,8 @@ pub(crate) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, postcard::Error>
 
 /// Reads a value that all of the bytes belong to.
 ///
-/// A length that lies costs no memory: room is made for no more elements than there are bytes left.
+/// A sequence's length that lies costs no memory: room is made for no more elements than there are
+/// bytes left.
 pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, postcard::Error> {
     match postcard::take_from_bytes(bytes)? {
         (value, []) => Ok(value),

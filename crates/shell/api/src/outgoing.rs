@@ -39,7 +39,8 @@ pub(crate) struct Incoming {
 /// What a connection may cost, and does.
 #[derive(Debug, Default)]
 pub(crate) struct Load {
-    /// Bytes of frames that are queued, or being sent.
+    /// Bytes of frames that are queued, or being sent. Those of small frames that wait to leave with the
+    /// next one are not counted: they are few.
     waiting: AtomicUsize,
     /// The client is a member, or has been one.
     member: AtomicBool,
@@ -85,7 +86,7 @@ impl Load {
         self.member.load(Ordering::Relaxed)
     }
 
-    /// Notes that a frame is out.
+    /// Notes that a frame is out, or waits to leave with the next one.
     pub(crate) fn remove(&self, len: usize) {
         self.waiting.fetch_sub(len, Ordering::Relaxed);
     }

@@ -42,6 +42,10 @@ const TAKES_LONG: Duration = Duration::from_secs(1);
 /// Bytes that a client takes in a second at least: a group's tree may be megabytes.
 const SLOWEST: u32 = 32 * 1024;
 
+/// Bytes of a frame that may leave together with the next one. The library keeps eight times as many
+/// until it must write: at the slowest, they take less time than the next one has at least.
+const MAY_WAIT: usize = 16 * 1024;
+
 /// How long the server waits for the client's side of a close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -155,8 +159,10 @@ impl Connection {
                             message
                         }
                     };
-                    // What waits already goes with it.
-                    let leaves = if queue.is_empty() { Leaves::Now } else { Leaves::WithTheNext };
+                    // What waits already goes with it, but for a large one, which has more time to
+                    // leave than what is behind it.
+                    let may_wait = len <= MAY_WAIT && !queue.is_empty();
+                    let leaves = if may_wait { Leaves::WithTheNext } else { Leaves::Now };
                     let step = send_frame(socket, Message::Text(message), leaves).await;
                     self.load.remove(len);
                     if began.elapsed() > TAKES_LONG {

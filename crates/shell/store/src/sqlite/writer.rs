@@ -68,13 +68,15 @@ impl fmt::Debug for Write {
 
 /// Writes whatever waits, again and again.
 async fn write_batches(pool: SqlitePool, mut changes: mpsc::Receiver<Write>) {
+    // Listens from here on: one that began to listen at each turn could miss it.
+    let mut closed = pool.close_event();
     let mut hand = Hand { connection: None, pool: pool.clone() };
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         let taken = tokio::select! {
             biased;
             // The pool waits for its connections before it closes.
-            () = pool.close_event(), if hand.connection.is_some() => {
+            () = &mut closed, if hand.connection.is_some() => {
                 hand.connection = None;
                 continue;
             }
