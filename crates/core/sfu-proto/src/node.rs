@@ -41,7 +41,7 @@ impl Node {
         let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
         let candidates = negotiate::candidates(&config);
         let rtc_config = negotiate::rtc_config(cert, config.initial_estimate);
-        let shared = Shared::new(config, rtc_config, candidates);
+        let shared = Shared::new(config, rtc_config, candidates, now);
         let (calls, echo) = (BTreeMap::new(), Echo::new(now));
         Self { now, shared, calls, echo, reports: Reports::default() }
     }
@@ -187,9 +187,12 @@ impl Node {
         }
     }
 
-    /// Keeps a report until it is read with others.
+    /// Keeps a report until it is read with others. Nobody waits for what it brings about: bandwidth is
+    /// estimated from the times in it and that of its arrival, and asking for lost packets or key frames
+    /// has packets of its own.
     fn handle_report(&mut self, report: Report) {
-        if let Some(due) = self.reports.push(self.now, report) {
+        let due = self.shared.together(self.now);
+        if self.reports.push(due, report) {
             self.shared.timers.insert((due, Timer::Reports));
         }
         if self.reports.are_many() {

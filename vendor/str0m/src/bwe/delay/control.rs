@@ -12,7 +12,9 @@ use crate::util::{MovingAverage, already_happened};
 const MAX_RTT_HISTORY_WINDOW: usize = 32;
 /// How often the estimate is looked at while nothing else happens. Each TWCC report updates it by
 /// itself; between reports only the detector of application limited regions waits for this.
-const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
+const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
+/// The same where no TWCC report has come for so long.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a TWCC report says something about the present at most.
 const MAX_HYPOTHESIS_LIFETIME: Duration = Duration::from_millis(50);
 /// The maximum time we keep updating our estimate without receiving a TWCC report.
@@ -127,7 +129,8 @@ impl DelayController {
 
             // Set this even if we didn't update, otherwise we get stuck in a poll -> handle loop
             // that starves the run loop.
-            self.next_timeout = now + UPDATE_INTERVAL;
+            let is_idle = now.duration_since(self.last_twcc_report) > IDLE_INTERVAL;
+            self.next_timeout = now + if is_idle { IDLE_INTERVAL } else { UPDATE_INTERVAL };
             return;
         }
 
