@@ -1,3 +1,4 @@
+mod afar;
 mod media;
 mod policy;
 
@@ -12,6 +13,7 @@ use str0m::net::Receive;
 use crate::negotiate::OfferError;
 use crate::peer::{Peer, Publications};
 use crate::publication::Publication;
+use crate::relay::Spread;
 use crate::session::{Ended, RenegotiateError, Session, SessionEvent};
 use crate::shared::{Shared, Timer};
 
@@ -21,6 +23,8 @@ pub(crate) struct Call {
     id: CallId,
     peers: BTreeMap<ParticipantId, Peer>,
     publications: Publications,
+    /// Where else it has peers.
+    spread: Option<Spread>,
     speakers: SpeakerDetector<ParticipantId>,
     /// When others were last told who speaks.
     speakers_told_at: Option<Instant>,
@@ -49,6 +53,7 @@ impl Call {
             id,
             peers: BTreeMap::new(),
             publications: BTreeMap::new(),
+            spread: None,
             speakers: SpeakerDetector::new(),
             speakers_told_at: None,
             speakers_changed: false,
@@ -66,9 +71,9 @@ impl Call {
         self.peers.len() as u64
     }
 
-    /// How many publications it has.
+    /// How many publications it has that come from peers of this node.
     pub(crate) fn publications(&self) -> u64 {
-        self.publications.len() as u64
+        self.publications.values().filter(|publication| publication.home().is_none()).count() as u64
     }
 
     /// Forgets its timers. The peers have left.
@@ -180,7 +185,7 @@ impl Call {
         let Some(peer) = self.peers.get_mut(&participant) else { return };
         peer.sync_slots(shared, &mut self.publications);
         let tracks = peer.tracks.clone();
-        self.restart_tracks(now, participant, &tracks);
+        self.restart_tracks(now, shared, participant, &tracks);
         if tracks.is_empty() {
             // Nothing that others are sent has changed: whoever only listens costs them nothing.
             self.assign_one(now, shared, participant);
@@ -194,6 +199,7 @@ impl Call {
     fn restart_tracks(
         &mut self,
         now: Instant,
+        shared: &mut Shared,
         participant: ParticipantId,
         tracks: &[PublicationTrack],
     ) {
@@ -201,15 +207,20 @@ impl Call {
             let session = self.peers.get(&participant).and_then(|peer| peer.session.as_ref());
             let stream = session.map(|session| (session.generation(), session.rids(track.mid)));
             let Some(publication) = self.publications.get_mut(&track.publication) else { continue };
-            if !publication.restart(track.mid, stream, now) {
-                continue;
+            if publication.restart(track.mid, stream, now) {
+                self.restart_outlets_of(track.publication);
             }
-            for (subscriber, mid) in &publication.outlets {
-                let outlet =
-                    self.peers.get_mut(subscriber).and_then(|peer| peer.outlets.get_mut(mid));
-                if let Some(outlet) = outlet {
-                    outlet.restart();
-                }
+            self.say_published(shared, track.publication);
+        }
+    }
+
+    /// Makes the slots that carry a publication begin it anew.
+    fn restart_outlets_of(&mut self, id: PublicationId) {
+        let Some(publication) = self.publications.get(&id) else { return };
+        for (subscriber, mid) in &publication.outlets {
+            let outlet = self.peers.get_mut(subscriber).and_then(|peer| peer.outlets.get_mut(mid));
+            if let Some(outlet) = outlet {
+                outlet.restart();
             }
         }
     }
@@ -222,17 +233,22 @@ impl Call {
         participant: ParticipantId,
         mut tracks: Vec<PublicationTrack>,
     ) {
-        let Some(peer) = self.peers.get_mut(&participant) else { return };
+        if !self.peers.contains_key(&participant) {
+            return;
+        }
+        self.withdraw_afar(participant);
         tracks.truncate(shared.config.limits.publications);
         let foreign = |id: PublicationId| {
             self.publications.get(&id).is_some_and(|known| known.owner() != participant)
         };
         tracks.retain(|track| !foreign(track.publication));
 
+        let Some(peer) = self.peers.get_mut(&participant) else { return };
         let before = std::mem::replace(&mut peer.tracks, tracks.clone());
         for old in before {
             if !tracks.iter().any(|track| track.publication == old.publication) {
                 self.withdraw(old.publication);
+                self.say_withdrawn(shared, old.publication);
             }
         }
         for track in &tracks {
@@ -240,7 +256,7 @@ impl Call {
                 .entry(track.publication)
                 .or_insert_with(|| Publication::new(participant, *track, now));
         }
-        self.restart_tracks(now, participant, &tracks);
+        self.restart_tracks(now, shared, participant, &tracks);
         self.assign_soon(now, shared);
     }
 
@@ -285,6 +301,7 @@ impl Call {
         }
         for track in peer.tracks {
             self.withdraw(track.publication);
+            self.say_withdrawn(shared, track.publication);
         }
         self.speakers.remove(participant);
         self.assign_all(now, shared);

@@ -3,6 +3,9 @@ use std::slice::Chunks;
 use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
+use conclave_model::CallId;
+
+use crate::relay::{NodeNumber, Relay, Spread};
 
 /// How datagrams travel. Over TCP they are framed (RFC 4571); see [`Deframer`](crate::Deframer).
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -30,8 +33,22 @@ pub enum Input<'a> {
         /// The datagram, without framing.
         bytes: &'a [u8],
     },
+    /// Another node says something of a call that both have peers of.
+    Relay {
+        /// Which node.
+        from: NodeNumber,
+        /// What.
+        relay: Relay,
+    },
     /// The control plane asks for something.
     Request(MediaRequest),
+    /// Other nodes have peers of a call from now on, or have not any more.
+    Spread {
+        /// Which call.
+        call: CallId,
+        /// All nodes that have.
+        spread: Spread,
+    },
     /// A TCP connection is gone.
     TcpClosed {
         /// The client's end of it.
@@ -46,6 +63,13 @@ pub enum Input<'a> {
 pub enum Output {
     /// For the control plane.
     Event(MediaEvent),
+    /// For another node.
+    Relay {
+        /// Which.
+        to: NodeNumber,
+        /// What.
+        relay: Relay,
+    },
     /// Nothing more to do until this instant, or until the next input.
     Timeout(Instant),
     /// Something to send.

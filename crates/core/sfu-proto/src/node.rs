@@ -11,6 +11,7 @@ use crate::config::NodeConfig;
 use crate::demux::{Nominates, Route};
 use crate::echo::Echo;
 use crate::negotiate;
+use crate::relay::{Relay, Spread};
 use crate::reports::{self, Report, Reports};
 use crate::roaming::UdpPath;
 use crate::shared::{Shared, Timer};
@@ -28,6 +29,8 @@ pub struct Node {
     now: Instant,
     shared: Shared,
     calls: BTreeMap<CallId, Call>,
+    /// Calls that other nodes have peers of, too.
+    spreads: BTreeMap<CallId, Spread>,
     echo: Echo,
     reports: Reports,
 }
@@ -43,7 +46,8 @@ impl Node {
         let rtc_config = negotiate::rtc_config(cert, config.initial_estimate);
         let shared = Shared::new(config, rtc_config, candidates, now);
         let (calls, echo) = (BTreeMap::new(), Echo::new(now));
-        Self { now, shared, calls, echo, reports: Reports::default() }
+        let spreads = BTreeMap::new();
+        Self { now, shared, calls, spreads, echo, reports: Reports::default() }
     }
 
     /// Takes one input. `now` must not go backwards between calls.
@@ -53,7 +57,13 @@ impl Node {
             Input::Datagram { arrived, transport, source, destination, bytes } => {
                 self.handle_datagram(arrived, transport, source, destination, bytes);
             }
+            Input::Relay { from, relay: Relay { call, message } } => {
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.hear(now, &mut self.shared, from, message);
+                }
+            }
             Input::Request(request) => self.handle_request(request),
+            Input::Spread { call, spread } => self.handle_spread(call, spread),
             Input::TcpClosed { source } => self.handle_tcp_closed(source),
             Input::Timeout => {}
         }
@@ -73,6 +83,9 @@ impl Node {
             }
             if let Some(event) = self.shared.events.pop_front() {
                 return Output::Event(event);
+            }
+            if let Some((to, relay)) = self.shared.relays.pop_front() {
+                return Output::Relay { to, relay };
             }
             if let Some(turn) = self.shared.filling.take().or_else(|| self.shared.arrived.pop()) {
                 let call = self.calls.get_mut(&turn.call);
@@ -111,7 +124,7 @@ impl Node {
     /// What the node has done and what it holds.
     pub fn stats(&self) -> NodeStats {
         let mut stats = self.shared.stats;
-        stats.calls = self.calls.len() as u64;
+        stats.calls = self.calls.values().filter(|call| call.reports()).count() as u64;
         stats.peers = self.calls.values().map(Call::peers).sum();
         stats.publications = self.calls.values().map(Call::publications).sum();
         stats
@@ -275,10 +288,13 @@ impl Node {
             }
             MediaRequest::Offer { peer, generation, sdp } => {
                 let shared = &mut self.shared;
-                let call = self
-                    .calls
-                    .entry(peer.call)
-                    .or_insert_with(|| Call::new(peer.call, shared, now));
+                let call = self.calls.entry(peer.call).or_insert_with(|| {
+                    let mut call = Call::new(peer.call, shared, now);
+                    if let Some(spread) = self.spreads.get(&peer.call) {
+                        call.set_spread(now, shared, spread.clone());
+                    }
+                    call
+                });
                 call.offer(now, shared, peer.participant, generation, &sdp);
             }
             MediaRequest::Publish { peer, tracks } => {
@@ -291,6 +307,19 @@ impl Node {
                     call.view(now, &mut self.shared, peer.participant, wants);
                 }
             }
+        }
+    }
+
+    /// Takes over which nodes have peers of a call. It may come before this one has any, or after all are
+    /// gone.
+    fn handle_spread(&mut self, id: CallId, spread: Spread) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.set_spread(self.now, &mut self.shared, spread.clone());
+        }
+        if spread.others().next().is_some() {
+            self.spreads.insert(id, spread);
+        } else {
+            self.spreads.remove(&id);
         }
     }
 

@@ -14,6 +14,7 @@ use str0m::media::Rid;
 use str0m::rtp::{RtpPacket, SharedRtp, Vp8Descriptor};
 
 use crate::codec::{Codec, Counters};
+use crate::relay::{NodeNumber, Stream};
 use crate::session::Source;
 
 /// A track that a peer publishes, and who gets it.
@@ -34,6 +35,12 @@ pub(crate) struct Publication {
     sound_paid_until: Instant,
     /// How many of its layers are shown to anybody.
     demand: LayerDemand,
+    /// The node whose peer publishes it, if that is another one.
+    home: Option<NodeNumber>,
+    /// How many of its layers other nodes have said that they show.
+    shown_afar: Vec<(NodeNumber, u8)>,
+    /// That node was told how many this one shows.
+    is_shown_told: bool,
     /// What came since the last turn.
     arrivals: Vec<Arrival>,
     /// The slots that carry it: whose, and which.
@@ -127,6 +134,9 @@ impl Publication {
             throttle: KeyframeThrottle::new(now),
             sound_paid_until: now,
             demand: LayerDemand::new(1),
+            home: None,
+            shown_afar: Vec::new(),
+            is_shown_told: false,
             arrivals: Vec::new(),
             outlets: Vec::new(),
         }
@@ -140,14 +150,36 @@ impl Publication {
         self.track
     }
 
+    /// The same, of a peer of another node.
+    pub(crate) const fn afar(
+        home: NodeNumber,
+        owner: ParticipantId,
+        track: PublicationTrack,
+        now: Instant,
+    ) -> Self {
+        let mut publication = Self::new(owner, track, now);
+        publication.home = Some(home);
+        publication
+    }
+
+    /// The node whose peer publishes it, if that is another one.
+    pub(crate) const fn home(&self) -> Option<NodeNumber> {
+        self.home
+    }
+
+    /// Which of the owner's sessions it comes on, if it does yet.
+    pub(crate) const fn generation(&self) -> Option<u32> {
+        self.generation
+    }
+
+    /// The stream that it comes on, if there is one yet.
+    pub(crate) fn stream(&self) -> Option<Stream> {
+        self.generation.map(|generation| (generation, self.rids.clone()))
+    }
+
     /// Takes note of the media section that it comes on, with the session's generation and the
     /// section's rids. Returns whether its packets count from elsewhere now.
-    pub(crate) fn restart(
-        &mut self,
-        mid: Mid,
-        stream: Option<(u32, Vec<Rid>)>,
-        now: Instant,
-    ) -> bool {
+    pub(crate) fn restart(&mut self, mid: Mid, stream: Option<Stream>, now: Instant) -> bool {
         let (generation, rids) = match stream {
             Some((generation, mut rids)) => {
                 rids.truncate(MAX_LAYERS);
@@ -167,6 +199,8 @@ impl Publication {
         self.arrivals.clear();
         self.throttle = KeyframeThrottle::new(now);
         self.demand = LayerDemand::new(self.layers());
+        self.shown_afar.clear();
+        self.is_shown_told = false;
         true
     }
 
@@ -295,6 +329,41 @@ impl Publication {
         self.demand.update(now, layers)
     }
 
+    /// Another node shows so many of its layers. Returns whether more are to be encoded.
+    pub(crate) fn shown_afar(&mut self, node: NodeNumber, layers: u8) -> bool {
+        self.shown_afar.retain(|(known, _)| *known != node);
+        self.shown_afar.push((node, layers));
+        self.demand_more(layers)
+    }
+
+    /// Forgets what another node has said that it shows, and what it was told.
+    pub(crate) fn forget_node(&mut self, node: NodeNumber) {
+        self.shown_afar.retain(|(known, _)| *known != node);
+        if self.home == Some(node) {
+            self.is_shown_told = false;
+        }
+    }
+
+    /// How many of its layers other nodes show at most: all, as long as one of them has not said.
+    pub(crate) fn needed_afar(&self, mut nodes: impl Iterator<Item = NodeNumber>) -> u8 {
+        let told = |node| self.shown_afar.iter().find(|(known, _)| *known == node);
+        nodes
+            .try_fold(0, |most, node| told(node).map(|(_, layers)| most.max(*layers)))
+            .unwrap_or_else(|| self.layers())
+    }
+
+    /// How many of its layers, lowest first, are shown to peers of this node, to be told to the node that
+    /// has the publisher.
+    pub(crate) const fn tell_shown(&mut self) -> u8 {
+        self.is_shown_told = true;
+        self.demand.layers()
+    }
+
+    /// Whether the node that has the publisher was told anything of the present stream.
+    pub(crate) const fn was_shown_told(&self) -> bool {
+        self.is_shown_told
+    }
+
     /// The layers that are sent, lowest first.
     pub(crate) fn live(&self, now: Instant) -> LiveLayers {
         self.tracker.live(now)
@@ -310,14 +379,19 @@ impl Publication {
         self.throttle.handle_input(now, KeyframeInput::Request { layer });
     }
 
-    /// The sources to ask for a key frame by now.
-    pub(crate) fn keyframes_due(&mut self, now: Instant) -> Vec<Source> {
+    /// The layers to ask for a key frame of by now.
+    pub(crate) fn keyframes_due(&mut self, now: Instant) -> SmallVec<[LayerId; MAX_LAYERS]> {
         self.throttle.handle_input(now, KeyframeInput::Timeout);
-        let mut due = Vec::new();
+        let mut due = SmallVec::new();
         while let KeyframeOutput::AskPublisher { layer } = self.throttle.poll_output() {
-            due.push(Source { mid: self.track.mid, rid: self.rid(layer) });
+            due.push(layer);
         }
         due
+    }
+
+    /// Where the packets of a layer come from.
+    pub(crate) fn source(&self, layer: LayerId) -> Source {
+        Source { mid: self.track.mid, rid: self.rid(layer) }
     }
 }
 

@@ -8,6 +8,7 @@ use str0m::{Candidate, RtcConfig};
 use crate::burst::Outbox;
 use crate::config::NodeConfig;
 use crate::demux::Demux;
+use crate::relay::{NodeNumber, Relay};
 use crate::stats::NodeStats;
 
 /// What all calls of a node share: how sessions are made, whose datagrams are whose, what goes
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) demux: Demux,
     pub(crate) outbox: Outbox,
     pub(crate) events: VecDeque<MediaEvent>,
+    /// For other nodes.
+    pub(crate) relays: VecDeque<(NodeNumber, Relay)>,
     pub(crate) stats: NodeStats,
     /// Publications with packets that are not yet in their slots.
     pub(crate) arrived: Vec<Turn>,
@@ -83,6 +86,7 @@ impl Shared {
             demux: Demux::default(),
             outbox: Outbox::default(),
             events: VecDeque::new(),
+            relays: VecDeque::new(),
             stats: NodeStats::default(),
             arrived: Vec::new(),
             pending_forwards: 0,

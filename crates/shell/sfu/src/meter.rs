@@ -31,6 +31,7 @@ pub(crate) struct Figures {
     pub(crate) tcp_connections: u64,
     pub(crate) tcp_refused: u64,
     pub(crate) tcp_overflowed: u64,
+    pub(crate) relay_overflowed: u64,
     pub(crate) budgets_spent: u64,
 }
 
@@ -79,6 +80,7 @@ impl Meter {
             told(drops("send_failed"), |f| f.send_failures),
             told(drops("tcp_refused"), |f| f.tcp_refused),
             told(drops("tcp_overflowed"), |f| f.tcp_overflowed),
+            told(drops("relay_overflowed"), |f| f.relay_overflowed),
         ];
         counters.extend(turn_counters());
         let gauges: Vec<Told<Gauge>> = vec![

@@ -7,11 +7,12 @@ use tokio::sync::mpsc;
 
 use crate::entrance::Entrance;
 use crate::handover;
-use crate::routes::Routes;
+use crate::routes::{Route, Routes};
 use crate::shard::{Beside, QUEUE, Running, Shard, ShardConfig, ShardHandle, StartError};
+use crate::siblings::{self, Teller};
 use crate::turn::TurnHandle;
 
-/// Several shards that look like one: each call is on one of them.
+/// Several shards that look like one: each call is on one of them, or on several if it is large.
 #[derive(Debug)]
 pub struct Plane;
 
@@ -50,7 +51,7 @@ impl Plane {
     ///
     /// [`StartError`] names what could not be had. Nothing runs then.
     pub fn spawn(config: &ShardConfig, shards: NonZeroU16) -> Result<PlaneHandle, StartError> {
-        let handles = spawn_all(config, shards)?;
+        let (handles, teller) = spawn_all(config, shards)?;
         let routes = Arc::new(Mutex::new(Routes::new(handles.len())));
         let (requests, requests_in) = mpsc::channel(QUEUE);
         let (events_out, events) = mpsc::channel(QUEUE);
@@ -73,39 +74,48 @@ impl Plane {
             tokio::spawn(pass_events_on(shard, events, events_out.clone(), Arc::clone(&routes)));
         }
         plane.entrance = Entrance::before(entrances, Arc::clone(&routes));
-        tokio::spawn(pass_requests_on(requests_in, queues, routes));
+        tokio::spawn(pass_requests_on(requests_in, queues, teller, routes));
         Ok(plane)
     }
 }
 
 /// Starts the first shard last: the TURN server in it must know where all others are.
-fn spawn_all(config: &ShardConfig, shards: NonZeroU16) -> Result<Vec<ShardHandle>, StartError> {
+fn spawn_all(
+    config: &ShardConfig,
+    shards: NonZeroU16,
+) -> Result<(Vec<ShardHandle>, Teller), StartError> {
     let others = 1..shards.get();
     let (mut far, far_nodes, far_turns) = handover::connect(others.len());
+    let (teller, first, siblings) = siblings::connect(others.len());
     let mut handles = Vec::new();
-    for ((number, node), turn) in others.zip(far_nodes).zip(far_turns) {
+    for (((number, node), turn), siblings) in others.zip(far_nodes).zip(far_turns).zip(siblings) {
         let beside = config.turn.as_ref().map_or(Beside::None, |_| Beside::There(turn));
-        let handle = Shard::spawn_among(&config.further(number)?, beside)?;
+        let handle = Shard::spawn_among(&config.further(number)?, beside, siblings)?;
         far.add(node, handle.udp.clone());
         handles.push(handle);
     }
     let beside = config.turn.as_ref().map_or(Beside::None, |turn| Beside::Here(turn, far));
-    handles.insert(0, Shard::spawn_among(config, beside)?);
-    Ok(handles)
+    handles.insert(0, Shard::spawn_among(config, beside, first)?);
+    Ok((handles, teller))
 }
 
-/// Brings each request to the shard of its call, until there are no more.
+/// Brings each request to the shard of its peer, until there are no more.
 async fn pass_requests_on(
     mut requests: mpsc::Receiver<MediaRequest>,
     shards: Vec<mpsc::Sender<MediaRequest>>,
+    teller: Teller,
     routes: Arc<Mutex<Routes>>,
 ) {
     while let Some(request) = requests.recv().await {
-        let shard = lock(&routes).shard_for(&request);
-        let Some(queue) = shard.and_then(|shard| shards.get(shard)) else { continue };
-        if queue.send(request).await.is_err() {
-            tracing::error!("a media shard is gone");
-            return;
+        let Route { shards: to, spread } = lock(&routes).route(&request);
+        for (call, spread) in spread {
+            teller.tell(call, spread);
+        }
+        for queue in to.iter().filter_map(|shard| shards.get(*shard)) {
+            if queue.send(request.clone()).await.is_err() {
+                tracing::error!("a media shard is gone");
+                return;
+            }
         }
     }
 }

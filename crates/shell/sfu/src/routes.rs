@@ -1,9 +1,14 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest, PeerId};
 use conclave_model::{CallId, ParticipantId};
+use conclave_sfu_proto::{NodeNumber, Spread};
 
-/// Which shard has which call, and which sessions it made.
+/// So many participants of a call are on one shard before others are brought to another one. What each
+/// more costs grows with who they see and hear, and a core has room for some hundreds.
+const MANY: usize = 100;
+
+/// Which shards have which call, and which sessions they made.
 #[derive(Debug)]
 pub(crate) struct Routes {
     calls: HashMap<CallId, Place>,
@@ -15,10 +20,57 @@ pub(crate) struct Routes {
 }
 
 /// Where a call is, and who is in it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Place {
-    shard: usize,
-    participants: HashSet<ParticipantId>,
+    /// In the order in which they came to have participants of it, and how many.
+    shards: Vec<(usize, usize)>,
+    participants: BTreeMap<ParticipantId, usize>,
+}
+
+/// Whom to tell of a request.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(crate) struct Route {
+    /// The shards that it is for; none if it is about somebody whom no shard has.
+    pub(crate) shards: Vec<usize>,
+    /// What shards are to know before of where else the call is.
+    pub(crate) spread: Vec<(CallId, Spread)>,
+}
+
+impl Place {
+    /// Adds a participant, to the first of the call's shards that has not many of them, or else to the one with the
+    /// fewest of all calls. Returns which, and whether it is new to the call.
+    fn add(&mut self, participant: ParticipantId, load: &[usize]) -> (usize, bool) {
+        let with_room = self.shards.iter().find(|(_, count)| *count < MANY);
+        let shard = with_room.map_or_else(|| least(load), |(shard, _)| *shard);
+        self.participants.insert(participant, shard);
+        match self.shards.iter_mut().find(|(known, _)| *known == shard) {
+            Some((_, count)) => {
+                *count += 1;
+                (shard, false)
+            }
+            None => {
+                self.shards.push((shard, 1));
+                (shard, true)
+            }
+        }
+    }
+
+    /// Removes a participant. Returns the shard that had it, and whether it has others of the call.
+    fn remove(&mut self, participant: ParticipantId) -> Option<(usize, bool)> {
+        let shard = self.participants.remove(&participant)?;
+        let (_, count) = self.shards.iter_mut().find(|(known, _)| *known == shard)?;
+        *count -= 1;
+        let has_others = *count > 0;
+        self.shards.retain(|(_, count)| *count > 0);
+        Some((shard, has_others))
+    }
+
+    /// What the shards of the call are to know, and one that was.
+    fn spread(&self, call: CallId, was: Option<usize>) -> Vec<(CallId, Spread)> {
+        let nodes: Vec<NodeNumber> = self.shards.iter().filter_map(|(s, _)| node(*s)).collect();
+        let told = nodes.iter().copied().chain(was.and_then(node));
+        told.map(|here| (call, Spread { here, nodes: nodes.clone() })).collect()
+    }
 }
 
 impl Routes {
@@ -32,24 +84,19 @@ impl Routes {
         }
     }
 
-    /// The shard that a request is for; `None` if it is about a call that no shard has.
+    /// Where a request goes.
     ///
-    /// A call stays on the shard that its first offer came to: the one with the fewest participants.
-    pub(crate) fn shard_for(&mut self, request: &MediaRequest) -> Option<usize> {
+    /// A call begins on the shard with the fewest participants. A participant stays on the shard that
+    /// the first offer came to.
+    pub(crate) fn route(&mut self, request: &MediaRequest) -> Route {
         match request {
-            MediaRequest::Offer { peer, .. } => Some(self.enter(*peer)),
-            MediaRequest::Publish { peer, .. } | MediaRequest::View { peer, .. } => {
-                Some(self.calls.get(&peer.call)?.shard)
-            }
+            MediaRequest::Offer { peer, .. } => self.enter(*peer),
+            MediaRequest::Publish { peer, .. } | MediaRequest::View { peer, .. } => Route {
+                shards: self.shard_of_peer(*peer).into_iter().collect(),
+                spread: Vec::new(),
+            },
             MediaRequest::Leave { peer } => self.leave(*peer),
-            MediaRequest::End { call } => {
-                let place = self.calls.remove(call)?;
-                for participant in &place.participants {
-                    self.forget_ufrag(PeerId { call: *call, participant: *participant });
-                }
-                self.unload(place.shard, place.participants.len());
-                Some(place.shard)
-            }
+            MediaRequest::End { call } => self.end(*call),
         }
     }
 
@@ -58,9 +105,7 @@ impl Routes {
         let MediaEvent::Answer { peer, sdp, .. } = event else { return };
         let ufrag = sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:"));
         // Somebody who left meanwhile needs no way in.
-        let is_in = self.calls.get(&peer.call).is_some_and(|place| {
-            place.shard == shard && place.participants.contains(&peer.participant)
-        });
+        let is_in = self.shard_of_peer(*peer) == Some(shard);
         let Some(ufrag) = ufrag.filter(|_| is_in) else { return };
         self.forget_ufrag(*peer);
         let ufrag = ufrag.trim().to_owned();
@@ -73,32 +118,56 @@ impl Routes {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    fn enter(&mut self, peer: PeerId) -> usize {
-        let Self { calls, load, .. } = self;
-        let place = calls
-            .entry(peer.call)
-            .or_insert_with(|| Place { shard: least(load), participants: HashSet::new() });
-        if place.participants.insert(peer.participant)
-            && let Some(load) = load.get_mut(place.shard)
-        {
-            *load += 1;
-        }
-        place.shard
+    fn shard_of_peer(&self, peer: PeerId) -> Option<usize> {
+        self.calls.get(&peer.call)?.participants.get(&peer.participant).copied()
     }
 
-    fn leave(&mut self, peer: PeerId) -> Option<usize> {
-        let place = self.calls.get_mut(&peer.call)?;
-        let shard = place.shard;
-        let was_in = place.participants.remove(&peer.participant);
-        // As the shard does: a call that everybody has left is over.
-        if place.participants.is_empty() {
+    fn enter(&mut self, peer: PeerId) -> Route {
+        if let Some(shard) = self.shard_of_peer(peer) {
+            return Route { shards: vec![shard], spread: Vec::new() };
+        }
+        let place = self.calls.entry(peer.call).or_default();
+        let (shard, is_new) = place.add(peer.participant, &self.load);
+        let is_spread = is_new && place.shards.len() > 1;
+        let spread = if is_spread { place.spread(peer.call, None) } else { Vec::new() };
+        if let Some(load) = self.load.get_mut(shard) {
+            *load += 1;
+        }
+        Route { shards: vec![shard], spread }
+    }
+
+    fn leave(&mut self, peer: PeerId) -> Route {
+        let Some(place) = self.calls.get_mut(&peer.call) else { return Route::default() };
+        let Some((shard, has_others)) = place.remove(peer.participant) else {
+            return Route::default();
+        };
+        // As the shards do: a call that everybody has left is over.
+        let spread = if place.participants.is_empty() {
             self.calls.remove(&peer.call);
+            Vec::new()
+        } else if has_others {
+            Vec::new()
+        } else {
+            place.spread(peer.call, Some(shard))
+        };
+        self.unload(shard, 1);
+        self.forget_ufrag(peer);
+        Route { shards: vec![shard], spread }
+    }
+
+    fn end(&mut self, call: CallId) -> Route {
+        let Some(place) = self.calls.remove(&call) else { return Route::default() };
+        for participant in place.participants.keys() {
+            self.forget_ufrag(PeerId { call, participant: *participant });
         }
-        if was_in {
-            self.unload(shard, 1);
-            self.forget_ufrag(peer);
+        let shards: Vec<usize> = place.shards.iter().map(|(shard, _)| *shard).collect();
+        for (shard, count) in place.shards {
+            self.unload(shard, count);
         }
-        Some(shard)
+        let alone = |here| (call, Spread { here, nodes: Vec::new() });
+        let nodes = shards.iter().filter_map(|shard| node(*shard));
+        let spread = if shards.len() > 1 { nodes.map(alone).collect() } else { Vec::new() };
+        Route { shards, spread }
     }
 
     fn unload(&mut self, shard: usize, participants: usize) {
@@ -117,6 +186,10 @@ impl Routes {
 /// The place of the least one, the first of several.
 fn least(load: &[usize]) -> usize {
     load.iter().enumerate().min_by_key(|(_, load)| **load).map_or(0, |(shard, _)| shard)
+}
+
+fn node(shard: usize) -> Option<NodeNumber> {
+    u16::try_from(shard).ok().map(NodeNumber)
 }
 
 #[cfg(test)]

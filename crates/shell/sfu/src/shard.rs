@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::address;
 use crate::entrance::Entrance;
 use crate::handover::{self, FarNodes, FarTurn};
+use crate::siblings::Siblings;
 use crate::tcp::Tcp;
 use crate::turn::{Turn, TurnConfig, TurnHandle};
 use crate::udp::Udp;
@@ -150,16 +151,15 @@ impl Shard {
     /// [`StartError`] names what could not be had. Nothing runs then.
     pub fn spawn(config: &ShardConfig) -> Result<ShardHandle, StartError> {
         let (alone, ..) = handover::connect(0);
-        Self::spawn_among(
-            config,
-            config.turn.as_ref().map_or(Beside::None, |turn| Beside::Here(turn, alone)),
-        )
+        let beside = config.turn.as_ref().map_or(Beside::None, |turn| Beside::Here(turn, alone));
+        Self::spawn_among(config, beside, Siblings::none())
     }
 
     /// The same, with the TURN server where it is told to be.
     pub(crate) fn spawn_among(
         config: &ShardConfig,
         beside: Beside<'_>,
+        siblings: Siblings,
     ) -> Result<ShardHandle, StartError> {
         let udp_socket =
             crate::udp::bind(config.udp).map_err(|source| StartError::Udp { source })?;
@@ -212,7 +212,7 @@ impl Shard {
             .spawn(move || {
                 let node = Node::new(node_config, Instant::now());
                 let tcp = Tcp::new(tcp_socket, arrivals);
-                let parts = (udp_port, tcp, turn);
+                let parts = (udp_port, tcp, turn, siblings);
                 let worker = Worker::new(node, parts, requests_in, events_out, figures_in);
                 runtime.block_on(worker.run(stopped));
                 tracing::info!("a media shard has stopped");

@@ -10,6 +10,7 @@ use tokio::time::sleep_until;
 use crate::handover::{FarTurn, Handed};
 use crate::meter::{Figures, Meter};
 use crate::shard::ShardFigures;
+use crate::siblings::Siblings;
 use crate::tcp::{Tcp, TcpEvent, TcpTurn};
 use crate::turn::{Turn, TurnWake};
 use crate::udp::Udp;
@@ -20,6 +21,7 @@ pub(crate) struct Worker {
     udp: Udp,
     tcp: Tcp,
     turn: TurnSide,
+    siblings: Siblings,
     requests: mpsc::Receiver<MediaRequest>,
     events: mpsc::Sender<MediaEvent>,
     /// Events that the control plane has not taken yet.
@@ -72,6 +74,7 @@ enum Wake {
     Event,
     Handed(Handed),
     Request(MediaRequest),
+    Sibling(Input<'static>),
     Stop,
     Tcp(TcpTurn),
     Timeout,
@@ -82,7 +85,7 @@ enum Wake {
 impl Worker {
     pub(crate) fn new(
         node: Node,
-        (udp, tcp, turn): (Udp, Tcp, TurnSide),
+        (udp, tcp, turn, siblings): (Udp, Tcp, TurnSide, Siblings),
         requests: mpsc::Receiver<MediaRequest>,
         events: mpsc::Sender<MediaEvent>,
         figures: watch::Sender<ShardFigures>,
@@ -92,6 +95,7 @@ impl Worker {
             udp,
             tcp,
             turn,
+            siblings,
             requests,
             events,
             waiting: VecDeque::new(),
@@ -123,6 +127,7 @@ impl Worker {
                     self.node.handle_input(now, input);
                 }
                 Wake::Request(request) => self.node.handle_input(now, Input::Request(request)),
+                Wake::Sibling(input) => self.hear_siblings(now, input),
                 Wake::Stop => break,
                 Wake::Tcp(TcpTurn::Accepted(stream, source)) => {
                     self.tcp.accepted(now, stream, source);
@@ -174,9 +179,20 @@ impl Worker {
             },
             turn = self.tcp.turn() => Wake::Tcp(turn),
             wake = self.turn.wait() => wake,
+            input = self.siblings.next() => Wake::Sibling(input),
             // An error shows again when the socket is read.
             _ = self.udp.readable() => Wake::Udp,
             () = sleep_until(self.timeout.min(self.meter_at).into()) => Wake::Timeout,
+        }
+    }
+
+    /// Gives the node what other shards say: all that is there, or enough is to be done.
+    fn hear_siblings(&mut self, now: Instant, first: Input<'static>) {
+        let mut next = Some(first);
+        while let Some(input) = next {
+            self.node.handle_input(now, input);
+            let is_enough = self.node.pending_forwards() >= MAX_FORWARDS;
+            next = if is_enough { None } else { self.siblings.try_next() };
         }
     }
 
@@ -250,6 +266,7 @@ impl Worker {
         loop {
             match self.node.poll_output() {
                 Output::Event(event) => self.waiting.push_back(event),
+                Output::Relay { to, relay } => self.siblings.give(to, relay),
                 Output::Timeout(at) => {
                     self.timeout = at;
                     break;
@@ -290,6 +307,7 @@ impl Worker {
             tcp_connections: self.tcp.connections() as u64,
             tcp_refused: self.tcp.refused + refused,
             tcp_overflowed: self.tcp.overflowed + overflowed,
+            relay_overflowed: self.siblings.overflowed,
             budgets_spent: self.budgets_spent,
         });
         // Last, so that who waits for it finds all the others told.

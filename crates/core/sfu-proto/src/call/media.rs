@@ -1,10 +1,11 @@
 //! What a call does with packets.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_forward::{DropReason, LayerId, PacketIn, SpeakerDetector, Verdict};
-use conclave_model::{MediaKind, Mid, ParticipantId, TrackSource};
+use conclave_model::{MediaKind, Mid, ParticipantId, PublicationId, TrackSource};
 use smallvec::SmallVec;
 use str0m::rtp::{Forward, RtpPacket};
 
@@ -13,6 +14,7 @@ use crate::call::{Call, policy};
 use crate::codec::{Codec, Counters};
 use crate::fanout;
 use crate::publication::{Arrival, VideoPacket};
+use crate::relay::RelayedPacket;
 use crate::session::{Session, SessionEvent, Source};
 use crate::shared::{Shared, Turn};
 use crate::slots::Outlet;
@@ -88,7 +90,7 @@ impl Call {
         let publication = outlet.publication.and_then(|id| self.publications.get_mut(&id));
         if let (Some(layer), Some(publication)) = (layer, publication) {
             publication.want_keyframe(now, layer);
-            policy::ask_publisher(now, shared, publication, &mut self.peers);
+            policy::ask_publisher(now, shared, self.id, publication, &mut self.peers);
         }
     }
 
@@ -106,18 +108,37 @@ impl Call {
             shared.stats.drops.unpublished += 1;
             return;
         };
-        let codec = peer.session.as_ref().and_then(|s| s.codec(packet.header.payload_type));
+        let Some(session) = &peer.session else { return };
+        let (codec, generation) = (session.codec(packet.header.payload_type), session.generation());
+        let is_taken = self.take_packet(now, shared, track.publication, source, codec, &packet);
+        if is_taken && self.others().next().is_some() {
+            let (publication, packet) = (track.publication, Arc::new(*packet));
+            let relayed = RelayedPacket { publication, generation, source, codec, packet };
+            self.relay_packet(shared, &relayed);
+        }
+    }
+
+    /// Takes a packet of a publication in, to be put into the slots that carry it. Returns whether it is
+    /// of any use.
+    pub(super) fn take_packet(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        id: PublicationId,
+        source: Source,
+        codec: Option<Codec>,
+        packet: &RtpPacket,
+    ) -> bool {
+        let Some(publication) = self.publications.get_mut(&id) else { return false };
+        let track = publication.track();
         match track.source.kind() {
             MediaKind::Audio => {
-                let Some(publication) = self.publications.get_mut(&track.publication) else {
-                    return;
-                };
                 if !publication.admits_sound(now, packet.payload.len()) {
                     shared.stats.drops.excess += 1;
-                    return;
+                    return false;
                 }
                 if track.source == TrackSource::Microphone {
-                    note_level(&mut self.speakers, now, participant, &packet);
+                    note_level(&mut self.speakers, now, publication.owner(), packet);
                 }
                 let input = PacketIn {
                     now,
@@ -130,33 +151,31 @@ impl Call {
                     frame_number: None,
                 };
                 let (codec, counters) = (Codec::Opus, Counters::default());
-                let packet = fanout::share(&packet, counters);
+                let packet = fanout::share(packet, counters);
                 let arrival = Arrival { packet, input, codec, counters };
                 shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
-                    shared.arrived.push(Turn::new(self.id, track.publication));
+                    shared.arrived.push(Turn::new(self.id, id));
                 }
             }
             MediaKind::Video => {
-                let Some(publication) = self.publications.get_mut(&track.publication) else {
-                    return;
-                };
-                let Ok(video) = publication.take_video(now, source, codec, &packet) else {
+                let Ok(video) = publication.take_video(now, source, codec, packet) else {
                     shared.stats.drops.malformed += 1;
-                    return;
+                    return false;
                 };
                 let VideoPacket { input, codec, counters, .. } = video;
-                let packet = fanout::share(&packet, counters);
+                let packet = fanout::share(packet, counters);
                 let arrival = Arrival { packet, input, codec, counters };
                 shared.pending_forwards += publication.outlets.len();
                 if publication.arrive(arrival) {
-                    shared.arrived.push(Turn::new(self.id, track.publication));
+                    shared.arrived.push(Turn::new(self.id, id));
                 }
                 if video.changes_layers {
-                    self.allocate_subscribers(now, shared, track.publication);
+                    self.allocate_subscribers(now, shared, id);
                 }
             }
         }
+        true
     }
 
     /// Puts what has arrived of a publication into the next slot that carries it, and returns how

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::MediaEvent;
-use conclave_model::{MediaKind, ParticipantId, PublicationId, TrackSource};
+use conclave_model::{CallId, MediaKind, ParticipantId, PublicationId, TrackSource};
 
 use crate::call::{Call, TICK};
 use crate::peer::{Peer, Publications};
 use crate::publication::Publication;
+use crate::relay::{Message, NodeNumber, Relay};
 use crate::shared::{Shared, Timer};
 
 /// Bandwidth is allocated anew every so many ticks, and at once when somebody looks elsewhere, a
@@ -64,6 +65,9 @@ impl Call {
         }
         self.speakers_changed = false;
         self.speakers_told_at = Some(now);
+        if !self.reports() {
+            return;
+        }
         let speakers = self.speakers.speakers().clone();
         shared.events.push_back(MediaEvent::Speakers {
             call: self.id,
@@ -132,8 +136,7 @@ impl Call {
         for (id, layers) in shown {
             let Some(publication) = self.publications.get_mut(&id) else { continue };
             if publication.demand_more(layers) {
-                let owner = publication.owner();
-                self.tell_demand(shared, owner);
+                self.tell_wanted(shared, id);
             }
         }
     }
@@ -147,14 +150,41 @@ impl Call {
                 *most = layers.max(*most);
             }
         }
+        let others: Vec<NodeNumber> = self.others().collect();
+        let mut changed = Vec::new();
         for (id, publication) in &mut self.publications {
-            if publication.track().source.kind() == MediaKind::Video {
-                publication.update_demand(now, needed.get(id).copied().unwrap_or_default());
+            if publication.track().source.kind() != MediaKind::Video {
+                continue;
             }
+            let here = needed.get(id).copied().unwrap_or_default();
+            let is_afar = publication.home().is_some();
+            let afar = if is_afar { 0 } else { publication.needed_afar(others.iter().copied()) };
+            let has_changed = publication.update_demand(now, here.max(afar));
+            // Others take all layers to be shown until they are told.
+            if is_afar && (has_changed || !publication.was_shown_told()) {
+                changed.push(*id);
+            }
+        }
+        for id in changed {
+            self.tell_wanted(shared, id);
         }
         let everyone: Vec<ParticipantId> = self.peers.keys().copied().collect();
         for participant in everyone {
             self.tell_demand(shared, participant);
+        }
+    }
+
+    /// Tells a publication's owner, or the node that has it, how many layers are shown.
+    pub(super) fn tell_wanted(&mut self, shared: &mut Shared, id: PublicationId) {
+        let Some(publication) = self.publications.get_mut(&id) else { return };
+        let owner = publication.owner();
+        match publication.home() {
+            None => self.tell_demand(shared, owner),
+            Some(home) => {
+                let layers = publication.tell_shown();
+                let message = Message::Shown { publication: id, layers };
+                shared.relays.push_back((home, Relay { call: self.id, message }));
+            }
         }
     }
 
@@ -242,7 +272,7 @@ impl Call {
             peer.want_keyframes(now, &mut self.publications);
         }
         for publication in self.publications.values_mut() {
-            ask_publisher(now, shared, publication, &mut self.peers);
+            ask_publisher(now, shared, self.id, publication, &mut self.peers);
         }
     }
 
@@ -256,7 +286,7 @@ impl Call {
         let Some(peer) = self.peers.get(&participant) else { return };
         for id in peer.want_keyframes(now, &mut self.publications) {
             if let Some(publication) = self.publications.get_mut(&id) {
-                ask_publisher(now, shared, publication, &mut self.peers);
+                ask_publisher(now, shared, self.id, publication, &mut self.peers);
             }
         }
     }
@@ -286,19 +316,28 @@ impl Sounds {
     }
 }
 
-/// Asks the publisher for the key frames that are due.
+/// Asks the publisher, or the node that has it, for the key frames that are due.
 pub(super) fn ask_publisher(
     now: Instant,
     shared: &mut Shared,
+    call: CallId,
     publication: &mut Publication,
     peers: &mut BTreeMap<ParticipantId, Peer>,
 ) {
     let due = publication.keyframes_due(now);
+    if let Some(home) = publication.home() {
+        let publication = publication.track().publication;
+        for layer in due {
+            let message = Message::KeyframeWanted { publication, layer };
+            shared.relays.push_back((home, Relay { call, message }));
+        }
+        return;
+    }
     let Some(publisher) = peers.get_mut(&publication.owner()) else { return };
     let id = publisher.id();
     let Some(session) = &mut publisher.session else { return };
-    for source in due {
-        if session.request_keyframe(source) {
+    for layer in due {
+        if session.request_keyframe(publication.source(layer)) {
             shared.stats.keyframe_requests += 1;
             shared.unflushed.insert(id);
         }

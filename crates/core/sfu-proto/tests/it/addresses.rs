@@ -54,13 +54,13 @@ fn a_stranger_who_asks_is_told_where_it_is_seen_but_not_for_ever() {
     let ask = |world: &mut World, transport| {
         let (source, destination) = (stranger, node_address());
         let bytes = &request;
-        world.node.handle_input(
+        world.nodes[0].handle_input(
             world.now,
             Input::Datagram { arrived: world.now, transport, source, destination, bytes },
         );
-        match world.node.poll_output() {
+        match world.nodes[0].poll_output() {
             Output::Transmit(answer) => Some(answer),
-            Output::Event(_) | Output::Timeout(_) => None,
+            Output::Event(_) | Output::Relay { .. } | Output::Timeout(_) => None,
         }
     };
 

@@ -12,7 +12,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const CAMERA: TrackSource = TrackSource::Camera;
 
 #[test]
-fn two_peers_see_and_hear_each_other() {
+pub(crate) fn two_peers_see_and_hear_each_other() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 320, 180)]);
@@ -34,7 +34,7 @@ fn two_peers_see_and_hear_each_other() {
 
 /// Its estimate of the path would fall as on a full network, and with it what browsers send.
 #[test]
-fn a_sender_does_not_pay_for_what_the_node_was_busy_with() {
+pub(crate) fn a_sender_does_not_pay_for_what_the_node_was_busy_with() {
     let mut world = World::new();
     let a = world.join(Setup { estimates: true, ..Setup::new() });
     let b = world.join(Setup::new());
@@ -54,7 +54,7 @@ fn a_sender_does_not_pay_for_what_the_node_was_busy_with() {
 }
 
 #[test]
-fn nothing_is_sent_of_what_nobody_shows() {
+pub(crate) fn nothing_is_sent_of_what_nobody_shows() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.run(SECOND);
@@ -65,7 +65,7 @@ fn nothing_is_sent_of_what_nobody_shows() {
 /// A call of people who listen is large, and they mostly listen: what each of them costs by being
 /// there is what it costs.
 #[test]
-fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
+pub(crate) fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
     let mut world = World::new();
     for _ in 0..2 {
         world.join(Setup::new());
@@ -82,7 +82,7 @@ fn who_is_shown_nothing_is_sent_the_sound_and_little_else() {
 
 /// To find out what a path carries takes more datagrams than all else of a join.
 #[test]
-fn a_path_is_probed_once_there_is_a_picture_for_it() {
+pub(crate) fn a_path_is_probed_once_there_is_a_picture_for_it() {
     let mut world = World::new();
     let a = world.join(Setup { sends: Vec::new(), ..Setup::new() });
     let b = world.join(Setup::new());
@@ -108,7 +108,7 @@ fn demanded(world: &World, client: usize) -> Option<u8> {
 }
 
 #[test]
-fn what_nobody_shows_is_not_encoded() {
+pub(crate) fn what_nobody_shows_is_not_encoded() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     assert_eq!(demanded(&world, b), None, "for the first seconds, somebody may come");
@@ -123,7 +123,7 @@ fn what_nobody_shows_is_not_encoded() {
 }
 
 #[test]
-fn layers_that_no_tile_can_use_are_not_encoded() {
+pub(crate) fn layers_that_no_tile_can_use_are_not_encoded() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     let c = world.join(Setup::new());
@@ -149,7 +149,7 @@ fn layers_that_no_tile_can_use_are_not_encoded() {
 }
 
 #[test]
-fn a_new_session_encodes_in_full_until_it_is_told() {
+pub(crate) fn a_new_session_encodes_in_full_until_it_is_told() {
     let mut world = World::new();
     let (_, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.until("nothing is to be encoded", |w| demanded(w, b) == Some(0));
@@ -160,7 +160,7 @@ fn a_new_session_encodes_in_full_until_it_is_told() {
 }
 
 #[test]
-fn the_layer_follows_the_size_of_the_tile() {
+pub(crate) fn the_layer_follows_the_size_of_the_tile() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.run(SECOND);
@@ -189,7 +189,7 @@ fn the_layer_follows_the_size_of_the_tile() {
 }
 
 #[test]
-fn a_tile_that_is_small_for_a_moment_keeps_its_layer() {
+pub(crate) fn a_tile_that_is_small_for_a_moment_keeps_its_layer() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 1280, 720)]);
@@ -210,7 +210,7 @@ fn a_tile_that_is_small_for_a_moment_keeps_its_layer() {
 }
 
 #[test]
-fn a_layer_that_falls_silent_is_replaced_by_one_that_lives() {
+pub(crate) fn a_layer_that_falls_silent_is_replaced_by_one_that_lives() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 1280, 720)]);
@@ -225,7 +225,7 @@ fn a_layer_that_falls_silent_is_replaced_by_one_that_lives() {
 }
 
 #[test]
-fn frame_numbers_of_the_dependency_descriptor_are_continuous_too() {
+pub(crate) fn frame_numbers_of_the_dependency_descriptor_are_continuous_too() {
     let mut world = World::new();
     let described = Setup { descriptor: true, ..Setup::new() };
     let (a, b) = (world.join(described.clone()), world.join(described));
@@ -243,7 +243,7 @@ fn frame_numbers_of_the_dependency_descriptor_are_continuous_too() {
 }
 
 #[test]
-fn a_call_of_twenty_one_costs_no_further_offer() {
+pub(crate) fn a_call_of_twenty_one_costs_no_further_offer() {
     let mut world = World::new();
     let viewer = Setup { sends: Vec::new(), audio_slots: 3, video_slots: 2, ..Setup::new() };
     let a = world.join(viewer);
@@ -276,7 +276,7 @@ fn a_call_of_twenty_one_costs_no_further_offer() {
 }
 
 #[test]
-fn the_loudest_are_heard_when_slots_are_few() {
+pub(crate) fn the_loudest_are_heard_when_slots_are_few() {
     let mut world = World::new();
     let listener = Setup { sends: Vec::new(), audio_slots: 2, ..Setup::new() };
     let a = world.join(listener);
@@ -304,7 +304,7 @@ fn the_loudest_are_heard_when_slots_are_few() {
 }
 
 #[test]
-fn the_sound_of_a_shared_screen_always_has_a_slot() {
+pub(crate) fn the_sound_of_a_shared_screen_always_has_a_slot() {
     let mut world = World::new();
     let a = world.join(Setup { sends: Vec::new(), audio_slots: 2, ..Setup::new() });
     let loud = |sends| Setup { sends, audio_slots: 0, video_slots: 0, level: -15, ..Setup::new() };
@@ -321,7 +321,7 @@ fn the_sound_of_a_shared_screen_always_has_a_slot() {
 }
 
 #[test]
-fn a_new_generation_replaces_the_session_and_its_publications_go_on() {
+pub(crate) fn a_new_generation_replaces_the_session_and_its_publications_go_on() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 320, 180)]);
@@ -346,11 +346,11 @@ fn a_new_generation_replaces_the_session_and_its_publications_go_on() {
         .iter()
         .filter(|e| matches!(e, MediaEvent::Connected { peer: p, generation: 2 } if *p == peer(b)));
     assert_eq!(connected.count(), 1);
-    assert_eq!(world.stats().sessions, 2, "the session of before is gone");
+    assert_eq!(world.sessions(), 2, "the session of before is gone");
 }
 
 #[test]
-fn a_further_offer_adds_slots_and_disturbs_nothing() {
+pub(crate) fn a_further_offer_adds_slots_and_disturbs_nothing() {
     let mut world = World::new();
     let a = world.join(Setup { video_slots: 1, ..Setup::new() });
     let (b, c) = (world.join(Setup::new()), world.join(Setup::new()));
@@ -367,7 +367,7 @@ fn a_further_offer_adds_slots_and_disturbs_nothing() {
 }
 
 #[test]
-fn one_who_publishes_again_and_again_moves_slots_now_and_then() {
+pub(crate) fn one_who_publishes_again_and_again_moves_slots_now_and_then() {
     let mut world = World::new();
     let (alice, bob) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(bob, &[(alice, TrackSource::Camera, 640, 360)]);
@@ -394,7 +394,7 @@ fn one_who_publishes_again_and_again_moves_slots_now_and_then() {
 }
 
 #[test]
-fn a_call_that_ends_leaves_nothing_behind() {
+pub(crate) fn a_call_that_ends_leaves_nothing_behind() {
     let mut world = World::new();
     world.join(Setup::new());
     world.join(Setup::new());
@@ -405,11 +405,11 @@ fn a_call_that_ends_leaves_nothing_behind() {
     assert_eq!((stats.calls, stats.peers, stats.sessions, stats.publications), (0, 0, 0, 0));
     world.clients.clear();
     world.join(Setup::new());
-    assert_eq!(world.stats().sessions, 1);
+    assert_eq!(world.sessions(), 1);
 }
 
 #[test]
-fn who_leaves_is_gone_from_every_slot() {
+pub(crate) fn who_leaves_is_gone_from_every_slot() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 320, 180)]);
@@ -441,21 +441,21 @@ fn after_loss(lose_every: u64) -> (usize, u64) {
 }
 
 #[test]
-fn lost_packets_are_sent_again() {
+pub(crate) fn lost_packets_are_sent_again() {
     let (came, missing) = after_loss(25);
     assert!(came > 80);
     assert_eq!(missing, 0, "every packet came in the end");
 }
 
 #[test]
-fn lost_packets_are_sent_again_even_if_they_are_a_large_share_of_a_little() {
+pub(crate) fn lost_packets_are_sent_again_even_if_they_are_a_large_share_of_a_little() {
     let (came, missing) = after_loss(7);
     assert!(came > 80);
     assert_eq!(missing, 0, "every packet came in the end");
 }
 
 #[test]
-fn a_publisher_is_asked_for_a_key_frame_once_however_many_wait() {
+pub(crate) fn a_publisher_is_asked_for_a_key_frame_once_however_many_wait() {
     let mut world = World::new();
     let viewer = || Setup { sends: Vec::new(), ..Setup::new() };
     let b = world.join(Setup { simulcast: false, ..Setup::new() });
@@ -473,7 +473,7 @@ fn a_publisher_is_asked_for_a_key_frame_once_however_many_wait() {
 }
 
 #[test]
-fn a_narrow_link_gets_less_and_a_wide_one_more_again() {
+pub(crate) fn a_narrow_link_gets_less_and_a_wide_one_more_again() {
     let mut world = World::new();
     let viewer = Setup { sends: Vec::new(), ..Setup::new() };
     let a = world.join(viewer);
@@ -506,7 +506,7 @@ fn a_narrow_link_gets_less_and_a_wide_one_more_again() {
 }
 
 #[test]
-fn what_does_not_fit_is_told_to_be_paused() {
+pub(crate) fn what_does_not_fit_is_told_to_be_paused() {
     let mut world = World::new();
     world.limit = Some(150_000);
     let a = world.join(Setup { sends: Vec::new(), ..Setup::new() });
@@ -524,7 +524,7 @@ fn what_does_not_fit_is_told_to_be_paused() {
 }
 
 #[test]
-fn who_changes_the_network_goes_on_after_a_restart_of_ice() {
+pub(crate) fn who_changes_the_network_goes_on_after_a_restart_of_ice() {
     let mut world = World::new();
     let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
     world.view(a, &[(b, CAMERA, 320, 180)]);
@@ -536,7 +536,7 @@ fn who_changes_the_network_goes_on_after_a_restart_of_ice() {
     world.run(4 * SECOND);
     assert!(world.clients[a].video_from(b, since).len() > 50, "it receives");
     assert!(world.clients[b].video_from(a, since).len() > 50, "it is seen");
-    assert_eq!(world.stats().sessions, 2);
+    assert_eq!(world.sessions(), 2);
     let packets = world.clients[a].video_from(b, since);
     let seqs: BTreeSet<u64> = packets.iter().map(|r| r.seq).collect();
     let span = seqs.last().unwrap() - seqs.first().unwrap() + 1;

@@ -15,4 +15,5 @@ mod continuity;
 mod hostile;
 mod log;
 mod numbers;
+mod spread;
 mod world;

@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -6,14 +7,17 @@ use conclave_call_proto::media::{
     MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
 };
 use conclave_model::{CallId, Mid, ParticipantId, PublicationId, TrackSource};
-use conclave_sfu_proto::{Input, Node, NodeConfig, NodeStats, Output, Transport};
+use conclave_sfu_proto::{
+    Input, Node, NodeConfig, NodeNumber, NodeStats, Output, Relay, Spread, Transport,
+};
 
 use crate::client::{Client, Setup};
 
-/// A node, clients, a network with delay, and a clock that only moves when told.
+/// One node or several, clients, a network with delay, and a clock that only moves when told.
 pub(crate) struct World {
     pub(crate) now: Instant,
-    pub(crate) node: Node,
+    /// Clients are on them by turns.
+    pub(crate) nodes: Vec<Node>,
     pub(crate) clients: Vec<Client>,
     pub(crate) events: Vec<MediaEvent>,
     /// Drops every n-th datagram to a client, if set.
@@ -22,7 +26,16 @@ pub(crate) struct World {
     pub(crate) limit: Option<u64>,
     /// When the link to each client has sent all that waits.
     link_free_at: BTreeMap<usize, Instant>,
-    node_timeout: Instant,
+    node_timeouts: Vec<Instant>,
+    /// Nodes that have clients, in the order in which they came to have some, and who is there.
+    populated: Vec<usize>,
+    present: BTreeSet<ParticipantId>,
+    /// The nodes are told in another order each time.
+    tells_backwards: bool,
+    /// Packets that nodes passed on to each other.
+    pub(crate) relayed_packets: u64,
+    /// What nodes say to each other: to whom, and from whom.
+    relays: VecDeque<(NodeNumber, NodeNumber, Relay)>,
     /// How often the node was woken by the clock.
     pub(crate) wakes: u64,
     network: BTreeMap<(Instant, u64), Flight>,
@@ -40,10 +53,26 @@ enum Flight {
     ToNode { arrived: Instant, from: SocketAddr, to: SocketAddr, bytes: Vec<u8> },
 }
 
+thread_local! {
+    /// How many nodes a world has.
+    static NODES: Cell<usize> = const { Cell::new(1) };
+}
+
+/// Runs a test with its call spread over so many nodes.
+pub(crate) fn spread_over(nodes: usize, test: fn()) {
+    NODES.set(nodes);
+    test();
+    NODES.set(1);
+}
+
 pub(crate) const CALL: CallId = CallId(7);
 
 pub(crate) fn node_address() -> SocketAddr {
-    "10.0.0.1:10000".parse().unwrap()
+    address_of(0)
+}
+
+fn address_of(node: usize) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, 1], 10_000 + node as u16))
 }
 
 /// The id of a client's publication of this source.
@@ -53,24 +82,54 @@ pub(crate) fn publication(client: usize, source: TrackSource) -> PublicationId {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::over(NODES.get())
+    }
+
+    /// With so many nodes, among which the call is spread.
+    fn over(nodes: usize) -> Self {
         #[expect(clippy::disallowed_methods, reason = "virtual time needs some instant to start")]
         let now = Instant::now();
-        let config = NodeConfig::new(vec![node_address()], vec![node_address()], [7; 32]);
         Self {
             now,
-            node: Node::new(config, now),
+            nodes: (0..nodes).map(|node| start_node(node, now)).collect(),
+            populated: Vec::new(),
+            present: BTreeSet::new(),
+            tells_backwards: false,
+            relayed_packets: 0,
             clients: Vec::new(),
             events: Vec::new(),
             lose_every: None,
             limit: None,
             link_free_at: BTreeMap::new(),
-            node_timeout: now,
+            node_timeouts: vec![now; nodes],
+            relays: VecDeque::new(),
             wakes: 0,
             network: BTreeMap::new(),
             sent: 0,
             delay: Duration::from_millis(10),
             lateness: Duration::ZERO,
         }
+    }
+
+    /// Tells all nodes which of them have the call, as the plane does.
+    fn spread(&mut self) {
+        let number = |node: usize| NodeNumber(node as u16);
+        let nodes: Vec<_> = self.populated.iter().copied().map(number).collect();
+        let mut order: Vec<usize> = (0..self.nodes.len()).collect();
+        if self.tells_backwards {
+            order.reverse();
+        }
+        self.tells_backwards = !self.tells_backwards;
+        for node in order {
+            let spread = Spread { here: number(node), nodes: nodes.clone() };
+            self.nodes[node].handle_input(self.now, Input::Spread { call: CALL, spread });
+            self.drain_nodes(node);
+        }
+    }
+
+    /// Where a client is.
+    const fn node_of(&self, client: usize) -> usize {
+        client % self.nodes.len()
     }
 
     /// Adds a client to the call and waits for its media to flow.
@@ -149,8 +208,38 @@ impl World {
     }
 
     pub(crate) fn request(&mut self, request: MediaRequest) {
-        self.node.handle_input(self.now, Input::Request(request));
-        self.drain_node();
+        let nodes = match &request {
+            MediaRequest::Leave { peer }
+            | MediaRequest::Offer { peer, .. }
+            | MediaRequest::Publish { peer, .. }
+            | MediaRequest::View { peer, .. } => {
+                let node = self.node_of(peer.participant.0 as usize);
+                node..node + 1
+            }
+            MediaRequest::End { .. } => 0..self.nodes.len(),
+        };
+        self.note_presence(&request);
+        for node in nodes {
+            self.nodes[node].handle_input(self.now, Input::Request(request.clone()));
+            self.drain_nodes(node);
+        }
+    }
+
+    fn note_presence(&mut self, request: &MediaRequest) {
+        match request {
+            MediaRequest::Offer { peer, .. } => self.present.insert(peer.participant),
+            MediaRequest::Leave { peer } => self.present.remove(&peer.participant),
+            _ => return,
+        };
+        let having: BTreeSet<usize> =
+            self.present.iter().map(|participant| self.node_of(participant.0 as usize)).collect();
+        let before = self.populated.clone();
+        self.populated.retain(|node| having.contains(node));
+        let new = having.iter().filter(|node| !before.contains(node));
+        self.populated.extend(new);
+        if self.populated != before && self.nodes.len() > 1 {
+            self.spread();
+        }
     }
 
     /// Gives the node bytes from anywhere.
@@ -162,8 +251,8 @@ impl World {
             destination: node_address(),
             bytes,
         };
-        self.node.handle_input(self.now, input);
-        self.drain_node();
+        self.nodes[0].handle_input(self.now, input);
+        self.drain_nodes(0);
     }
 
     /// The datagrams of a client that the node has not got yet.
@@ -176,8 +265,14 @@ impl World {
         all.collect()
     }
 
+    /// The media sessions of all nodes.
+    pub(crate) fn sessions(&self) -> u64 {
+        self.nodes.iter().map(|node| node.stats().sessions).sum()
+    }
+
+    /// What the first node has done.
     pub(crate) fn stats(&self) -> NodeStats {
-        self.node.stats()
+        self.nodes[0].stats()
     }
 
     /// Lets time pass until something holds; fails if it does not within a minute.
@@ -195,7 +290,8 @@ impl World {
         loop {
             let clients = self.clients.iter().map(Client::due).min();
             let network = self.network.first_key_value().map(|((at, _), _)| *at);
-            let next = [Some(self.node_timeout), clients, network].into_iter().flatten().min();
+            let nodes = self.node_timeouts.iter().copied().min();
+            let next = [nodes, clients, network].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else { break };
             self.now = self.now.max(next);
             self.step();
@@ -220,16 +316,20 @@ impl World {
                         destination: to,
                         bytes: &bytes,
                     };
-                    self.node.handle_input(self.now, input);
-                    self.drain_node();
+                    let node = (0..self.nodes.len()).find(|node| address_of(*node) == to);
+                    let node = node.unwrap_or_default();
+                    self.nodes[node].handle_input(self.now, input);
+                    self.drain_nodes(node);
                 }
             }
         }
-        if self.node_timeout <= self.now {
-            self.wakes += 1;
-            self.node.handle_input(self.now, Input::Timeout);
-            self.drain_node();
-            assert!(self.node_timeout > self.now, "the node does not let time pass");
+        for node in 0..self.nodes.len() {
+            if self.node_timeouts[node] <= self.now {
+                self.wakes += 1;
+                self.nodes[node].handle_input(self.now, Input::Timeout);
+                self.drain_nodes(node);
+                assert!(self.node_timeouts[node] > self.now, "the node does not let time pass");
+            }
         }
         for i in 0..self.clients.len() {
             if self.clients[i].due() <= self.now {
@@ -239,15 +339,29 @@ impl World {
         }
     }
 
-    fn drain_node(&mut self) {
+    /// Takes out what a node has to say, and all others to each other for it.
+    fn drain_nodes(&mut self, node: usize) {
+        self.drain_node(node);
+        while let Some((to, from, relay)) = self.relays.pop_front() {
+            let to = usize::from(to.0);
+            self.nodes[to].handle_input(self.now, Input::Relay { from, relay });
+            self.drain_node(to);
+        }
+    }
+
+    fn drain_node(&mut self, node: usize) {
         loop {
-            match self.node.poll_output() {
+            match self.nodes[node].poll_output() {
+                Output::Relay { to, relay } => {
+                    self.relayed_packets += u64::from(relay.is_media());
+                    self.relays.push_back((to, NodeNumber(node as u16), relay));
+                }
                 Output::Event(event) => {
                     self.obey(&event);
                     self.events.push(event);
                 }
                 Output::Timeout(at) => {
-                    self.node_timeout = at;
+                    self.node_timeouts[node] = at;
                     return;
                 }
                 Output::Transmit(transmit) => {
@@ -261,7 +375,7 @@ impl World {
                         let (from, bytes) = (transmit.source, datagram.to_vec());
                         self.fly(wait, Flight::ToClient { client, from, bytes });
                     }
-                    self.node.recycle(transmit.bytes);
+                    self.nodes[node].recycle(transmit.bytes);
                 }
             }
         }
@@ -316,6 +430,11 @@ impl World {
     pub(crate) fn video_slot(&self, i: usize, id: PublicationId) -> Option<Mid> {
         self.slots(i).1.iter().find(|(_, carried)| *carried == id).map(|(mid, _)| *mid)
     }
+}
+
+fn start_node(number: usize, now: Instant) -> Node {
+    let address = address_of(number);
+    Node::new(NodeConfig::new(vec![address], vec![address], [7; 32]), now)
 }
 
 pub(crate) fn peer(client: usize) -> PeerId {
