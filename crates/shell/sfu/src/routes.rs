@@ -209,33 +209,91 @@ mod tests {
         MediaEvent::Answer { peer, generation: 1, sdp }
     }
 
+    /// The one shard that a request goes to, of a call that is on no other.
+    fn only(routes: &mut Routes, request: &MediaRequest) -> Option<usize> {
+        let Route { shards, spread } = routes.route(request);
+        assert_eq!(spread, []);
+        assert!(shards.len() < 2);
+        shards.first().copied()
+    }
+
+    fn leave(call: u64, participant: u32) -> MediaRequest {
+        MediaRequest::Leave { peer: peer(call, participant) }
+    }
+
+    /// Which shards are told that which of them have the call.
+    fn told(route: &Route) -> Vec<(u16, Vec<u16>)> {
+        let numbers = |spread: &Spread| spread.nodes.iter().map(|node| node.0).collect();
+        route.spread.iter().map(|(_, spread)| (spread.here.0, numbers(spread))).collect()
+    }
+
     #[test]
     fn a_new_call_goes_where_the_fewest_are_and_stays_there() {
         let mut routes = Routes::new(2);
-        assert_eq!(routes.shard_for(&offer(peer(1, 1))), Some(0));
-        assert_eq!(routes.shard_for(&offer(peer(1, 2))), Some(0), "its call is there");
-        assert_eq!(routes.shard_for(&offer(peer(2, 1))), Some(1));
-        assert_eq!(routes.shard_for(&offer(peer(3, 1))), Some(1), "one there, two elsewhere");
-        assert_eq!(routes.shard_for(&offer(peer(3, 1))), Some(1), "a new session of the same one");
+        assert_eq!(only(&mut routes, &offer(peer(1, 1))), Some(0));
+        assert_eq!(only(&mut routes, &offer(peer(1, 2))), Some(0), "its call is there");
+        assert_eq!(only(&mut routes, &offer(peer(2, 1))), Some(1));
+        assert_eq!(only(&mut routes, &offer(peer(3, 1))), Some(1), "one there, two elsewhere");
+        assert_eq!(only(&mut routes, &offer(peer(3, 1))), Some(1), "another session of the same");
         assert_eq!(routes.load, [2, 2]);
 
-        assert_eq!(routes.shard_for(&MediaRequest::End { call: CallId(1) }), Some(0));
-        assert_eq!(routes.shard_for(&offer(peer(4, 1))), Some(0));
+        assert_eq!(only(&mut routes, &MediaRequest::End { call: CallId(1) }), Some(0));
+        assert_eq!(only(&mut routes, &offer(peer(4, 1))), Some(0));
     }
 
     #[test]
     fn a_call_that_everybody_left_is_nowhere() {
         let mut routes = Routes::new(2);
-        routes.shard_for(&offer(peer(1, 1)));
-        routes.shard_for(&offer(peer(1, 2)));
-        let leave = |participant| MediaRequest::Leave { peer: peer(1, participant) };
+        routes.route(&offer(peer(1, 1)));
+        routes.route(&offer(peer(1, 2)));
         let view = MediaRequest::View { peer: peer(1, 2), wants: Vec::new() };
 
-        assert_eq!(routes.shard_for(&leave(1)), Some(0));
-        assert_eq!(routes.shard_for(&leave(1)), Some(0), "once more does no harm");
-        assert_eq!(routes.shard_for(&view), Some(0));
-        assert_eq!(routes.shard_for(&leave(2)), Some(0));
-        assert_eq!(routes.shard_for(&view), None);
+        assert_eq!(only(&mut routes, &leave(1, 1)), Some(0));
+        assert_eq!(only(&mut routes, &leave(1, 1)), None, "once more does no harm");
+        assert_eq!(only(&mut routes, &view), Some(0));
+        assert_eq!(only(&mut routes, &leave(1, 2)), Some(0));
+        assert_eq!(only(&mut routes, &view), None);
+        assert_eq!(routes.load, [0, 0]);
+        assert!(routes.calls.is_empty());
+    }
+
+    #[test]
+    fn a_large_call_spreads_and_each_stays_where_it_came() {
+        let mut routes = Routes::new(3);
+        let many = MANY as u32;
+        for participant in 0..many {
+            assert_eq!(only(&mut routes, &offer(peer(1, participant))), Some(0));
+        }
+        let next = routes.route(&offer(peer(1, many)));
+        assert_eq!(next.shards, [1]);
+        assert_eq!(told(&next), [(0, vec![0, 1]), (1, vec![0, 1])]);
+        assert_eq!(only(&mut routes, &offer(peer(1, many + 1))), Some(1));
+        let view = |participant| MediaRequest::View { peer: peer(1, participant), wants: vec![] };
+        assert_eq!(only(&mut routes, &view(5)), Some(0));
+        assert_eq!(only(&mut routes, &view(many)), Some(1));
+
+        // Whoever comes when there is room on the first shard again is brought there.
+        assert_eq!(only(&mut routes, &leave(1, 5)), Some(0));
+        assert_eq!(only(&mut routes, &offer(peer(1, many + 2))), Some(0));
+
+        assert_eq!(only(&mut routes, &leave(1, many)), Some(1));
+        let last = routes.route(&leave(1, many + 1));
+        assert_eq!(last.shards, [1]);
+        assert_eq!(told(&last), [(0, vec![0]), (1, vec![0])], "the one that has none is told, too");
+        assert_eq!(routes.load, [MANY, 0, 0]);
+    }
+
+    #[test]
+    fn a_spread_call_ends_everywhere() {
+        let mut routes = Routes::new(2);
+        let all = 2 * MANY as u32 + 2;
+        for participant in 0..all {
+            routes.route(&offer(peer(1, participant)));
+        }
+        assert_eq!(routes.load, [MANY + 1, MANY + 1], "where there is no room, the load decides");
+        let end = routes.route(&MediaRequest::End { call: CallId(1) });
+        assert_eq!(end.shards, [0, 1]);
+        assert_eq!(told(&end), [(0, vec![]), (1, vec![])]);
         assert_eq!(routes.load, [0, 0]);
         assert!(routes.calls.is_empty());
     }
@@ -243,8 +301,8 @@ mod tests {
     #[test]
     fn sessions_are_found_by_their_name_in_ice_until_they_end() {
         let mut routes = Routes::new(2);
-        routes.shard_for(&offer(peer(1, 1)));
-        routes.shard_for(&offer(peer(2, 1)));
+        routes.route(&offer(peer(1, 1)));
+        routes.route(&offer(peer(2, 1)));
         routes.learn(0, &answer(peer(1, 1), "old"));
         routes.learn(0, &answer(peer(1, 1), "new"));
         routes.learn(1, &answer(peer(2, 1), "other"));
@@ -252,8 +310,8 @@ mod tests {
 
         let found = |routes: &Routes| ["old", "new", "other", "gone"].map(|u| routes.shard_of(u));
         assert_eq!(found(&routes), [None, Some(0), Some(1), None]);
-        routes.shard_for(&MediaRequest::Leave { peer: peer(1, 1) });
-        routes.shard_for(&MediaRequest::End { call: CallId(2) });
+        routes.route(&leave(1, 1));
+        routes.route(&MediaRequest::End { call: CallId(2) });
         assert_eq!(found(&routes), [None; 4]);
         assert!(routes.ufrags.is_empty() && routes.by_ufrag.is_empty());
     }

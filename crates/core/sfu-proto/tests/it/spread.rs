@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use conclave_call_proto::media::MediaEvent;
+use conclave_call_proto::media::{MediaEvent, MediaRequest};
 use conclave_model::TrackSource;
 
 use crate::calls;
 use crate::client::Setup;
 use crate::continuity::assert_continuous;
-use crate::world::{World, spread_over};
+use crate::world::{Carried, World, peer, publication, spread_over};
 
 const SECOND: Duration = Duration::from_secs(1);
 const CAMERA: TrackSource = TrackSource::Camera;
+const MICROPHONE: TrackSource = TrackSource::Microphone;
 
 /// What a call is to do, wherever its peers are.
 const PROMISES: &[fn()] = &[
@@ -80,6 +81,37 @@ fn a_packet_goes_to_another_node_once_however_many_show_it_there() {
             assert!(video.len() > 40, "client {viewer} got {} packets", video.len());
             assert_continuous(&video);
         }
+    });
+}
+
+#[test]
+fn who_leaves_or_ends_a_publication_is_gone_from_slots_elsewhere() {
+    spread_over(2, || {
+        let mut world = World::new();
+        let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+        let c = world.join(Setup::new());
+        world.view(b, &[(a, CAMERA, 320, 180), (c, CAMERA, 320, 180)]);
+        world.run(SECOND);
+        assert_eq!(world.slots(b).1.len(), 2);
+
+        let mut tracks = world.tracks(a);
+        tracks.retain(|track| track.source != CAMERA);
+        world.request(MediaRequest::Publish { peer: peer(a), tracks });
+        world.run(SECOND);
+        let of = |who: usize, source| publication(who, source);
+        let carried = |world: &World| -> (Vec<_>, Vec<_>) {
+            let (audio, video) = world.slots(b);
+            let ids = |slots: Carried| slots.into_iter().map(|(_, id)| id).collect();
+            (ids(audio), ids(video))
+        };
+        let (mut audio, video) = carried(&world);
+        audio.sort_unstable();
+        assert_eq!(audio, [of(a, MICROPHONE), of(c, MICROPHONE)]);
+        assert_eq!(video, [of(c, CAMERA)]);
+
+        world.leave(c);
+        world.run(SECOND);
+        assert_eq!(carried(&world), (vec![of(a, MICROPHONE)], Vec::new()));
     });
 }
 

@@ -220,6 +220,40 @@ async fn each_call_is_on_a_shard_of_its_own_which_is_found_at_the_shared_port_to
 }
 
 #[tokio::test]
+async fn in_a_large_call_people_on_different_shards_see_each_other() {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let config = ShardConfig { udp: any, tcp: None, ..ShardConfig::default() };
+    let mut plane = Plane::spawn(&config, NonZeroU16::new(2).unwrap()).unwrap();
+    let mut ports = Vec::new();
+    let mut clients = Vec::new();
+    for participant in [1, 2] {
+        let link = Link::Udp(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let peer = peer(participant);
+        let (client, answer) = join_as(&plane.requests, &mut plane.events, peer, link).await;
+        ports.push(told_port(&answer));
+        clients.push(client);
+        // Others fill the first shard, though what they offer is of no use.
+        for other in 100..199 {
+            let sdp = String::new();
+            let offer = MediaRequest::Offer { peer: self::peer(other), generation: 1, sdp };
+            plane.requests.send(offer).await.unwrap();
+            while !matches!(
+                timeout(PATIENCE, plane.events.recv()).await.unwrap().unwrap(),
+                MediaEvent::OfferRefused { .. }
+            ) {}
+        }
+    }
+
+    let [first, second] = [0, 1].map(|shard: usize| plane.addresses[shard].udp[0].port());
+    assert_eq!(ports, [first, second]);
+    let [a, b] = &mut clients[..] else { panic!("two of them") };
+    watch_each_other(a, b).await;
+    for shard in plane.running {
+        assert!(shard.join());
+    }
+}
+
+#[tokio::test]
 async fn whoever_asks_is_answered_at_every_address_of_every_shard() {
     let elsewhere = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
