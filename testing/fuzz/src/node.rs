@@ -54,6 +54,8 @@ impl Rig {
         loop {
             match self.node.poll_output() {
                 Output::Event(event) => self.events.push(event),
+                // It is the only one.
+                Output::Relay { .. } => {}
                 Output::Timeout(at) => {
                     // A deadline that does not move on would stop time.
                     self.deadline = at.max(self.now + Duration::from_micros(1));

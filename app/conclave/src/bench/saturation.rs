@@ -47,12 +47,17 @@ const UNBEARABLE: u32 = 300;
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let (subscribers, seconds) =
         if args.quick { (10, 1) } else { (args.subscribers, args.seconds) };
-    let load = |shards, fps| Load { shards, subscribers, seconds, fps, burst: BURST };
+    let load = |shards, fps| {
+        let (one_call, burst) = (false, BURST);
+        Load { shards, one_call, subscribers, seconds, fps, burst }
+    };
+    let spread = Load { one_call: true, ..load(2, UNBEARABLE) };
     let mut rows = Vec::new();
-    for load in [load(1, BEARABLE), load(1, UNBEARABLE), load(2, UNBEARABLE)] {
-        let Load { shards, fps, .. } = load;
+    for load in [load(1, BEARABLE), load(1, UNBEARABLE), load(2, UNBEARABLE), spread] {
+        let Load { shards, fps, one_call, .. } = load;
+        let calls = if one_call { "one call" } else { "a call each" };
         progress(&format!(
-            "{shards} shards, {subscribers} subscribers each, {fps} frames a second"
+            "{shards} shards, {calls}, {subscribers} subscribers each, {fps} frames a second"
         ));
         rows.push(run_apart(&load)?);
     }
@@ -80,7 +85,7 @@ fn run_apart(load: &Load) -> anyhow::Result<Row> {
 impl Load {
     /// This load as arguments of the process that makes it.
     fn arguments(&self) -> Vec<String> {
-        let Self { shards, subscribers, seconds, fps, burst } = self;
+        let Self { shards, one_call, subscribers, seconds, fps, burst } = self;
         let options = [
             ("shards", shards),
             ("subscribers", subscribers),
@@ -88,7 +93,10 @@ impl Load {
             ("fps", fps),
             ("burst", burst),
         ];
-        options.map(|(name, value)| format!("--{name}={value}")).into()
+        let mut arguments: Vec<String> =
+            options.map(|(name, value)| format!("--{name}={value}")).into();
+        arguments.extend(one_call.then(|| "--one-call".to_owned()));
+        arguments
     }
 
     const fn time(&self) -> Duration {

@@ -3,12 +3,14 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conclave_call_proto::media::{MediaEvent, MediaRequest};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::entrance::Entrance;
 use crate::handover;
 use crate::routes::{Route, Routes};
-use crate::shard::{Beside, QUEUE, Running, Shard, ShardConfig, ShardHandle, StartError};
+use crate::shard::{
+    Beside, QUEUE, Running, Shard, ShardConfig, ShardFigures, ShardHandle, StartError,
+};
 use crate::siblings::{self, Teller};
 use crate::turn::TurnHandle;
 
@@ -25,6 +27,8 @@ pub struct PlaneHandle {
     pub events: mpsc::Receiver<MediaEvent>,
     /// The addresses that clients are told, shard by shard.
     pub addresses: Vec<Addresses>,
+    /// What each shard has done, told once a second.
+    pub figures: Vec<watch::Receiver<ShardFigures>>,
     /// Takes connections that came to the shared listener, if there is one.
     pub entrance: Option<Entrance>,
     /// The TURN server, if there is one.
@@ -59,14 +63,17 @@ impl Plane {
             requests,
             events,
             addresses: Vec::new(),
+            figures: Vec::new(),
             entrance: None,
             turn: None,
             running: Vec::new(),
         };
         let (mut queues, mut entrances) = (Vec::new(), Vec::new());
         for (shard, handle) in handles.into_iter().enumerate() {
-            let ShardHandle { requests, events, udp, tcp, entrance, turn, running, .. } = handle;
+            let ShardHandle { requests, events, udp, tcp, entrance, figures, turn, running } =
+                handle;
             plane.addresses.push(Addresses { udp, tcp });
+            plane.figures.push(figures);
             plane.turn = plane.turn.or(turn);
             plane.running.push(running);
             queues.push(requests);

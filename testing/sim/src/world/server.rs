@@ -112,6 +112,8 @@ impl World {
                         quiet = false;
                         self.call.handle_input(self.now, CallInput::Media(event));
                     }
+                    // It is the only one.
+                    NodeOutput::Relay { .. } => {}
                     NodeOutput::Timeout(at) => {
                         self.node_deadline = at;
                         break;

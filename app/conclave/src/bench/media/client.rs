@@ -92,6 +92,17 @@ impl Client {
         self.wake()
     }
 
+    /// Takes an answer that comes from the shard at another address.
+    pub(in crate::bench) fn accept_from(
+        &mut self,
+        server: SocketAddr,
+        answer: &str,
+    ) -> anyhow::Result<()> {
+        self.line.turn_to(server)?;
+        self.server = server;
+        self.accept(answer)
+    }
+
     /// Publishes a frame of so many packets.
     pub(in crate::bench) fn send_frame(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
         self.camera.begin_frame(fps);

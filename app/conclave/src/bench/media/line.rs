@@ -128,6 +128,14 @@ impl Line {
     }
 
     /// Sends a datagram to the media port, or loses it.
+    /// Goes on with the server at another address.
+    pub(super) fn turn_to(&self, server: SocketAddr) -> anyhow::Result<()> {
+        match self {
+            Self::Direct { socket, .. } => Ok(socket.connect(server)?),
+            Self::Relayed(_) => anyhow::bail!("a channel is for one address"),
+        }
+    }
+
     pub(super) fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Direct { socket, .. } => transmitted(socket.send(bytes)),

@@ -1,6 +1,8 @@
 //! The process that measures: shards on a processor core each, and clients that end up as sinks.
 
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU16;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,11 @@ use conclave_call_proto::media::{
     MediaEvent, MediaRequest, PeerId, PublicationTrack, TilePriority, Want,
 };
 use conclave_model::{Bitrate, CallId, Mid, ParticipantId, PublicationId, TrackSource};
-use conclave_sfu::{Shard, ShardConfig, ShardHandle};
-use rustix::thread::{sched_getaffinity, sched_setaffinity};
+use conclave_sfu::{Plane, PlaneHandle, Running, Shard, ShardConfig, ShardFigures, ShardHandle};
+use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 use str0m::media::Direction;
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{mpsc, watch};
 
 use super::report::Row;
 use super::sink::Sink;
@@ -22,9 +26,12 @@ use crate::serve::say;
 /// What is sent, by how many shards, to how many, and for how long.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(in crate::bench) struct Load {
-    /// Shards, each with one camera.
+    /// Shards, each with one camera, if they do not share a call.
     #[arg(long)]
     pub(super) shards: u32,
+    /// All shards have one call together, and one camera.
+    #[arg(long)]
+    pub(super) one_call: bool,
     /// Clients that show it, for each shard.
     #[arg(long)]
     pub(super) subscribers: u32,
@@ -39,11 +46,17 @@ pub(in crate::bench) struct Load {
     pub(super) burst: u32,
 }
 
-/// A shard and its call: the camera, and those who show it.
+/// A call and the shards that have it: the camera, and those who show it.
 struct Stage {
-    handle: ShardHandle,
-    /// Its core, if it could be bound to it.
+    requests: mpsc::Sender<MediaRequest>,
+    events: mpsc::Receiver<MediaEvent>,
+    /// Where each shard is, and what it has done.
+    shards: Vec<SocketAddr>,
+    figures: Vec<watch::Receiver<ShardFigures>>,
+    /// Whether each could be bound to a core of its own.
     pinned: bool,
+    /// What they live on.
+    _running: (Vec<Running>, Option<Runtime>),
     /// The first one publishes.
     clients: Vec<Client>,
     connected: usize,
@@ -88,16 +101,21 @@ pub(in crate::bench) fn run(load: &Load) -> anyhow::Result<()> {
 fn measure(load: &Load) -> anyhow::Result<()> {
     let epoch = Instant::now();
     let mut stages = Vec::new();
-    for core in 0..load.shards {
-        stages.push(Stage::open(core as usize, load)?);
+    if load.one_call {
+        stages.push(Stage::open_spread(load)?);
+    } else {
+        for core in 0..load.shards {
+            stages.push(Stage::open(core as usize, load)?);
+        }
     }
     join_all(&mut stages, 1, epoch)?;
     // Before the others come: whoever got one packet, even to probe the path, would tell of it.
-    let shards: Vec<_> = stages.iter().map(Stage::port).collect();
+    let shards: Vec<_> = stages.iter().flat_map(Stage::ports).collect();
     let cameras: Vec<_> = stages.iter().filter_map(Stage::camera_port).collect();
     let sink = Sink::open(&shards, &cameras)?;
-    join_all(&mut stages, load.subscribers as usize + 1, epoch)?;
-    let everyone: Vec<usize> = (1..=load.subscribers as usize).collect();
+    let subscribers = load.subscribers * if load.one_call { load.shards } else { 1 };
+    join_all(&mut stages, subscribers as usize + 1, epoch)?;
+    let everyone: Vec<usize> = (1..=subscribers as usize).collect();
     for stage in &stages {
         stage.show(&everyone, true)?;
     }
@@ -109,7 +127,7 @@ fn measure(load: &Load) -> anyhow::Result<()> {
     let (sent_after, after, time) = (sent(&stages), sink.dropped()?, began.elapsed());
 
     let carried = after.datagrams_since(before, length);
-    let wanted = (sent_after - sent_before) * u64::from(load.subscribers);
+    let wanted = (sent_after - sent_before) * u64::from(subscribers);
     let pinned = stages.iter().all(|stage| stage.pinned);
     let row = Row::new(load, (carried, wanted), time, pinned);
     say(&serde_json::to_string(&row)?)
@@ -135,7 +153,8 @@ fn join_all(stages: &mut [Stage], wanted: usize, epoch: Instant) -> anyhow::Resu
 /// shards say that they forwarded.
 fn usual_length(stages: &mut [Stage], load: &Load, sink: &Sink) -> anyhow::Result<f64> {
     fn forwarded(stages: &[Stage]) -> u64 {
-        stages.iter().map(|stage| stage.handle.figures.borrow().packets_forwarded).sum()
+        let figures = stages.iter().flat_map(|stage| &stage.figures);
+        figures.map(|figures| figures.borrow().packets_forwarded).sum()
     }
     rest(stages)?;
     let (forwarded_before, before) = (forwarded(stages), sink.dropped()?);
@@ -191,27 +210,52 @@ fn sent(stages: &[Stage]) -> u64 {
 impl Stage {
     /// Starts a shard on a core.
     fn open(core: usize, load: &Load) -> anyhow::Result<Self> {
-        // A sink reads nothing, and cannot tell what the path to it carries. A little more than the
-        // camera takes: if there were much more, it would be probed for again and again.
-        let camera = u64::from(load.fps * load.burst) * PACKET_BITS;
-        let initial_estimate = Bitrate::bps(camera + camera / 4);
         let before = sched_getaffinity(None)?;
         // Its thread inherits it.
         let pinned = pin(core);
-        let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let handle = Shard::spawn(&ShardConfig {
-            udp,
-            tcp: None,
-            initial_estimate,
-            ..ShardConfig::default()
-        });
+        let handle = Shard::spawn(&config(load));
         sched_setaffinity(None, &before)?;
-        let (clients, frame_due) = (Vec::new(), Instant::now());
-        Ok(Self { handle: handle?, pinned, clients, connected: 0, frame_due })
+        let ShardHandle { requests, events, udp, figures, running, .. } = handle?;
+        Ok(Self {
+            requests,
+            events,
+            shards: udp.first().copied().into_iter().collect(),
+            figures: vec![figures],
+            pinned,
+            _running: (vec![running], None),
+            clients: Vec::new(),
+            connected: 0,
+            frame_due: Instant::now(),
+        })
     }
 
-    fn port(&self) -> u16 {
-        self.handle.udp.first().map_or(0, SocketAddr::port)
+    /// Starts shards that share a call, each on a core.
+    fn open_spread(load: &Load) -> anyhow::Result<Self> {
+        let shards = u16::try_from(load.shards).ok().and_then(NonZeroU16::new);
+        let shards = shards.context("no shards, or too many")?;
+        // Requests and events find their ways on it.
+        let runtime = runtime::Builder::new_multi_thread().worker_threads(1).build()?;
+        let plane = {
+            let _entered = runtime.enter();
+            Plane::spawn(&config(load), shards)?
+        };
+        let pinned = pin_shards(shards.get().into())?;
+        let PlaneHandle { requests, events, addresses, figures, running, .. } = plane;
+        Ok(Self {
+            requests,
+            events,
+            shards: addresses.iter().filter_map(|shard| shard.udp.first()).copied().collect(),
+            figures,
+            pinned,
+            _running: (running, Some(runtime)),
+            clients: Vec::new(),
+            connected: 0,
+            frame_due: Instant::now(),
+        })
+    }
+
+    fn ports(&self) -> impl Iterator<Item = u16> + '_ {
+        self.shards.iter().map(SocketAddr::port)
     }
 
     fn camera_port(&self) -> Option<u16> {
@@ -219,7 +263,7 @@ impl Stage {
     }
 
     fn join(&mut self, epoch: Instant) -> anyhow::Result<()> {
-        let address = *self.handle.udp.first().context("the shard has no address")?;
+        let address = *self.shards.first().context("the shard has no address")?;
         let publishes = self.clients.is_empty();
         let direction = if publishes { Direction::SendOnly } else { Direction::RecvOnly };
         let (client, sdp) = Client::new(address, direction, epoch)?;
@@ -246,7 +290,7 @@ impl Stage {
     }
 
     fn ask(&self, request: MediaRequest) -> anyhow::Result<()> {
-        self.handle.requests.blocking_send(request).context("a shard has ended")
+        self.requests.blocking_send(request).context("a shard has ended")
     }
 
     fn send_if_due(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
@@ -262,7 +306,7 @@ impl Stage {
 
     /// Takes what has come for the clients. Frames are on time meanwhile, if there are any.
     fn look(&mut self, burst: u32, fps: u32) -> anyhow::Result<()> {
-        while let Ok(event) = self.handle.events.try_recv() {
+        while let Ok(event) = self.events.try_recv() {
             self.handle_event(event)?;
         }
         for place in 0..self.clients.len() {
@@ -280,7 +324,9 @@ impl Stage {
         match event {
             MediaEvent::Answer { peer, sdp, .. } => {
                 let client = self.clients.get_mut(peer.participant.0 as usize);
-                client.context("an answer to nobody")?.accept(&sdp)
+                let shard = self.shards.iter().find(|shard| names(&sdp, **shard));
+                let shard = *shard.context("an answer from nobody")?;
+                client.context("an answer to nobody")?.accept_from(shard, &sdp)
             }
             MediaEvent::Connected { .. } => {
                 self.connected += 1;
@@ -294,6 +340,39 @@ impl Stage {
             | MediaEvent::Speakers { .. } => Ok(()),
         }
     }
+}
+
+/// What a shard is told.
+fn config(load: &Load) -> ShardConfig {
+    // A sink reads nothing, and cannot tell what the path to it carries. A little more than the
+    // camera takes: if there were much more, it would be probed for again and again.
+    let camera = u64::from(load.fps * load.burst) * PACKET_BITS;
+    let initial_estimate = Bitrate::bps(camera + camera / 4);
+    let udp = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    ShardConfig { udp, tcp: None, initial_estimate, ..ShardConfig::default() }
+}
+
+/// Binds the shards' threads, which are known by their name, to a core each. Returns whether that worked.
+fn pin_shards(shards: usize) -> anyhow::Result<bool> {
+    let mut threads: Vec<i32> = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if fs::read_to_string(task.path().join("comm"))?.trim() == "media" {
+            threads.extend(task.file_name().to_str().and_then(|number| number.parse::<i32>().ok()));
+        }
+    }
+    let bind = |(core, thread): (usize, &i32)| {
+        let mut set = CpuSet::new();
+        set.set(core);
+        sched_setaffinity(Pid::from_raw(*thread), &set).is_ok()
+    };
+    Ok(threads.len() == shards && threads.iter().enumerate().all(bind))
+}
+
+/// Whether an answer tells the client to come to this address.
+fn names(answer: &str, address: SocketAddr) -> bool {
+    let candidate = format!(" {} {} typ host", address.ip(), address.port());
+    answer.lines().any(|line| line.starts_with("a=candidate:") && line.contains(&candidate))
 }
 
 fn peer(client: usize) -> PeerId {

@@ -20,6 +20,8 @@ pub(super) struct Report {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Row {
     shards: u32,
+    /// Whether they shared a call, and a camera.
+    one_call: bool,
     /// Of each shard.
     subscribers: u32,
     /// Frames that a camera sends in a second.
@@ -40,6 +42,7 @@ pub(super) struct Row {
 
 const COLUMNS: &[Column<Row>] = &[
     ("shards", |row| row.shards.to_string()),
+    ("calls", |row| if row.one_call { 1 } else { row.shards }.to_string()),
     ("subscribers of each", |row| row.subscribers.to_string()),
     ("frames/s", |row| row.fps.to_string()),
     ("wanted packets/s", |row| format!("{:.0}", row.wanted as f64 / row.seconds)),
@@ -62,10 +65,11 @@ impl Row {
         time: Duration,
         pinned: bool,
     ) -> Self {
-        let Load { shards, subscribers, fps, burst, .. } = *load;
+        let Load { shards, one_call, subscribers, fps, burst, .. } = *load;
         let seconds = time.as_secs_f64();
         Self {
             shards,
+            one_call,
             subscribers,
             fps,
             burst,
@@ -80,19 +84,23 @@ impl Row {
 }
 
 impl Report {
-    /// What the most shards carried as a multiple of what one carried with the same camera.
-    fn ratio(&self) -> Option<f64> {
-        let most = self.rows.iter().max_by_key(|row| row.shards)?;
-        let one = self.rows.iter().find(|row| row.shards == 1 && row.fps == most.fps)?;
-        Some(most.carried_per_second / one.carried_per_second)
+    /// What two shards carried, with a call each or with one together, as a multiple of what one carried
+    /// with the same camera.
+    fn ratio(&self, one_call: bool) -> Option<f64> {
+        let two = self.rows.iter().find(|row| row.shards == 2 && row.one_call == one_call)?;
+        let one = self.rows.iter().find(|row| row.shards == 1 && row.fps == two.fps)?;
+        Some(two.carried_per_second / one.carried_per_second)
     }
 }
 
 impl output::Report for Report {
     fn tables(&self, render: Render) -> String {
         let mut text = format!("{}\n\n{}\n", self.machine, render(&rows(COLUMNS, &self.rows)));
-        if let Some(ratio) = self.ratio() {
-            text.push_str(&format!("Two shards carried {} times what one did.\n", number(ratio)));
+        for (one_call, which) in [(false, "with a call each"), (true, "with one call")] {
+            if let Some(ratio) = self.ratio(one_call) {
+                let times = number(ratio);
+                text.push_str(&format!("Two shards {which} carried {times} times what one did.\n"));
+            }
         }
         if self.rows.iter().any(|row| !row.pinned) {
             text.push_str("VOID: a shard could not be bound to a core.\n");

@@ -186,6 +186,8 @@ impl Crowd {
         let mut answer = None;
         loop {
             match (self.calls.poll)(&mut self.node) {
+                // It is the only one.
+                Output::Relay { .. } => {}
                 Output::Event(MediaEvent::Answer { sdp, .. }) => answer = Some(sdp),
                 Output::Event(_) => {}
                 Output::Timeout(at) => {
