@@ -352,14 +352,14 @@ fn config(load: &Load) -> ShardConfig {
     ShardConfig { udp, tcp: None, initial_estimate, ..ShardConfig::default() }
 }
 
-/// Binds the shards' threads, which are known by their name, to a core each. Returns whether that worked.
+/// Binds the shards' threads to a core each. Returns whether that worked.
 fn pin_shards(shards: usize) -> anyhow::Result<bool> {
-    let mut threads: Vec<i32> = Vec::new();
-    for task in fs::read_dir("/proc/self/task")? {
-        let task = task?;
-        if fs::read_to_string(task.path().join("comm"))?.trim() == "media" {
-            threads.extend(task.file_name().to_str().and_then(|number| number.parse::<i32>().ok()));
-        }
+    let deadline = Instant::now() + PATIENCE;
+    let mut threads = media_threads()?;
+    // A thread takes its name as it begins.
+    while threads.len() < shards && Instant::now() < deadline {
+        thread::sleep(LOOK);
+        threads = media_threads()?;
     }
     let bind = |(core, thread): (usize, &i32)| {
         let mut set = CpuSet::new();
@@ -367,6 +367,20 @@ fn pin_shards(shards: usize) -> anyhow::Result<bool> {
         sched_setaffinity(Pid::from_raw(*thread), &set).is_ok()
     };
     Ok(threads.len() == shards && threads.iter().enumerate().all(bind))
+}
+
+/// The threads of this process that are shards, by their name.
+fn media_threads() -> anyhow::Result<Vec<i32>> {
+    let mut threads = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        // One that has just ended has no name any more.
+        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        if name.trim() == "media" {
+            threads.extend(task.file_name().to_str().and_then(|number| number.parse::<i32>().ok()));
+        }
+    }
+    Ok(threads)
 }
 
 /// Whether an answer tells the client to come to this address.
