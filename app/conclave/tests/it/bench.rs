@@ -336,7 +336,8 @@ fn what_cores_carry_is_measured_or_it_is_said_what_that_needs() {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = report["rows"].as_array().unwrap();
     let shards: Vec<_> = rows.iter().map(|row| row["shards"].as_u64().unwrap()).collect();
-    assert_eq!(shards, [1, 1, 2]);
+    assert_eq!(shards, [1, 1, 2, 2]);
+    assert_eq!(rows[3]["oneCall"], true);
     for row in rows {
         for figure in ["wanted", "carried", "carriedPerSecond", "seconds"] {
             assert_positive(&row[figure], figure);
