@@ -1,4 +1,7 @@
+use std::env;
+use std::io::Write as _;
 use std::net::{TcpListener, UdpSocket};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -132,4 +135,97 @@ fn where_nobody_listens_nothing_more_is_asked() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(troubles(&text).len(), 3, "{text}");
     assert!(text.contains(&format!("is TCP port {} open?", url.rsplit(':').next().unwrap())));
+}
+
+/// A firewall that drops without a word, as those in front of ministries do. It needs `nft` and a network of its own;
+/// where a machine has neither, it says so.
+#[test]
+fn behind_a_firewall_that_drops_without_a_word_the_ports_to_open_are_named() {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    let output = command
+        .args(["--net", "--", "sh", "-c"])
+        .arg("command -v nft >&2 || { echo no nft >&2; exit 3; }; ip link set lo up || exit 3; exec \"$0\" \"$@\"")
+        .arg(env::current_exe().unwrap())
+        .args(["--exact", "doctor::examined_behind_a_firewall", "--ignored", "--nocapture"])
+        .output();
+    let Ok(output) = output else { return };
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let lacks = ["no nft", "Operation not permitted", "ip: not found"];
+    if !output.status.success() && lacks.iter().any(|what| errors.contains(what)) {
+        return;
+    }
+    assert!(output.status.success(), "{}\n{errors}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Runs in a network of its own, in [`behind_a_firewall_that_drops_without_a_word_the_ports_to_open_are_named`].
+#[test]
+#[ignore = "changes the rules of the network that it runs in"]
+fn examined_behind_a_firewall() {
+    let (site, turn) = (Site::new(), free_port());
+    let ports =
+        [("CONCLAVE__TURN__UDP_PORT", turn.as_str()), ("CONCLAVE__TURN__TCP_PORT", turn.as_str())];
+    let server = site.start_with("[::]:0", &[&PLACE[..], &ports].concat());
+    let media = |protocol: &str| -> Vec<String> {
+        let of = server.media.iter().filter_map(|at| at.strip_prefix(protocol)?.strip_prefix('/'));
+        of.map(|at| at.rsplit(':').next().unwrap().to_owned()).collect()
+    };
+    let (udp, mut tcp) = (media("udp"), media("tcp"));
+    tcp.retain(|port| port != server.port());
+    assert_eq!((udp.len(), tcp.len()), (2, 2));
+    // Which ports it advises to open, by protocol, in order.
+    let advised = |text: &str, protocol: &str| {
+        let question = format!("is {protocol} port ");
+        let mut ports: Vec<String> = troubles(text)
+            .iter()
+            .filter_map(|line| {
+                Some(line.split_once(&question)?.1.strip_suffix(" open?")?.to_owned())
+            })
+            .collect();
+        ports.sort();
+        ports
+    };
+    let sorted = |ports: &[&[String]]| {
+        let mut all = ports.concat();
+        all.sort();
+        all
+    };
+
+    let (text, is_content) = examine(&server);
+    assert!(is_content && troubles(&text).is_empty(), "nothing is closed yet: {text}");
+
+    firewall("meta l4proto udp drop");
+    let (text, is_content) = examine(&server);
+    assert!(is_content && text.contains("not all media goes over UDP"), "{text}");
+    let turn_port = [turn.clone()];
+    assert_eq!(advised(&text, "UDP"), sorted(&[&udp, &turn_port]), "{text}");
+    assert_eq!(advised(&text, "TCP"), [""; 0], "{text}");
+
+    let https = server.port();
+    firewall(&format!(
+        "tcp dport {https} accept\ntcp sport {https} accept\nmeta l4proto {{ tcp, udp }} drop"
+    ));
+    let (text, is_content) = examine(&server);
+    assert!(is_content, "by the HTTPS port: {text}");
+    assert_eq!(advised(&text, "UDP"), sorted(&[&udp, &turn_port]), "{text}");
+    assert_eq!(advised(&text, "TCP"), sorted(&[&tcp, &turn_port]), "{text}");
+
+    firewall(&format!("tcp dport {https} drop"));
+    let (text, is_content) = examine(&server);
+    assert!(!is_content, "{text}");
+    assert!(advised(&text, "TCP").iter().all(|port| port == https), "{text}");
+    assert!(!advised(&text, "TCP").is_empty(), "{text}");
+}
+
+/// Has these rules, and no others, decide what comes in.
+fn firewall(rules: &str) {
+    let table = format!(
+        "table inet firewall\ndelete table inet firewall\ntable inet firewall {{\nchain input {{\n\
+         type filter hook input priority 0\n{rules}\n}}\n}}\n"
+    );
+    let mut nft = Command::new("nft").args(["-f", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    nft.stdin.take().unwrap().write_all(table.as_bytes()).unwrap();
+    assert!(nft.wait().unwrap().success());
 }
