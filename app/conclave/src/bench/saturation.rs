@@ -39,6 +39,9 @@ pub(crate) struct Args {
 /// Packets of a frame.
 const BURST: u32 = 8;
 
+/// A call of so many for each shard is on two.
+const SPREAD_FROM: u32 = 110;
+
 /// Frames a second of the camera where a core can bear it, and where it cannot.
 const BEARABLE: u32 = 60;
 const UNBEARABLE: u32 = 300;
@@ -51,10 +54,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         let (one_call, burst) = (false, BURST);
         Load { shards, one_call, subscribers, seconds, fps, burst }
     };
-    let spread = Load { one_call: true, ..load(2, UNBEARABLE) };
+    // With fewer, one shard would have them all.
+    let subscribers = subscribers.max(SPREAD_FROM);
+    let spread = Load { one_call: true, subscribers, ..load(2, UNBEARABLE) };
     let mut rows = Vec::new();
     for load in [load(1, BEARABLE), load(1, UNBEARABLE), load(2, UNBEARABLE), spread] {
-        let Load { shards, fps, one_call, .. } = load;
+        let Load { shards, fps, one_call, subscribers, .. } = load;
         let calls = if one_call { "one call" } else { "a call each" };
         progress(&format!(
             "{shards} shards, {calls}, {subscribers} subscribers each, {fps} frames a second"

@@ -198,7 +198,9 @@ impl Publication {
         self.structures.clear();
         self.arrivals.clear();
         self.throttle = KeyframeThrottle::new(now);
-        self.demand = LayerDemand::new(self.layers());
+        // Its publisher sends all of them until it is told. Of those of other nodes, nothing is shown here yet.
+        let demanded = if self.home.is_none() { self.layers() } else { 0 };
+        self.demand = LayerDemand::new(demanded);
         self.shown_afar.clear();
         self.is_shown_told = false;
         true
@@ -344,12 +346,13 @@ impl Publication {
         }
     }
 
-    /// How many of its layers other nodes show at most: all, as long as one of them has not said.
+    /// How many of its layers other nodes show at most: as many as are encoded, as long as one of them has
+    /// not said.
     pub(crate) fn needed_afar(&self, mut nodes: impl Iterator<Item = NodeNumber>) -> u8 {
         let told = |node| self.shown_afar.iter().find(|(known, _)| *known == node);
         nodes
             .try_fold(0, |most, node| told(node).map(|(_, layers)| most.max(*layers)))
-            .unwrap_or_else(|| self.layers())
+            .unwrap_or_else(|| self.demand.layers())
     }
 
     /// How many of its layers, lowest first, are shown to peers of this node, to be told to the node that

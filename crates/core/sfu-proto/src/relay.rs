@@ -25,8 +25,8 @@ pub struct NodeNumber(pub u16);
 pub struct Spread {
     /// The node that is told.
     pub here: NodeNumber,
-    /// All of them, with it. The first one reports who speaks. With fewer than two, or without the one
-    /// that is told, it has the call to itself.
+    /// All of them. The first one reports who speaks. A node that is not among them has nobody of the call
+    /// any more, as soon as what it was asked before is done.
     pub nodes: Vec<NodeNumber>,
 }
 
@@ -75,7 +75,7 @@ impl Spread {
 
     /// Whether this node is the one to report what concerns the call as a whole.
     pub(crate) fn reports(&self) -> bool {
-        self.others().next().is_none() || self.nodes.first() == Some(&self.here)
+        self.nodes.first() == Some(&self.here)
     }
 }
 

@@ -4,8 +4,9 @@ use conclave_model::CallId;
 use conclave_sfu_proto::{Input, NodeNumber, Relay, Spread};
 use tokio::sync::mpsc;
 
-/// Packets that may wait for a shard; what comes beyond is lost, as on a full link.
-const QUEUE: usize = 4096;
+/// Packets that may wait for a shard, from all others; what comes beyond is lost, as on a full link. A third of
+/// a second of a thousand microphones: what is older than that, the node leaves out.
+const QUEUE: usize = 16_384;
 
 /// A shard's ways to the others, and theirs to it.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub(crate) struct Siblings {
 /// To one shard.
 #[derive(Clone, Debug)]
 struct Way {
-    /// What must arrive. Little, for control planes ask for little, and it is taken before packets.
+    /// What must arrive, before packets. Little: what control planes ask for, and what clients wish of
+    /// publishers, which is not passed on more often than publishers may be asked.
     news: mpsc::UnboundedSender<News>,
     media: mpsc::Sender<(NodeNumber, Relay)>,
 }

@@ -43,6 +43,9 @@ pub(crate) struct Worker {
 /// flood on the socket delays a request by milliseconds and not for ever.
 const BUDGET: usize = 16;
 
+/// What other shards say that is taken in one turn.
+const SIBLING_BUDGET: usize = 512;
+
 /// Packets to be put into slots, each slot counted, in one turn: some 20 ms. What comes meanwhile
 /// waits, and who is in a large call hears nothing while others' packets are forwarded.
 const MAX_FORWARDS: usize = 4096;
@@ -186,12 +189,14 @@ impl Worker {
         }
     }
 
-    /// Gives the node what other shards say: all that is there, or enough is to be done.
+    /// Gives the node what other shards say, until nothing is there or enough is to be done.
     fn hear_siblings(&mut self, now: Instant, first: Input<'static>) {
         let mut next = Some(first);
+        let mut left = SIBLING_BUDGET;
         while let Some(input) = next {
             self.node.handle_input(now, input);
-            let is_enough = self.node.pending_forwards() >= MAX_FORWARDS;
+            left -= 1;
+            let is_enough = left == 0 || self.node.pending_forwards() >= MAX_FORWARDS;
             next = if is_enough { None } else { self.siblings.try_next() };
         }
     }

@@ -127,7 +127,6 @@ impl Line {
         }
     }
 
-    /// Sends a datagram to the media port, or loses it.
     /// Goes on with the server at another address.
     pub(super) fn turn_to(&self, server: SocketAddr) -> anyhow::Result<()> {
         match self {
@@ -136,6 +135,7 @@ impl Line {
         }
     }
 
+    /// Sends a datagram to the media port, or loses it.
     pub(super) fn send(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self {
             Self::Direct { socket, .. } => transmitted(socket.send(bytes)),

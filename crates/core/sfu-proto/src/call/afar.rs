@@ -1,6 +1,6 @@
 //! What a call does where other nodes have peers of it, too.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_model::{ParticipantId, PublicationId};
 
@@ -9,11 +9,18 @@ use crate::publication::Publication;
 use crate::relay::{Message, NodeNumber, Relay, RelayedPacket, Spread, Stream};
 use crate::shared::Shared;
 
+/// What was on its way for so long is of no use. A node that does not keep up with others leaves out what is
+/// old, and is not late with everything for good: nobody tells a publisher of another node to send less.
+const LATE: Duration = Duration::from_millis(300);
+
 impl Call {
     /// Takes over which nodes have peers of the call.
     pub(crate) fn set_spread(&mut self, now: Instant, shared: &mut Shared, spread: Spread) {
         let before: Vec<NodeNumber> = self.others().collect();
+        let has_reported = self.reports();
         self.spread = Some(spread);
+        // The one that did may have had something to tell when it left.
+        self.speakers_changed |= self.reports() && !has_reported;
         let after: Vec<NodeNumber> = self.others().collect();
         for node in before.iter().filter(|node| !after.contains(node)) {
             self.forget_node(now, shared, *node);
@@ -43,6 +50,10 @@ impl Call {
         from: NodeNumber,
         message: Message,
     ) {
+        // One that comes says so, and is answered; what one says that goes is not taken back.
+        if !self.others().any(|other| other == from) {
+            return;
+        }
         match message {
             Message::Joined => {
                 // It may have been here before, and knows nothing of that.
@@ -65,13 +76,15 @@ impl Call {
                     self.tell_wanted(shared, id);
                 }
             }
-            Message::Withdrawn { publication } => {
-                let is_theirs = |known: &Publication| known.home() == Some(from);
-                if self.publications.get(&publication).is_some_and(is_theirs) {
-                    self.withdraw(publication);
+            Message::Withdrawn { publication: id } => match self.publications.get(&id) {
+                Some(publication) if publication.home() == Some(from) => {
+                    self.withdraw(id);
                     self.assign_soon(now, shared);
                 }
-            }
+                // Its owner was there before and is here now, which the other could not take until now.
+                Some(publication) if publication.home().is_none() => self.say_published(shared, id),
+                Some(_) | None => {}
+            },
         }
     }
 
@@ -114,10 +127,15 @@ impl Call {
     ) {
         let RelayedPacket { publication: id, generation, source, codec, packet } = relayed;
         let Some(publication) = self.publications.get(&id) else { return };
-        // What it comes on was told before, on a way that is not slower.
-        if publication.home() == Some(from) && publication.generation() == Some(generation) {
-            self.take_packet(now, shared, id, source, codec, &packet);
+        // It may have been on its way since before it was told that another stream begins.
+        let is_present = publication.home() == Some(from)
+            && publication.generation() == Some(generation)
+            && publication.track().mid == source.mid;
+        if !is_present || now.saturating_duration_since(packet.timestamp) > LATE {
+            shared.stats.drops.unneeded += 1;
+            return;
         }
+        self.take_packet(now, shared, id, source, codec, &packet);
     }
 
     /// Passes a packet on that a peer of this node has sent.

@@ -115,6 +115,101 @@ fn who_leaves_or_ends_a_publication_is_gone_from_slots_elsewhere() {
     });
 }
 
+/// Requests and what nodes say to each other wait in different queues.
+#[test]
+fn who_comes_back_on_another_node_before_the_first_has_taken_the_leave_is_seen_there() {
+    spread_over(2, || {
+        let mut world = World::new();
+        let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+        let c = world.join(Setup::new());
+        for viewer in [b, c] {
+            world.view(viewer, &[(a, CAMERA, 320, 180)]);
+        }
+        world.run(SECOND);
+
+        world.moved.insert(a, 1);
+        world.replace(a, Setup::new(), 2);
+        world.request_of(0, MediaRequest::Leave { peer: peer(a) });
+        world.until("connected", |world| {
+            let is_back = |e: &MediaEvent| matches!(e, MediaEvent::Connected { peer: p, generation: 2 } if *p == peer(a));
+            world.events.iter().any(is_back)
+        });
+        let since = world.now;
+        world.run(3 * SECOND);
+
+        for viewer in [b, c] {
+            let who = format!("client {viewer}");
+            assert!(world.clients[viewer].video_from(a + 200, since).len() > 40, "{who} sees it");
+            assert!(world.clients[viewer].audio_from(a + 200, since).len() > 90, "{who} hears it");
+        }
+    });
+}
+
+#[test]
+fn what_a_node_says_that_has_left_the_call_is_not_taken() {
+    spread_over(2, || {
+        let mut world = World::new();
+        let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+        world.run(SECOND);
+        assert_eq!(world.slots(a).0.len(), 1);
+
+        world.tell_spread(0, &[0]);
+        let tracks = world.tracks(b);
+        world.request(MediaRequest::Publish { peer: peer(b), tracks });
+        world.tell_spread(1, &[0]);
+        world.request_of(1, MediaRequest::Leave { peer: peer(b) });
+        world.run(SECOND);
+
+        assert_eq!(world.slots(a), (Vec::new(), Vec::new()));
+    });
+}
+
+#[test]
+fn who_speaks_is_told_by_another_node_when_the_first_has_left() {
+    spread_over(2, || {
+        let mut world = World::new();
+        let a = world.join(Setup { level: -90, ..Setup::new() });
+        let b = world.join(Setup { level: -20, ..Setup::new() });
+        world.join(Setup { level: -90, ..Setup::new() });
+        let d = world.join(Setup { level: -90, ..Setup::new() });
+        world.run(3 * SECOND);
+        for gone in [a, a + 2] {
+            world.leave(gone);
+        }
+        world.clients[b].set_level(-90);
+        world.clients[d].set_level(-20);
+        world.run(3 * SECOND);
+
+        let active = world.events.iter().rev().find_map(|event| match event {
+            MediaEvent::Speakers { active, .. } => Some(*active),
+            _ => None,
+        });
+        assert_eq!(active, Some(Some(peer(d).participant)));
+    });
+}
+
+#[test]
+fn what_comes_late_from_another_node_is_left_out_and_what_follows_is_not() {
+    spread_over(2, || {
+        let mut world = World::new();
+        let (a, b) = (world.join(Setup::new()), world.join(Setup::new()));
+        world.view(b, &[(a, CAMERA, 320, 180)]);
+        world.run(SECOND);
+
+        // The node of the second one is busy with something else for a second.
+        world.holds_relays = true;
+        world.run(SECOND);
+        world.holds_relays = false;
+        world.deliver_relays();
+        let since = world.now;
+        world.run(3 * SECOND);
+
+        let sound = world.clients[b].audio_from(a, since);
+        assert!((140..170).contains(&sound.len()), "{} packets of three seconds", sound.len());
+        assert!(!world.clients[b].video_from(a, world.now - SECOND).is_empty());
+    });
+}
+
 #[test]
 fn nothing_is_passed_on_in_a_call_that_one_node_has() {
     spread_over(2, || {

@@ -27,11 +27,15 @@ pub(crate) struct World {
     /// When the link to each client has sent all that waits.
     link_free_at: BTreeMap<usize, Instant>,
     node_timeouts: Vec<Instant>,
+    /// Clients that are on another node than it would be their turn for.
+    pub(crate) moved: BTreeMap<usize, usize>,
     /// Nodes that have clients, in the order in which they came to have some, and who is there.
     populated: Vec<usize>,
     present: BTreeSet<ParticipantId>,
     /// The nodes are told in another order each time.
     tells_backwards: bool,
+    /// What nodes say to each other waits.
+    pub(crate) holds_relays: bool,
     /// Packets that nodes passed on to each other.
     pub(crate) relayed_packets: u64,
     /// What nodes say to each other: to whom, and from whom.
@@ -92,9 +96,11 @@ impl World {
         Self {
             now,
             nodes: (0..nodes).map(|node| start_node(node, now)).collect(),
+            moved: BTreeMap::new(),
             populated: Vec::new(),
             present: BTreeSet::new(),
             tells_backwards: false,
+            holds_relays: false,
             relayed_packets: 0,
             clients: Vec::new(),
             events: Vec::new(),
@@ -113,23 +119,35 @@ impl World {
 
     /// Tells all nodes which of them have the call, as the plane does.
     fn spread(&mut self) {
-        let number = |node: usize| NodeNumber(node as u16);
-        let nodes: Vec<_> = self.populated.iter().copied().map(number).collect();
         let mut order: Vec<usize> = (0..self.nodes.len()).collect();
         if self.tells_backwards {
             order.reverse();
         }
         self.tells_backwards = !self.tells_backwards;
+        let populated = self.populated.clone();
         for node in order {
-            let spread = Spread { here: number(node), nodes: nodes.clone() };
-            self.nodes[node].handle_input(self.now, Input::Spread { call: CALL, spread });
-            self.drain_nodes(node);
+            self.tell_spread(node, &populated);
         }
     }
 
+    /// Tells a node that these have the call.
+    pub(crate) fn tell_spread(&mut self, node: usize, nodes: &[usize]) {
+        let number = |node: usize| NodeNumber(node as u16);
+        let nodes = nodes.iter().map(|node| number(*node)).collect();
+        let spread = Spread { here: number(node), nodes };
+        self.nodes[node].handle_input(self.now, Input::Spread { call: CALL, spread });
+        self.drain_nodes(node);
+    }
+
+    /// Asks a node for something, whoever is there.
+    pub(crate) fn request_of(&mut self, node: usize, request: MediaRequest) {
+        self.nodes[node].handle_input(self.now, Input::Request(request));
+        self.drain_nodes(node);
+    }
+
     /// Where a client is.
-    const fn node_of(&self, client: usize) -> usize {
-        client % self.nodes.len()
+    fn node_of(&self, client: usize) -> usize {
+        self.moved.get(&client).copied().unwrap_or(client % self.nodes.len())
     }
 
     /// Adds a client to the call and waits for its media to flow.
@@ -342,6 +360,13 @@ impl World {
     /// Takes out what a node has to say, and all others to each other for it.
     fn drain_nodes(&mut self, node: usize) {
         self.drain_node(node);
+        if !self.holds_relays {
+            self.deliver_relays();
+        }
+    }
+
+    /// Gives nodes what others have said.
+    pub(crate) fn deliver_relays(&mut self) {
         while let Some((to, from, relay)) = self.relays.pop_front() {
             let to = usize::from(to.0);
             self.nodes[to].handle_input(self.now, Input::Relay { from, relay });
