@@ -39,9 +39,11 @@ struct CostReport {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Steps {
     pub(super) joins: u32,
+    /// How often each step was measured.
+    pub(super) rounds: u32,
     pub(super) before: Floor,
     pub(super) after: Floor,
-    /// One for each of [`Step::ALL`], each with all that the one before it has.
+    /// One for each of [`Step::ALL`], each with all that the one before it has: the middle one of the rounds.
     pub(super) costs: Vec<Cost>,
 }
 
@@ -153,13 +155,13 @@ impl output::Report for Report {
 
 impl CostReport {
     fn tables(&self, render: Render) -> String {
-        let Steps { joins, before, after, costs } = &self.steps;
+        let Steps { joins, rounds, before, after, costs } = &self.steps;
         let bound = bound(costs.iter().all(|cost| cost.pinned));
         let table = render(&rows(STEPS, costs));
         let floor =
             |floor: &Floor| format!("{} + {}", precise(floor.media_ms), precise(floor.tls_ms));
         format!(
-            "\n{joins} joins, {PER_MEETING} to a meeting in which somebody is; {bound}.\n\n{table}\n\
+            "\n{joins} joins, {PER_MEETING} to a meeting in which somebody is, the middle of {rounds} rounds; {bound}.\n\n{table}\n\
              Floor: bare media session and bare TLS handshake, {} ms before and {} ms after.\n\
              A whole join is {:.2} times that, and {:.2} times without the group's part; \
              goal {MOST_TIMES_FLOOR}: {}.\n{}",
