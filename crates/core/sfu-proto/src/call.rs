@@ -47,7 +47,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Call {
     pub(crate) fn new(id: CallId, shared: &mut Shared, now: Instant) -> Self {
-        let tick_at = shared.together(now + TICK);
+        let tick_at = now + TICK;
         shared.timers.insert((tick_at, Timer::Call(id)));
         Self {
             id,
@@ -395,7 +395,7 @@ impl Call {
         let Some(session) = peer.session.as_mut() else { return };
         let mut events = std::mem::take(&mut self.buffer);
         let result = session.drain(now, &mut shared.outbox, &mut events);
-        let timeout = shared.wake_at(now, session.timeout());
+        let timeout = session.timeout();
         if peer.scheduled != Some(timeout) {
             if let Some(before) = peer.scheduled.replace(timeout) {
                 shared.timers.remove(&(before, Timer::Session(id)));

@@ -44,7 +44,7 @@ impl Node {
         let cert = str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
         let candidates = negotiate::candidates(&config);
         let rtc_config = negotiate::rtc_config(cert, config.initial_estimate);
-        let shared = Shared::new(config, rtc_config, candidates, now);
+        let shared = Shared::new(config, rtc_config, candidates);
         let (calls, echo) = (BTreeMap::new(), Echo::new(now));
         let spreads = BTreeMap::new();
         Self { now, shared, calls, spreads, echo, reports: Reports::default() }
@@ -200,12 +200,9 @@ impl Node {
         }
     }
 
-    /// Keeps a report until it is read with others. Nobody waits for what it brings about: bandwidth is
-    /// estimated from the times in it and that of its arrival, and asking for lost packets or key frames
-    /// has packets of its own.
+    /// Keeps a report until it is read with others.
     fn handle_report(&mut self, report: Report) {
-        let due = self.shared.together(self.now);
-        if self.reports.push(due, report) {
+        if let Some(due) = self.reports.push(self.now, report) {
             self.shared.timers.insert((due, Timer::Reports));
         }
         if self.reports.are_many() {

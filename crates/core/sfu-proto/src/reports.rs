@@ -5,11 +5,15 @@
 //! all of it anew, and leave forwarding to do the same.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_call_proto::media::PeerId;
 
 use crate::Transport;
+
+/// How long one may wait for others. Nobody waits for what it brings about: bandwidth is estimated
+/// from the times in it and that of its arrival, and asking for lost packets or key frames has packets of its own.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(5);
 
 /// So many are read without waiting for more.
 const MANY: usize = 32;
@@ -58,12 +62,12 @@ impl Reports {
         buffer
     }
 
-    /// Adds one, which may wait until it is `due` if none waits yet. Returns whether it is the first.
-    pub(crate) fn push(&mut self, due: Instant, report: Report) -> bool {
+    /// Adds one. Returns when they are to be read, if it is the first.
+    pub(crate) fn push(&mut self, now: Instant, report: Report) -> Option<Instant> {
         self.waiting.push(report);
         let is_first = self.due.is_none();
-        self.due.get_or_insert(due);
-        is_first
+        let due = *self.due.get_or_insert(now + PATIENCE);
+        is_first.then_some(due)
     }
 
     /// Whether nobody needs to come before they are read.
@@ -92,8 +96,6 @@ impl Reports {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use conclave_model::{CallId, ParticipantId};
 
     use super::*;
@@ -115,22 +117,25 @@ mod tests {
         let mut reports = Reports::default();
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let start = Instant::now();
-        let due = |first: u64| start + Duration::from_millis(10 + first);
-        for number in 0..MANY as u64 {
+        let mut due = Vec::new();
+        for waited in 0..MANY {
             assert!(!reports.are_many());
-            let report = report(&mut reports, start);
-            assert_eq!(reports.push(due(number), report), number == 0);
+            let now = start + Duration::from_micros(waited as u64);
+            let report = report(&mut reports, now);
+            due.extend(reports.push(now, report));
         }
         assert!(reports.are_many());
+        assert_eq!(due, [start + PATIENCE]);
 
-        let (read, was_due) = reports.take();
-        assert_eq!((read.len(), was_due), (MANY, Some(due(0))));
+        let (read, due) = reports.take();
+        assert_eq!((read.len(), due), (MANY, Some(start + PATIENCE)));
         reports.give_back(read);
 
         // A buffer that was used before has nothing of what it held.
-        let again = report(&mut reports, start);
+        let later = start + PATIENCE;
+        let again = report(&mut reports, later);
         assert_eq!(again.bytes, [0x8f, 205, 0, 9]);
-        assert!(reports.push(due(5), again));
+        assert_eq!(reports.push(later, again), Some(later + PATIENCE));
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use std::collections::{BTreeSet, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use conclave_call_proto::media::{MediaEvent, PeerId};
 use conclave_model::{CallId, PublicationId};
@@ -36,8 +36,6 @@ pub(crate) struct Shared {
     /// Sessions with something written to them that waits for its turn.
     pub(crate) unflushed: BTreeSet<PeerId>,
     pub(crate) timers: BTreeSet<(Instant, Timer)>,
-    /// From when moments are counted at which timers that can wait are due together.
-    start: Instant,
     /// Counts the random numbers drawn from the seed.
     draws: u64,
 }
@@ -66,18 +64,11 @@ impl Turn {
     }
 }
 
-/// What is due after more than this can wait for a moment together with others.
-const SOON: Duration = Duration::from_millis(25);
-
-/// How far apart such moments are. Waking a thread takes longer than most of what it is woken for.
-const TOGETHER: Duration = Duration::from_millis(10);
-
 impl Shared {
     pub(crate) fn new(
         config: NodeConfig,
         rtc_config: RtcConfig,
         candidates: Vec<Candidate>,
-        now: Instant,
     ) -> Self {
         Self {
             config,
@@ -94,22 +85,8 @@ impl Shared {
             unsent: Vec::new(),
             unflushed: BTreeSet::new(),
             timers: BTreeSet::new(),
-            start: now,
             draws: 0,
         }
-    }
-
-    /// When to be woken for what is due `at` some time: just then if that is soon, as where packets are
-    /// paced; else together with others.
-    pub(crate) fn wake_at(&self, now: Instant, at: Instant) -> Instant {
-        if at <= now + SOON { at } else { self.together(at) }
-    }
-
-    /// The first moment from `at` on at which all are woken that can wait for it.
-    pub(crate) fn together(&self, at: Instant) -> Instant {
-        let since_start = at.saturating_duration_since(self.start).as_nanos();
-        let missing = since_start.next_multiple_of(TOGETHER.as_nanos()) - since_start;
-        at + Duration::from_nanos(missing as u64)
     }
 
     /// A number that differs from draw to draw: where an outgoing stream starts counting. It
@@ -127,27 +104,5 @@ impl Shared {
             x ^= x >> 31;
         }
         x
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_can_wait_is_due_together_and_what_is_soon_on_its_own() {
-        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
-        let now = Instant::now();
-        let config = NodeConfig::new(Vec::new(), Vec::new(), [0; 32]);
-        let rtc_config = RtcConfig::default();
-        let shared = Shared::new(config, rtc_config, Vec::new(), now);
-        let after = |millis: u64| now + Duration::from_millis(millis);
-
-        assert_eq!(shared.wake_at(now, after(25)), after(25));
-        assert_eq!(shared.wake_at(now, after(26)), after(30));
-        assert_eq!(shared.wake_at(now, after(30)), after(30));
-        assert_eq!(shared.wake_at(after(3), after(33)), after(40));
-        let just_late = after(30) + Duration::from_nanos(1);
-        assert_eq!(shared.wake_at(now, just_late), after(40));
     }
 }

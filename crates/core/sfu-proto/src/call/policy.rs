@@ -28,8 +28,7 @@ const SPEAKERS_SPACING: Duration = Duration::from_millis(250);
 impl Call {
     /// Lets time pass for everything that no packet drives.
     pub(crate) fn tick(&mut self, now: Instant, shared: &mut Shared) {
-        // Not from now: the moment for all would be missed each time by as little as this one was.
-        self.tick_at = shared.together(now.max(self.tick_at + TICK));
+        self.tick_at = now + TICK;
         shared.timers.insert((self.tick_at, Timer::Call(self.id)));
         self.ticks += 1;
 
