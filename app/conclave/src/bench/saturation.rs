@@ -23,7 +23,7 @@ use report::{Report, Row};
     user namespaces. What is dropped there is dropped nowhere else."
 )]
 pub(crate) struct Args {
-    /// Clients that show the camera, for each shard.
+    /// Clients that show the camera, for each shard. Where shards share a call, at least 110.
     #[arg(long, default_value_t = 550, value_parser = clap::value_parser!(u32).range(1..=2000))]
     subscribers: u32,
     /// How long each row is measured.
